@@ -1,0 +1,52 @@
+# `make run` and `make test` do all the set-up themselves; they need Python 3.11+ and make.
+PYTHON ?= python3
+VENV ?= .venv
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := $(VENV)/bin
+
+.PHONY: run setup check test bench format clean
+
+run: $(VENV)/.runtime
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py make_demo
+	@echo "The desk is at http://$(HOST):$(PORT)/ (Ctrl-C stops it)"
+	@HOST=$(HOST) PORT=$(PORT) PATH="$(abspath $(BIN)):$$PATH" $(BIN)/honcho start
+
+setup: $(VENV)/.development
+
+check: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	DEBUG=false SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
+		PUBLIC_URL=https://upscaler.example.com $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+test: $(VENV)/.development
+	$(BIN)/python -m tests.parts
+	$(BIN)/pytest
+	$(BIN)/python -m tests.on_postgres
+
+bench: $(VENV)/.development
+	$(BIN)/python -m bench
+
+format: $(VENV)/.development
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) staticfiles .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.txt $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.development: requirements-dev.txt requirements.txt $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.runtime

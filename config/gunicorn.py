@@ -1,0 +1,11 @@
+"""The web server: a few processes with threads, since most requests wait for disk or database."""
+
+import os
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+worker_class = "gthread"
+threads = 8
+# A 50 MB upload on a slow line takes minutes; threads keep the heartbeat going meanwhile.
+timeout = 120
+graceful_timeout = 30

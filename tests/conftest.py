@@ -1,0 +1,162 @@
+"""Three people and their teams: the owner, a teammate, and an outsider who must see nothing of theirs."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from tests import parts, pictures
+from tests.desk import Desk
+from upscaler import credits, tokens
+from upscaler.forms import UpscaleForm
+from upscaler.models import Membership, Team, Upscale
+from upscaler.services import submission, work
+
+
+@pytest.fixture(autouse=True)
+def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches past the loopback, whatever a library would like to ask."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise OSError(f"The tests do not connect to {address[0]}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache() -> None:
+    cache.clear()
+
+
+@dataclass
+class Person:
+    user: Any
+    team: Team
+    token: str
+    client: Client
+
+    @property
+    def balance(self) -> int:
+        self.team.refresh_from_db()
+        return self.team.balance
+
+    def api(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """A call of the JSON API with this person's token."""
+        content = {} if body is None else {"data": json.dumps(body), "content_type": "application/json"}
+        sent = {"Authorization": f"Bearer {self.token}", **headers}
+        return getattr(Client(), method)(f"/api/v1/{path}", headers=sent, **content)
+
+    def submit(self, **data: Any) -> Any:
+        """The submit page's form, sent by this person's browser."""
+        return self.client.post("/", {"model_name": "recraft", **data})
+
+
+def _person(name: str, team: Team, role: str = Membership.Role.MERCHANDISER) -> Person:
+    user = get_user_model().objects.create_user(name, password="a-good-password")
+    Membership.objects.create(team=team, user=user, role=role)
+    client = Client()
+    client.force_login(user)
+    return Person(user, team, tokens.issue(team=team, user=user, name="tests")[1], client)
+
+
+@pytest.fixture
+def team(db: None) -> Team:
+    team = Team.objects.create(name="Atelier", slug="atelier")
+    credits.grant(team=team, amount=100, note="start")
+    team.refresh_from_db()
+    return team
+
+
+@pytest.fixture
+def owner(team: Team) -> Person:
+    return _person("owner", team)
+
+
+@pytest.fixture
+def teammate(team: Team) -> Person:
+    return _person("teammate", team)
+
+
+@pytest.fixture
+def outsider(db: None) -> Person:
+    other = Team.objects.create(name="Rivals", slug="rivals")
+    credits.grant(team=other, amount=100, note="start")
+    return _person("outsider", other)
+
+
+@pytest.fixture
+def upload() -> Callable[..., SimpleUploadedFile]:
+    def make(name: str = "shirt.jpg", content: bytes | None = None) -> SimpleUploadedFile:
+        return SimpleUploadedFile(name, pictures.jpeg() if content is None else content)
+
+    return make
+
+
+@pytest.fixture
+def order(owner: Person, upload: Callable[..., SimpleUploadedFile]) -> Callable[..., Upscale]:
+    """An upscale of the owner's, through the form and the service, as the page makes it."""
+
+    def make(*, name: str = "shirt.jpg", content: bytes | None = None, **data: Any) -> Upscale:
+        form = UpscaleForm({"model_name": "recraft", **data}, {"image": upload(name, content)}, team=owner.team)
+        assert form.is_valid(), form.errors
+        assert form.order is not None
+        return submission.submit([form.order], team=owner.team, user=owner.user)[0]
+
+    return make
+
+
+@pytest.fixture
+def done(order: Callable[..., Upscale]) -> Callable[..., Upscale]:
+    """An upscale that the real worker has finished."""
+
+    def make(**options: Any) -> Upscale:
+        upscale = order(**options)
+        work.step(upscale.pk)
+        upscale.refresh_from_db()
+        assert upscale.status == Upscale.Status.DONE, upscale.error_message
+        return upscale
+
+    return make
+
+
+def _modes() -> list[Any]:
+    cluster_is_there = parts.postgres() and parts.rabbitmq()
+    skip = pytest.mark.skipif(not cluster_is_there, reason="PostgreSQL or RabbitMQ does not answer")
+    return ["embedded", pytest.param("cluster", marks=skip)]
+
+
+@pytest.fixture(scope="session", params=_modes())
+def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A whole desk in its own processes, once on SQLite and once on PostgreSQL with RabbitMQ."""
+    desk = Desk(request.param, tmp_path_factory.mktemp(request.param))
+    try:
+        desk.set_up()
+        desk.start_web()
+        desk.start_worker()
+        yield desk
+        assert "OK: the ledger is right" in desk.manage("check_ledger")
+    finally:
+        desk.close()
+
+
+@pytest.fixture(autouse=True)
+def the_ledger_is_right(request: pytest.FixtureRequest) -> Any:
+    """After every test that used the database: no credit was lost or made up."""
+    uses_database = {"db", "transactional_db"} & set(request.fixturenames)
+    if uses_database:
+        request.getfixturevalue("transactional_db" if "transactional_db" in uses_database else "db")
+    yield
+    if uses_database:
+        assert credits.audit().problems == []

@@ -1,0 +1,207 @@
+"""A whole desk in processes of its own: the web server and the workers, as `make run` starts them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import requests
+
+from tests import parts
+
+ROOT = Path(__file__).resolve().parent.parent
+VHOST = "upscaler-tests"
+
+
+def until(condition: Callable[[], Any], *, what: str, seconds: float = 120) -> Any:
+    """The condition's first true value. Fails with ``what`` where it stays false."""
+    deadline = time.monotonic() + seconds
+    tick = threading.Event()
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        tick.wait(0.1)
+    raise AssertionError(f"waited {seconds:.0f} s in vain: {what}")
+
+
+class Desk:
+    """One desk with a database, pictures and a port of its own. ``mode`` is ``embedded`` or ``cluster``."""
+
+    def __init__(self, mode: str, folder: Path) -> None:
+        self.mode = mode
+        self.folder = folder
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "desk.log"
+        self.database = f"upscaler_{uuid.uuid4().hex[:12]}"
+        self.web: subprocess.Popen[bytes] | None = None
+        self.worker: subprocess.Popen[bytes] | None = None
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "DEBUG": "false",
+            "SECRET_KEY": "for-tests-only",
+            "HTTPS": "false",
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "DATABASE_URL": f"sqlite:///{folder / 'desk.sqlite3'}",
+            "MEDIA_ROOT": str(folder / "media"),
+            "STATIC_ROOT": str(folder / "static"),
+            "PORT": str(self.port),
+            "LEASE_SECONDS": "3",
+            "SWEEP_SECONDS": "1",
+            "FETCH_ALLOW_HOSTS": f"127.0.0.1:{self.port}",
+        }
+        if mode == "cluster":
+            self._use_services()
+
+    def _use_services(self) -> None:
+        with psycopg.connect(parts.POSTGRES_URL, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{self.database}"')
+        self.environment["DATABASE_URL"] = parts.POSTGRES_URL.rpartition("/")[0] + f"/{self.database}"
+        self.environment["TASK_BACKEND"] = "cluster"
+        self.environment["BROKER_URL"] = parts.RABBITMQ_URL
+        # A virtual host of its own where that can be had, so that no other desk's worker takes our messages.
+        if os.geteuid() == 0 and shutil.which("rabbitmqctl"):
+            subprocess.run(["rabbitmqctl", "--quiet", "add_vhost", VHOST], capture_output=True, check=False)
+            allow = ["rabbitmqctl", "--quiet", "set_permissions", "-p", VHOST, "guest", ".*", ".*", ".*"]
+            if subprocess.run(allow, capture_output=True, check=False).returncode == 0:
+                self.environment["BROKER_URL"] = parts.RABBITMQ_URL.rstrip("/") + f"/{VHOST}"
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command; its output."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def set_up(self) -> None:
+        """Tables, static files, the demo team."""
+        self.manage("migrate", "--verbosity", "0")
+        self.manage("collectstatic", "--noinput", "--verbosity", "0")
+        self.environment["DEBUG"] = "true"
+        self.manage("make_demo")
+        self.environment["DEBUG"] = "false"
+
+    def start_web(self) -> None:
+        gunicorn = [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", "config/gunicorn.py"]
+        self.web = self._start(gunicorn)
+        until(self._is_up, what=f"the web server starts; {self.log.read_text()[-2000:]}", seconds=60)
+
+    def start_worker(self) -> None:
+        self.worker = self._start([sys.executable, "manage.py", "runworker"])
+
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _is_up(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    def stop_worker(self) -> int:
+        """Ask the worker to stop and wait for it; its exit code."""
+        assert self.worker is not None
+        self.worker.send_signal(signal.SIGTERM)
+        code = self.worker.wait(timeout=120)
+        self.worker = None
+        return code
+
+    def kill_worker(self) -> None:
+        """SIGKILL for the worker and everything that it started: what a power cut leaves."""
+        assert self.worker is not None
+        for pid in reversed([self.worker.pid, *descendants(self.worker.pid)]):
+            _kill(pid)
+        self.worker.wait()
+        self.worker = None
+
+    def close(self) -> None:
+        """Stop everything and remove what was made outside the folder."""
+        if self.worker is not None:
+            self.kill_worker()
+        if self.web is not None:
+            self.web.terminate()
+            self.web.wait(timeout=30)
+        if self.mode == "cluster":
+            with psycopg.connect(parts.POSTGRES_URL, autocommit=True) as connection:
+                connection.execute(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)')
+
+    def token(self, user: str = "demo", team: str = "demo") -> str:
+        """A new API token."""
+        return self.manage("issue_token", "--team", team, "--user", user, "--name", "tests").splitlines()[-1]
+
+    def balance(self, token: str) -> int:
+        return self.api("get", "credits", token).json()["balance"]
+
+    def api(self, method: str, path: str, token: str, **options: Any) -> requests.Response:
+        """A call of the JSON API; ``path`` may be a whole address."""
+        url = path if path.startswith("http") else f"{self.url}/api/v1/{path}"
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.request(method, url, headers=headers, timeout=30, **options)
+
+    def submit(self, token: str, content: bytes, name: str = "shirt.jpg", **body: Any) -> int:
+        """Upload and submit a picture; the generation's id."""
+        link = self.api("post", "uploads", token, files={"file": (name, content)}).json()["image_url"]
+        answer = self.api("post", "generation-upscale", token, json={"image_url": link, **body})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["generation_id"]
+
+    def generation(self, token: str, number: int) -> dict[str, Any]:
+        return self.api("get", f"generation/{number}", token).json()
+
+    def wait_for(self, token: str, number: int, *statuses: str) -> dict[str, Any]:
+        """The generation once it has one of ``statuses``."""
+
+        def reached() -> dict[str, Any] | None:
+            row = self.generation(token, number)
+            return row if row["status"] in statuses else None
+
+        try:
+            return until(reached, what=f"generation {number} gets {statuses}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log.read_text()[-4000:]}") from None
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process under ``pid``, from Linux's /proc."""
+    found = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+def command_of(pid: int) -> str:
+    """A process's command line, empty where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,121 @@
+"""Who may see what: every URL of the URL list, tried by the owner, a teammate, an outsider and nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.conftest import Person
+from upscaler.models import Upscale
+
+PUBLIC = {"login", "healthz", "readyz"}
+"""Pages that nobody needs to sign in for. Signed links are tried in test_api."""
+
+
+def patterns() -> Iterator[URLPattern]:
+    """The desk's own pages, from the URL list itself, so that a new one can't be forgotten."""
+    for entry in get_resolver().url_patterns:
+        if isinstance(entry, URLResolver) and getattr(entry.urlconf_module, "__name__", "") == "upscaler.urls":
+            yield from entry.url_patterns
+
+
+PAGES = [pattern for pattern in patterns() if pattern.name not in PUBLIC | {"signed-file", "logout"}]
+OF_ONE_UPSCALE = [pattern.name for pattern in PAGES if "pk" in pattern.pattern.converters]
+
+
+def test_the_list_is_complete() -> None:
+    assert len(OF_ONE_UPSCALE) >= 8
+    assert {pattern.name for pattern in PAGES} > {"submit", "history", "live"}
+
+
+@pytest.mark.parametrize("name", OF_ONE_UPSCALE)
+def test_an_upscale_s_pages_are_404_for_another_team(
+    name: str, outsider: Person, teammate: Person, done: Callable[..., Upscale]
+) -> None:
+    url = reverse(name, args=[done().pk])
+    assert outsider.client.get(url).status_code in (404, 405)
+    assert outsider.client.post(url).status_code in (404, 405)
+    assert 404 in (outsider.client.get(url).status_code, outsider.client.post(url).status_code)
+    if name != "retry":
+        assert teammate.client.get(url).status_code == 200
+
+
+@pytest.mark.parametrize("pattern", PAGES, ids=lambda pattern: pattern.name)
+def test_every_page_wants_a_signed_in_person(pattern: URLPattern, db: None) -> None:
+    url = reverse(pattern.name, args=[1] if "pk" in pattern.pattern.converters else [])
+    for answer in (Client().get(url), Client().post(url)):
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/accounts/login/")
+
+
+def test_an_outsider_s_lists_show_nothing_of_the_team_s(outsider: Person, done: Callable[..., Upscale]) -> None:
+    upscale = done(name="secret-collection.jpg")
+    for url in ("/", "/history/", f"/history/live/?id={upscale.pk}", f"/history/live/?view=upscale&id={upscale.pk}"):
+        answer = outsider.client.get(url)
+        assert answer.status_code == 200
+        assert b"secret-collection" not in answer.content
+    for query in ("result", "source"):
+        assert outsider.client.get(f"/?{query}={upscale.pk}").status_code == 404
+    answer = outsider.submit(generation_result_id=str(upscale.result_id))
+    assert answer.status_code == 422
+    assert b"There is no finished result" in answer.content
+
+
+def test_a_person_without_a_team_is_told_what_to_do(owner: Person) -> None:
+    owner.user.memberships.all().delete()
+    for url in ("/", "/history/", "/upscales/1/"):
+        answer = owner.client.get(url)
+        assert answer.status_code == 403
+        assert b"Ask an admin" in answer.content
+
+
+def test_a_merchandiser_has_no_business_in_the_admin(owner: Person) -> None:
+    answer = owner.client.get("/admin/", follow=True)
+    assert answer.redirect_chain[0][0].startswith("/admin/login/")
+
+
+def test_staff_see_every_table_in_the_admin_but_can_t_write_money_or_status(
+    owner: Person, done: Callable[..., Upscale]
+) -> None:
+    upscale = done()
+    owner.user.is_staff = owner.user.is_superuser = True
+    owner.user.save()
+    for model in ("team", "membership", "apitoken", "upscale", "creditentry"):
+        assert owner.client.get(f"/admin/upscaler/{model}/").status_code == 200
+        assert owner.client.get(f"/admin/upscaler/{model}/?q=a").status_code == 200
+    for model, pk in (("upscale", upscale.pk), ("creditentry", upscale.entries.get().pk)):
+        assert owner.client.get(f"/admin/upscaler/{model}/{pk}/change/").status_code == 200
+        assert owner.client.post(f"/admin/upscaler/{model}/{pk}/change/", {"status": "Error"}).status_code == 403
+        assert owner.client.post(f"/admin/upscaler/{model}/{pk}/delete/", {"post": "yes"}).status_code == 403
+        assert owner.client.get(f"/admin/upscaler/{model}/add/").status_code == 403
+
+
+def test_pages_forbid_inline_scripts_and_styles(owner: Person) -> None:
+    policy = owner.client.get("/")["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe-inline" not in policy
+    assert "unsafe-eval" not in policy
+
+
+def test_a_form_without_the_csrf_token_is_refused(owner: Person) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(owner.user)
+    assert client.post("/", {"model_name": "recraft"}).status_code == 403
+
+
+def test_health_and_readiness_need_no_sign_in(db: None) -> None:
+    assert Client().get("/healthz").content == b"ok"
+    ready = Client().get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json() == {"ready": True, "database": "ok", "queue": "ok", "engine": "ok", "media": "ok"}
+
+
+def test_readiness_names_what_is_missing(db: None, settings: object, tmp_path: object) -> None:
+    settings.MEDIA_ROOT = "/dev/null/media"  # type: ignore[attr-defined]
+    answer = Client().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["ready"] is False
+    assert answer.json()["media"] == "can't be written"

@@ -1,0 +1,327 @@
+"""The JSON API as a program sees it: shapes, statuses, errors."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError
+from django.test import Client, override_settings
+from django.utils import timezone
+from PIL import Image
+
+from tests import pictures
+from tests.conftest import Person
+from upscaler import tokens
+from upscaler.models import ApiToken, CreditEntry, Membership, Upscale
+from upscaler.services import lifecycle, submission, work
+
+URL_BODY = {"image_url": "https://shop.example/shirt.jpg", "model_name": "recraft"}
+CALLS = [
+    ("post", "generation-upscale"),
+    ("get", "generation/1"),
+    ("get", "generations"),
+    ("get", "generation-result/1"),
+    ("get", "generation-results"),
+    ("post", "uploads"),
+    ("get", "credits"),
+]
+
+
+def path_of(url: str) -> str:
+    return urlsplit(url).path
+
+
+def upload(person: Person, content: bytes | None = None, name: str = "shirt.jpg") -> str:
+    file = SimpleUploadedFile(name, pictures.jpeg() if content is None else content)
+    answer = Client().post("/api/v1/uploads", {"file": file}, headers={"Authorization": f"Bearer {person.token}"})
+    assert answer.status_code == 201, answer.content
+    return answer.json()["image_url"]
+
+
+def test_a_program_s_whole_way(owner: Person) -> None:
+    link = upload(owner)
+    made = owner.api("post", "generation-upscale", {"image_url": link, "model_name": "recraft"})
+    assert made.status_code == 200
+    assert set(made.json()) == {"generation_id", "created_at", "updated_at"}
+    assert datetime.fromisoformat(made.json()["created_at"]).tzinfo is not None
+    number = made.json()["generation_id"]
+
+    created = owner.api("get", f"generation/{number}").json()
+    assert (created["status"], created["generation_results"]) == ("Created", [])
+    claimed = lifecycle.claim(number)
+    assert claimed is not None
+    assert owner.api("get", f"generation/{number}").json()["status"] == "Ongoing"
+    lifecycle.release(claimed, due_in=0)
+
+    work.step(number)
+    done = owner.api("get", f"generation/{number}").json()
+    assert done["status"] == "Done"
+    [result] = done["generation_results"]
+    assert result["generation_id"] == number
+    assert result["available"] is True
+    assert json.loads(done["payload"])["image_url"] == link
+
+    picture = Client().get(path_of(result["image_url"]))
+    assert picture.status_code == 200
+    assert picture["Content-Type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(picture.getvalue())).size == (48 * 4, 40 * 4)
+
+    again = owner.api("get", f"generation-result/{result['generation_result_id']}").json()
+    assert again == result
+    assert owner.api("get", "generation-results").json()["data"] == [result]
+    further = {"generation_result_id": result["generation_result_id"], "image_url": "", "model_name": "recraft"}
+    assert owner.api("post", "generation-upscale", further).status_code == 200
+    assert owner.api("get", "credits").json() == {"team": "atelier", "balance": 98}
+
+
+def test_a_link_ends_with_the_four_hours_but_the_team_keeps_the_picture(
+    owner: Person, outsider: Person, done: Callable[..., Upscale]
+) -> None:
+    upscale = done()
+    Upscale.objects.filter(pk=upscale.pk).update(completed_at=timezone.now() - timedelta(hours=5))
+    result = owner.api("get", f"generation-result/{upscale.result_id}").json()
+    assert result["available"] is False
+    link = path_of(result["image_url"])
+    gone = Client().get(link)
+    assert gone.status_code == 410
+    assert "ran out at" in gone.json()["detail"]
+    assert Client().get(link, headers={"Authorization": f"Bearer {owner.token}"}).status_code == 200
+    assert owner.client.get(link).status_code == 200
+    assert outsider.client.get(link).status_code == 410
+    assert Client().get(link, headers={"Authorization": f"Bearer {outsider.token}"}).status_code == 410
+
+
+def test_a_link_of_another_team_s_upload_is_refused(owner: Person, outsider: Person) -> None:
+    answer = outsider.api("post", "generation-upscale", {"image_url": upload(owner), "model_name": "recraft"})
+    assert answer.json()["detail"][0]["type"] == "not_found"
+    assert outsider.balance == 100
+
+
+def test_a_changed_link_opens_nothing(owner: Person) -> None:
+    path = path_of(upload(owner))
+    head, signed, name = path.rsplit("/", 2)
+    assert Client().get(path).status_code == 200
+    assert Client().get(f"{head}/{signed[:-1]}{'a' if signed[-1] != 'a' else 'b'}/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS)
+def test_every_call_wants_a_token(method: str, path: str, db: None) -> None:
+    for header in ({}, {"Authorization": "Bearer "}, {"Authorization": "Basic YTpi"}):
+        answer = getattr(Client(), method)(f"/api/v1/{path}", headers=header)
+        assert answer.status_code == 401
+        assert answer["Content-Type"].startswith("application/json")
+        assert answer["WWW-Authenticate"] == "Bearer"
+        assert "token is missing" in answer.json()["detail"]
+    unknown = getattr(Client(), method)(f"/api/v1/{path}", headers={"Authorization": "Bearer ups_nobody"})
+    assert unknown.status_code == 401
+    assert "not valid" in unknown.json()["detail"]
+
+
+def test_a_revoked_token_and_one_of_a_person_who_left_are_refused(owner: Person) -> None:
+    assert owner.api("get", "credits").status_code == 200
+    ApiToken.objects.update(revoked_at=timezone.now())
+    assert owner.api("get", "credits").status_code == 401
+    ApiToken.objects.update(revoked_at=None)
+    Membership.objects.filter(user=owner.user).delete()
+    assert owner.api("get", "credits").status_code == 401
+
+
+def test_a_token_is_stored_as_a_hash_alone(owner: Person) -> None:
+    stored = json.dumps(list(ApiToken.objects.values()), default=str)
+    assert owner.token not in stored
+    assert tokens.find(owner.token) is not None
+
+
+def test_a_session_is_no_token(owner: Person) -> None:
+    assert owner.client.get("/api/v1/credits").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("", "missing"),
+        ("{", "json_invalid"),
+        ("[" * 100_000, "json_invalid"),
+        ('{"image_url": "\\ud800"}', "json_invalid"),
+        (b"\xff\xfe", "json_invalid"),
+        ("[]", "model_attributes_type"),
+        ("null", "model_attributes_type"),
+        ('{"model_name": "recraft", "image_url": "https://a.example/b.jpg", "colour": 1}', "extra_forbidden"),
+        ('{"model_name": ["recraft"], "image_url": "https://a.example/b.jpg"}', "string_type"),
+        ('{"model_name": "recraft", "generation_result_id": "seven"}', "int_parsing"),
+        ('{"model_name": "recraft", "generation_result_id": NaN}', "finite_number"),
+        ('{"model_name": "recraft", "generation_result_id": 9223372036854775808}', "max_value"),
+        ('{"model_name": "recraft", "generation_result_id": -1}', "min_value"),
+        ('{"model_name": "recraft", "image_url": "https://a.example/\\u0000"}', "null_characters_not_allowed"),
+        ('{"model_name": "topaz", "image_url": "https://a.example/b", "generation_settings": []}', "dict_type"),
+        ('{"model_name": "topaz", "image_url": "https://a.example/b", "generation_settings": "x"}', "dict_type"),
+    ],
+)
+def test_a_body_that_is_not_the_contract_s_is_422(body: str | bytes, kind: str, owner: Person) -> None:
+    answer = Client().post(
+        "/api/v1/generation-upscale", body, "application/json", headers={"Authorization": f"Bearer {owner.token}"}
+    )
+    assert answer.status_code == 422, answer.content
+    problems = answer.json()["detail"]
+    assert kind in [problem["type"] for problem in problems]
+    assert all(set(problem) == {"type", "loc", "msg"} and problem["loc"][0] == "body" for problem in problems)
+    assert "payload" not in json.dumps(problems)
+    assert owner.balance == 100
+
+
+def test_errors_that_django_makes_itself_have_the_same_shape(owner: Person) -> None:
+    for method, path, status in (
+        ("get", "/api/v1/nothing-here", 404),
+        ("get", "/api/v1/generation-upscale", 405),
+        ("delete", "/api/v1/generations", 405),
+        ("get", "/api/v1/generation/abc", 404),
+        ("get", "/api/v1/generation/99999999999999999999", 404),
+        ("get", "/api/v1/generation-result/99999999999999999999", 404),
+        ("get", "/api/v1/generations?page=0", 422),
+        ("get", "/api/v1/generations?items_per_page=101", 422),
+        ("get", "/api/v1/generations?status=Lost", 422),
+    ):
+        answer = getattr(Client(), method)(path, headers={"Authorization": f"Bearer {owner.token}"})
+        assert answer.status_code == status, path
+        assert answer.json()["detail"], path
+    large = Client().post(
+        "/api/v1/generation-upscale",
+        json.dumps({"image_url": "a" * 3_000_000}),
+        "application/json",
+        headers={"Authorization": f"Bearer {owner.token}"},
+    )
+    assert large.status_code == 413
+    assert "larger than" in large.json()["detail"]
+
+
+def test_an_upload_without_a_file_is_422(owner: Person) -> None:
+    answer = Client().post("/api/v1/uploads", {}, headers={"Authorization": f"Bearer {owner.token}"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"][-1] == "file"
+
+
+def test_another_team_sees_nothing(owner: Person, outsider: Person, done: Callable[..., Upscale]) -> None:
+    upscale = done()
+    assert outsider.api("get", f"generation/{upscale.pk}").status_code == 404
+    assert outsider.api("get", f"generation-result/{upscale.result_id}").status_code == 404
+    assert outsider.api("get", "generations").json()["total_count"] == 0
+    assert outsider.api("get", "generation-results").json()["total_count"] == 0
+
+
+def test_a_colleague_s_token_sees_the_team_s(teammate: Person, done: Callable[..., Upscale]) -> None:
+    assert teammate.api("get", f"generation/{done().pk}").status_code == 200
+
+
+def test_lists_come_in_pages(owner: Person, order: Callable[..., Upscale]) -> None:
+    made = [order().pk for _ in range(5)]
+    first = owner.api("get", "generations?items_per_page=2").json()
+    assert (first["current_page"], first["max_page"], first["total_count"]) == (1, 3, 5)
+    assert [row["generation_id"] for row in first["data"]] == made[:2:-1]
+    assert "generation_results" not in first["data"][0]
+    last = owner.api("get", "generations?items_per_page=2&page=3").json()
+    assert [row["generation_id"] for row in last["data"]] == made[:1]
+    assert owner.api("get", "generations?page=4").json()["data"] == []
+    assert owner.api("get", "generations?status=Done").json()["total_count"] == 0
+    assert owner.api("get", "generations?status=Created").json()["total_count"] == 5
+
+
+def test_a_failure_says_why_and_gives_back(owner: Person, order: Callable[..., Upscale]) -> None:
+    claimed = lifecycle.claim(order().pk)
+    assert claimed is not None
+    lifecycle.fail(claimed, message="The picture could not be fetched.", code="test")
+    answer = owner.api("get", f"generation/{claimed.pk}").json()
+    assert (answer["status"], answer["error"]) == ("Error", "The picture could not be fetched.")
+    assert answer["generation_results"] == []
+    assert owner.balance == 100
+
+
+def test_the_same_request_twice_is_charged_once(owner: Person) -> None:
+    key = {"Idempotency-Key": "season-7/shirt"}
+    first = owner.api("post", "generation-upscale", URL_BODY, **key)
+    second = owner.api("post", "generation-upscale", URL_BODY, **key)
+    assert first.status_code == second.status_code == 200
+    assert first.json() == second.json()
+    assert owner.balance == 99
+    other = owner.api("post", "generation-upscale", {**URL_BODY, "model_name": "topaz"}, **key)
+    assert other.status_code == 422
+    assert other.json()["detail"][0]["type"] == "idempotency_conflict"
+    assert owner.balance == 99
+    assert owner.api("post", "generation-upscale", URL_BODY).json() != first.json()
+
+
+def test_an_idempotency_key_belongs_to_its_team(owner: Person, outsider: Person) -> None:
+    key = {"Idempotency-Key": "same"}
+    mine = owner.api("post", "generation-upscale", URL_BODY, **key).json()
+    theirs = outsider.api("post", "generation-upscale", URL_BODY, **key).json()
+    assert mine["generation_id"] != theirs["generation_id"]
+
+
+def test_the_other_of_two_simultaneous_requests_gets_the_first_one_s_answer(
+    owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = {"Idempotency-Key": "race"}
+    first = owner.api("post", "generation-upscale", URL_BODY, **key).json()
+    find_repeat = submission.find_repeat
+    answers = iter([None])
+    # What the loser of the race sees: nothing yet when it looks, then the unique constraint.
+    monkeypatch.setattr(submission, "find_repeat", lambda **given: next(answers, find_repeat(**given)))
+    assert owner.api("post", "generation-upscale", URL_BODY, **key).json() == first
+    assert owner.balance == 99
+
+
+@override_settings(API_RATE="3/min")
+def test_too_many_calls_are_told_to_wait(owner: Person, teammate: Person) -> None:
+    statuses = [owner.api("get", "credits").status_code for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
+    assert teammate.api("get", "credits").status_code == 200
+    answer = owner.api("get", "credits")
+    assert 1 <= int(answer["Retry-After"]) <= 60
+    assert "Too many calls" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("error", [OperationalError("database is gone"), OSError(28, "No space left on device")])
+def test_a_desk_that_can_t_take_work_says_503(owner: Person, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(submission, "submit", broken)
+    answer = owner.api("post", "generation-upscale", URL_BODY)
+    assert answer.status_code == 503
+    assert answer["Retry-After"]
+    assert "Nothing was charged" in answer.json()["detail"]
+
+
+def test_a_fault_of_ours_is_json_too_and_shows_nothing(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(submission, "submit", broken)
+    client = Client(raise_request_exception=False, headers={"Authorization": f"Bearer {owner.token}"})
+    with override_settings(DEBUG=True):
+        answer = client.post("/api/v1/generation-upscale", URL_BODY, "application/json")
+    assert answer.status_code == 500
+    assert "secret" not in answer.content.decode()
+    assert CreditEntry.objects.filter(kind="charge").count() == 0
+
+
+def test_docs_and_schema_are_there(db: None) -> None:
+    schema = Client().get("/api/v1/openapi.json").json()
+    assert set(schema["paths"]) == {
+        "/api/v1/generation-upscale",
+        "/api/v1/generation/{generation_id}",
+        "/api/v1/generations",
+        "/api/v1/generation-result/{generation_result_id}",
+        "/api/v1/generation-results",
+        "/api/v1/uploads",
+        "/api/v1/credits",
+    }
+    docs = Client().get("/api/v1/docs")
+    assert docs.status_code == 200
+    assert b"cdn" not in docs.content

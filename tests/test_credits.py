@@ -1,0 +1,133 @@
+"""Credits: charged with the row, refunded on Error, never twice, never below zero."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test import Client
+
+from tests import pictures
+from tests.conftest import Person
+from upscaler import credits
+from upscaler.models import CreditEntry, Team, Upscale
+from upscaler.services import lifecycle
+
+
+def entries(upscale: Upscale) -> list[tuple[str, int]]:
+    return list(upscale.entries.order_by("pk").values_list("kind", "amount"))
+
+
+def test_a_submit_charges_the_model_s_price(owner: Person, order: Callable[..., Upscale]) -> None:
+    assert entries(order(model_name="topaz")) == [("charge", -3)]
+    assert entries(order()) == [("charge", -1)]
+    assert owner.balance == 96
+
+
+def test_an_error_gives_the_price_back_once(owner: Person, order: Callable[..., Upscale]) -> None:
+    upscale = order(model_name="topaz")
+    claimed = lifecycle.claim(upscale.pk)
+    assert claimed is not None
+    lifecycle.fail(claimed, message="It did not work.", code="test")
+    assert owner.balance == 100
+    with pytest.raises(lifecycle.ClaimLost):
+        lifecycle.fail(claimed, message="It did not work.", code="test")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        credits.refund(upscale=upscale)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        credits.charge(upscale=upscale)
+    assert entries(upscale) == [("charge", -3), ("refund", 3)]
+    assert owner.balance == 100
+
+
+def test_a_finished_upscale_can_t_fail_any_more(owner: Person, done: Callable[..., Upscale]) -> None:
+    upscale = done()
+    with pytest.raises(lifecycle.ClaimLost):
+        lifecycle.fail(upscale, message="Too late.", code="test")
+    assert owner.balance == 99
+
+
+def test_too_few_credits_on_the_page(owner: Person, upload: Callable[..., Any]) -> None:
+    credits.grant(team=owner.team, amount=-98, note="almost nothing left")
+    answer = owner.submit(image=upload(), model_name="topaz")
+    assert answer.status_code == 422
+    assert "This costs 3 credits, but your team has 2 credits left." in answer.content.decode()
+    assert not Upscale.objects.exists()
+
+
+def test_several_pictures_are_charged_together_or_not_at_all(owner: Person, upload: Callable[..., Any]) -> None:
+    credits.grant(team=owner.team, amount=-98, note="almost nothing left")
+    answer = owner.submit(image=[upload("a.jpg"), upload("b.jpg"), upload("c.jpg")])
+    assert "This costs 3 credits" in answer.content.decode()
+    assert owner.balance == 2
+    assert owner.submit(image=[upload("a.jpg"), upload("b.jpg")]).status_code == 302
+    assert owner.balance == 0
+
+
+def test_too_few_credits_over_the_api(owner: Person) -> None:
+    credits.grant(team=owner.team, amount=-99, note="almost nothing left")
+    body = {"image_url": "https://shop.example/a.jpg", "model_name": "topaz"}
+    answer = owner.api("post", "generation-upscale", body)
+    assert answer.status_code == 402
+    assert "3 credits" in answer.json()["detail"]
+    assert "1 credit left" in answer.json()["detail"]
+    assert owner.balance == 1
+
+
+def test_the_database_itself_refuses_a_negative_balance(team: Team) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Team.objects.filter(pk=team.pk).update(balance=-1)
+
+
+def test_a_correction_can_t_go_below_zero(team: Team) -> None:
+    with pytest.raises(credits.InsufficientCredits):
+        credits.grant(team=team, amount=-101, note="too much")
+    with pytest.raises(ValueError, match="zero"):
+        credits.grant(team=team, amount=0, note="nothing")
+
+
+def test_the_audit_finds_what_is_wrong(team: Team, order: Callable[..., Upscale]) -> None:
+    upscale = order()
+    with transaction.atomic():
+        Team.objects.filter(pk=team.pk).update(balance=50)
+        CreditEntry.objects.filter(upscale=upscale).delete()
+        problems = credits.audit().problems
+        assert any("the balance is 50, the entries sum up to 100" in problem for problem in problems)
+        assert any(f"Upscale {upscale.pk}" in problem and "missing" in problem for problem in problems)
+        transaction.set_rollback(True)
+    assert credits.audit().problems == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_submits_at_the_same_moment_never_overdraw(owner: Person) -> None:
+    credits.grant(team=owner.team, amount=-95, note="five left")
+    gate = threading.Barrier(12)
+    answers: list[int] = []
+
+    def submit() -> None:
+        try:
+            client = Client(headers={"Authorization": f"Bearer {owner.token}"})
+            gate.wait()
+            link = client.post("/api/v1/uploads", {"file": _file()}).json()["image_url"]
+            body = {"image_url": link, "model_name": "recraft"}
+            answers.append(client.post("/api/v1/generation-upscale", body, "application/json").status_code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=submit) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [200] * 5 + [402] * 7
+    assert owner.balance == 0
+    assert CreditEntry.objects.filter(kind="charge").count() == 5
+
+
+def _file() -> Any:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    return SimpleUploadedFile("shirt.jpg", pictures.jpeg())

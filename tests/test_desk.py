@@ -1,0 +1,130 @@
+"""The whole desk in its real processes, on both queues: the main job, and workers that die in the middle of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+
+import pytest
+import requests
+from PIL import Image
+
+from tests import pictures
+from tests.desk import Desk, command_of, descendants, until
+
+pytestmark = pytest.mark.processes
+
+LONG = {"model_name": "topaz", "generation_settings": {"enhance_model": "Low Resolution V2", "upscale_factor": "4x"}}
+"""Work of several tiles and seconds, so that there is a middle to be killed in."""
+
+
+@pytest.fixture
+def token(desk: Desk) -> str:
+    return desk.token()
+
+
+def in_the_middle(desk: Desk, token: str, number: int) -> None:
+    """Wait until some tiles are done, but not all."""
+
+    def reached() -> bool:
+        row = desk.generation(token, number)
+        assert row["status"] in ("Created", "Ongoing"), row
+        return row["progress"] > 0
+
+    until(reached, what="the work is under way")
+
+
+def test_the_whole_way_of_a_program(desk: Desk, token: str) -> None:
+    before = desk.balance(token)
+    number = desk.submit(token, pictures.jpeg((120, 90)), model_name="recraft")
+    done = desk.wait_for(token, number, "Done", "Error")
+    assert done["error"] is None
+    [result] = done["generation_results"]
+    picture = requests.get(result["image_url"], timeout=30)
+    assert picture.headers["Content-Type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(picture.content)).size == (480, 360)
+    assert desk.balance(token) == before - 1
+
+
+def test_a_url_is_fetched_by_one_worker_and_enlarged_by_another(desk: Desk, token: str) -> None:
+    number = desk.submit(token, pictures.jpeg(), model_name="recraft")
+    first = desk.wait_for(token, number, "Done", "Error")
+    # A link with something added to its path is no longer a link of ours, only an address that answers.
+    address = f"{desk.url}/static/favicon.svg"
+    refused = desk.api("post", "generation-upscale", token, json={"image_url": address, "model_name": "recraft"})
+    ended = desk.wait_for(token, refused.json()["generation_id"], "Done", "Error")
+    assert (first["status"], ended["status"]) == ("Done", "Error")
+    assert "not a picture" in ended["error"]
+
+
+def test_a_killed_worker_loses_nothing(desk: Desk, token: str) -> None:
+    before = desk.balance(token)
+    number = desk.submit(token, pictures.jpeg((200, 200)), **LONG)
+    in_the_middle(desk, token, number)
+    desk.kill_worker()
+    assert desk.generation(token, number)["status"] == "Ongoing"
+    desk.start_worker()
+    done = desk.wait_for(token, number, "Done", "Error")
+    assert (done["status"], len(done["generation_results"])) == ("Done", 1)
+    assert desk.balance(token) == before - 3
+
+
+def test_the_parent_replaces_a_worker_process_that_dies(desk: Desk, token: str) -> None:
+    before = desk.balance(token)
+    number = desk.submit(token, pictures.jpeg((200, 200)), **LONG)
+    in_the_middle(desk, token, number)
+    assert desk.worker is not None
+    victims = [pid for pid in descendants(desk.worker.pid) if "queue_worker cpu" in command_of(pid)]
+    assert victims
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    done = desk.wait_for(token, number, "Done", "Error")
+    assert done["status"] == "Done"
+    assert desk.balance(token) == before - 3
+
+
+def test_a_crash_of_the_engine_does_not_take_the_worker_along(desk: Desk, token: str) -> None:
+    number = desk.submit(token, pictures.jpeg((200, 200)), **LONG)
+    in_the_middle(desk, token, number)
+    assert desk.worker is not None
+    engines = [pid for pid in descendants(desk.worker.pid) if "upscaler.engines.local" in command_of(pid)]
+    workers = {pid for pid in descendants(desk.worker.pid) if "queue_worker" in command_of(pid)}
+    assert len(engines) == 1
+    os.kill(engines[0], signal.SIGKILL)
+    assert desk.wait_for(token, number, "Done", "Error")["status"] == "Done"
+    assert workers == {pid for pid in descendants(desk.worker.pid) if "queue_worker" in command_of(pid)}
+
+
+def test_a_worker_told_to_stop_ends_its_job_first(desk: Desk, token: str) -> None:
+    number = desk.submit(token, pictures.jpeg((200, 200)), **LONG)
+    in_the_middle(desk, token, number)
+    assert desk.worker is not None
+    family = descendants(desk.worker.pid)
+    try:
+        assert desk.stop_worker() == 0
+        assert desk.generation(token, number)["status"] == "Done"
+        until(lambda: not any(command_of(pid) for pid in family), what="no process is left behind", seconds=20)
+    finally:
+        desk.start_worker()
+
+
+def test_work_that_was_submitted_while_no_worker_ran_is_done_later(desk: Desk, token: str) -> None:
+    desk.stop_worker()
+    try:
+        number = desk.submit(token, pictures.jpeg(), model_name="recraft")
+        assert desk.generation(token, number)["status"] == "Created"
+    finally:
+        desk.start_worker()
+    assert desk.wait_for(token, number, "Done", "Error")["status"] == "Done"
+
+
+def test_a_production_desk_is_ready_and_serves_hashed_files(desk: Desk) -> None:
+    assert requests.get(f"{desk.url}/readyz", timeout=30).json()["ready"] is True
+    page = requests.get(f"{desk.url}/accounts/login/", timeout=30)
+    assert page.status_code == 200
+    [sheet] = [part for part in page.text.split('"') if part.endswith(".css")]
+    assert sheet != "/static/css/desk.css"
+    styles = requests.get(desk.url + sheet, timeout=30)
+    assert "max-age=315360000" in styles.headers["Cache-Control"]
+    assert styles.headers["Content-Encoding"] in ("gzip", "br")

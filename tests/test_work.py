@@ -1,0 +1,407 @@
+"""The worker's step: claims, leases, retries, refunds, and the sweep that finds what was lost."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import override_settings
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+from PIL import Image
+
+from tests import pictures
+from tests.conftest import Person
+from upscaler import tasks
+from upscaler.engines import get_engine
+from upscaler.engines.base import EngineError, Finished, Order, Pending
+from upscaler.models import Upscale
+from upscaler.services import lifecycle, submission, sweep, work
+
+
+def messages(upscale: Upscale) -> list[tuple[str, bool]]:
+    """The upscale's messages on the queue: each one's queue, and whether it comes later."""
+    rows = DBTaskResult.objects.filter(args_kwargs__args=[upscale.pk]).order_by("enqueued_at")
+    return [(row.queue_name, row.run_after is not None and row.run_after.year < 9999) for row in rows]
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The local engine, with the one method that a test wants to go wrong."""
+    return get_engine("local")
+
+
+@pytest.mark.parametrize(
+    ("settings", "size"),
+    [
+        ({"model_name": "recraft"}, (192, 160)),
+        ({"model_name": "topaz", "upscale_factor": "2x"}, (96, 80)),
+        ({"model_name": "topaz", "upscale_factor": "4x", "enhance_model": "Standard V2"}, (192, 160)),
+        ({"model_name": "topaz", "upscale_factor": "6x", "enhance_model": "Low Resolution V2"}, (288, 240)),
+    ],
+)
+def test_a_picture_is_enlarged(settings: dict[str, Any], size: tuple[int, int], done: Callable[..., Upscale]) -> None:
+    upscale = done(**settings)
+    with Image.open(upscale.result_file) as result:
+        assert (result.format, result.size) == ("JPEG", size)
+    assert (upscale.result_width, upscale.result_height) == size
+    assert upscale.result_id == upscale.pk
+    assert upscale.made_with["networks"]
+    assert upscale.progress == 1.0
+    assert upscale.result_file.size == upscale.result_bytes
+    for picture in (upscale.result_thumbnail, upscale.before_preview, upscale.after_preview):
+        with Image.open(picture) as opened:
+            opened.load()
+
+
+def test_transparency_is_kept(done: Callable[..., Upscale]) -> None:
+    upscale = done(name="mug.png", content=pictures.cut_out())
+    with Image.open(upscale.result_file) as result:
+        assert (result.format, result.mode, result.size) == ("PNG", "RGBA", (192, 192))
+        assert result.getpixel((0, 0))[3] == 0
+        assert result.getpixel((96, 96))[3] == 255
+    assert upscale.result_name == "mug.png"
+
+
+def test_a_picture_taken_sideways_comes_out_upright(done: Callable[..., Upscale]) -> None:
+    sideways = pictures.photograph("coffee", (60, 40))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upscale = done(content=pictures.encoded(sideways, "JPEG", exif=exif))
+    assert (upscale.source_width, upscale.source_height) == (40, 60)
+    with Image.open(upscale.result_file) as result:
+        assert result.size == (160, 240)
+        assert result.getexif().get(0x0112, 1) == 1
+
+
+def test_an_earlier_result_is_the_source_of_the_next(owner: Person, done: Callable[..., Upscale]) -> None:
+    first = done()
+    answer = owner.submit(generation_result_id=str(first.result_id), model_name="topaz", upscale_factor="2x")
+    assert answer.status_code == 302
+    second = Upscale.objects.exclude(pk=first.pk).get()
+    work.step(second.pk)
+    second.refresh_from_db()
+    assert (second.source, second.source_result, second.result_width) == ("result", first, 384)
+
+
+def test_progress_is_written_while_the_work_goes_on(
+    order: Callable[..., Upscale], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "REPORT_INTERVAL", 0.0)
+    written: list[float] = []
+    progress = lifecycle.progress
+
+    def noted(upscale: Upscale, fraction: float, text: str) -> None:
+        progress(upscale, fraction, text)
+        written.append(Upscale.objects.get(pk=upscale.pk).progress)
+
+    monkeypatch.setattr(lifecycle, "progress", noted)
+    work.step(order(content=pictures.jpeg((300, 300))).pk)
+    assert len(written) >= 3
+    assert written == sorted(written)
+    assert 0 < written[0] < 1
+
+
+def test_a_message_too_many_does_nothing(owner: Person, done: Callable[..., Upscale]) -> None:
+    upscale = done()
+    work.step(upscale.pk)
+    again = Upscale.objects.get(pk=upscale.pk)
+    assert (again.attempt, again.result_file) == (1, upscale.result_file)
+    assert owner.balance == 99
+
+
+def test_only_one_worker_gets_the_claim(order: Callable[..., Upscale]) -> None:
+    upscale = order()
+    assert lifecycle.claim(upscale.pk) is not None
+    assert lifecycle.claim(upscale.pk) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_workers_at_once_one_gets_the_claim(order: Callable[..., Upscale]) -> None:
+    upscale = order()
+    gate = threading.Barrier(8)
+    claims: list[Upscale | None] = []
+
+    def claim() -> None:
+        try:
+            gate.wait()
+            claims.append(lifecycle.claim(upscale.pk))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=claim) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([found for found in claims if found is not None]) == 1
+    assert len(claims) == 8
+
+
+def test_a_worker_that_lost_its_claim_writes_nothing(owner: Person, order: Callable[..., Upscale]) -> None:
+    upscale = order()
+    stale = lifecycle.claim(upscale.pk)
+    assert stale is not None
+    Upscale.objects.filter(pk=upscale.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    fresh = lifecycle.claim(upscale.pk)
+    assert fresh is not None
+    assert (fresh.attempt, fresh.failures) == (2, 1)
+    for write in (
+        lambda: lifecycle.progress(stale, 0.9, "late"),
+        lambda: lifecycle.release(stale, due_in=0),
+        lambda: lifecycle.finish(stale, result_file="x.jpg"),
+        lambda: lifecycle.fail(stale, message="late", code="late"),
+    ):
+        with pytest.raises(lifecycle.ClaimLost):
+            write()
+    fresh.refresh_from_db()
+    assert (fresh.status, fresh.progress, fresh.result_file.name) == ("Ongoing", 0.0, "")
+    assert owner.balance == 99
+
+
+def test_the_work_stops_when_its_claim_is_lost(
+    order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upscale = order()
+
+    def taken_over(order: Order, report: Any) -> Any:
+        Upscale.objects.filter(pk=upscale.pk).update(attempt=99)
+        report(0.5, "half")
+        raise AssertionError("the report did not stop the work")
+
+    monkeypatch.setattr(engine, "advance", taken_over)
+    work.step(upscale.pk)
+    upscale.refresh_from_db()
+    assert (upscale.attempt, upscale.status) == (99, "Ongoing")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lease_is_kept_alive_while_the_work_goes_on(order: Callable[..., Upscale]) -> None:
+    upscale = lifecycle.claim(order().pk)
+    assert upscale is not None
+    before = upscale.lease_until
+    renewed = threading.Event()
+    update = lifecycle._held
+
+    def noted(row: Upscale) -> Any:
+        renewed.set()
+        return update(row)
+
+    with override_settings(LEASE_SECONDS=0.3), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lifecycle, "_held", noted)
+        Upscale.objects.filter(pk=upscale.pk).update(lease_until=before - timedelta(hours=1))
+        with lifecycle.Heartbeat(upscale) as heartbeat:
+            assert renewed.wait(10)
+        assert heartbeat.lost is False
+    assert Upscale.objects.get(pk=upscale.pk).lease_until > before - timedelta(hours=1)
+
+
+def test_a_passing_failure_is_tried_again_later(owner: Person, order: Callable[..., Upscale], engine: Any) -> None:
+    upscale = order()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(engine, "advance", _raising(EngineError("Busy.", code="busy", permanent=False)))
+        work.step(upscale.pk)
+    upscale.refresh_from_db()
+    assert (upscale.status, upscale.failures, upscale.lease_until) == ("Ongoing", 1, None)
+    assert messages(upscale)[-1] == ("cpu", True)
+    assert owner.balance == 99
+    work.step(upscale.pk)
+    upscale.refresh_from_db()
+    assert (upscale.status, upscale.attempt) == ("Done", 2)
+
+
+def test_a_failure_that_does_not_pass_ends_in_error(
+    owner: Person, order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upscale = order()
+    monkeypatch.setattr(engine, "advance", _raising(EngineError("Busy.", code="busy", permanent=False)))
+    with override_settings(MAX_FAILURES=3):
+        for _ in range(5):
+            work.step(upscale.pk)
+    upscale.refresh_from_db()
+    assert (upscale.status, upscale.error_message, upscale.attempt) == ("Error", "Busy.", 3)
+    assert owner.balance == 100
+
+
+def test_a_permanent_failure_ends_at_once(
+    owner: Person, order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upscale = order()
+    monkeypatch.setattr(engine, "advance", _raising(EngineError("Never.", code="never", permanent=True)))
+    work.step(upscale.pk)
+    upscale.refresh_from_db()
+    assert (upscale.status, upscale.error_code, upscale.attempt) == ("Error", "never", 1)
+    assert owner.balance == 100
+
+
+def test_a_fault_of_our_own_is_not_shown_in_its_words(
+    owner: Person, order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upscale = order()
+    monkeypatch.setattr(engine, "advance", _raising(ZeroDivisionError("/secret/path")))
+    with override_settings(MAX_FAILURES=2):
+        work.step(upscale.pk)
+        work.step(upscale.pk)
+    upscale.refresh_from_db()
+    assert (upscale.status, upscale.error_code) == ("Error", "internal")
+    assert "secret" not in upscale.error_message
+    assert owner.balance == 100
+
+
+def test_a_picture_that_kills_its_worker_ends_in_error(owner: Person, order: Callable[..., Upscale]) -> None:
+    upscale = order()
+    with override_settings(MAX_FAILURES=3):
+        for attempt in (1, 2, 3):
+            assert lifecycle.claim(upscale.pk) is not None, attempt
+            # What is left of a worker that died: a lease that nobody keeps alive.
+            Upscale.objects.filter(pk=upscale.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+        assert lifecycle.claim(upscale.pk) is None
+    upscale.refresh_from_db()
+    assert (upscale.status, upscale.error_code) == ("Error", "gave_up")
+    assert "stopped 3 times" in upscale.error_message
+    assert owner.balance == 100
+
+
+def test_an_engine_that_takes_its_time_is_asked_again(
+    owner: Person, order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an engine elsewhere does: an id at the start, then "not yet", then the picture."""
+    upscale = order()
+    started: list[int] = []
+
+    def start(order: Order) -> str:
+        started.append(order.upscale_id)
+        return "job-7"
+
+    def still_at_it(order: Order, report: Any) -> Pending:
+        assert Upscale.objects.get(pk=upscale.pk).engine_id == order.engine_id == "job-7"
+        return Pending(retry_after=9, progress=0.4)
+
+    advance = engine.advance
+    monkeypatch.setattr(engine, "start", start)
+    monkeypatch.setattr(engine, "advance", still_at_it)
+    for _ in range(6):
+        work.step(upscale.pk)
+    upscale.refresh_from_db()
+    assert (upscale.status, upscale.progress, upscale.failures, upscale.lease_until) == ("Ongoing", 0.4, 0, None)
+    assert messages(upscale)[-1] == ("cpu", True)
+    assert upscale.due_at > timezone.now() + timedelta(seconds=9)
+    monkeypatch.setattr(engine, "advance", advance)
+    work.step(upscale.pk)
+    upscale.refresh_from_db()
+    assert (upscale.status, started) == ("Done", [upscale.pk])
+
+
+def test_a_result_that_is_no_picture_is_not_called_done(
+    owner: Person, order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upscale = order()
+
+    def nonsense(order: Order, report: Any) -> Finished:
+        path = order.work_dir / "result.jpg"
+        path.write_bytes(b"no picture")
+        return Finished(path=path, format="JPEG", width=1, height=1)
+
+    monkeypatch.setattr(engine, "advance", nonsense)
+    work.step(upscale.pk)
+    upscale.refresh_from_db()
+    assert upscale.status == "Error"
+    assert owner.balance == 100
+
+
+def test_a_submit_puts_one_message_on_the_right_queue(
+    owner: Person, order: Callable[..., Upscale], django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        upscale = order()
+        owner.api("post", "generation-upscale", {"image_url": "https://shop.example/a.jpg", "model_name": "recraft"})
+    assert messages(upscale) == [("cpu", False)]
+    assert messages(Upscale.objects.latest("pk")) == [("io", False)]
+
+
+def test_a_queue_that_is_away_loses_nothing(
+    owner: Person, monkeypatch: pytest.MonkeyPatch, upload: Callable[..., Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    with pytest.MonkeyPatch.context() as patched, django_capture_on_commit_callbacks(execute=True):
+        patched.setattr(type(tasks.advance), "enqueue", _raising(OSError("the broker is away")))
+        assert owner.submit(image=upload()).status_code == 302
+    upscale = Upscale.objects.get()
+    assert messages(upscale) == []
+    assert sweep.sweep(timezone.now() + timedelta(minutes=1)) == 1
+    assert messages(upscale) == [("cpu", False)]
+
+
+def test_the_sweep_finds_a_lost_message_and_waits_longer_each_time(order: Callable[..., Upscale]) -> None:
+    upscale = order()
+    now = timezone.now()
+    assert sweep.sweep(now) == 0, "a fresh message has its grace"
+    at = now + submission.SWEEP_GRACE + timedelta(seconds=1)
+    waits = []
+    for _ in range(4):
+        assert sweep.sweep(at) == 1
+        assert sweep.sweep(at) == 0
+        due = Upscale.objects.get(pk=upscale.pk).due_at
+        waits.append((due - at).total_seconds())
+        at = due
+    assert waits == [30, 60, 120, 240]
+    assert len(messages(upscale)) == 4
+
+
+def test_the_sweep_leaves_a_live_lease_alone_and_finds_a_dead_one(order: Callable[..., Upscale]) -> None:
+    upscale = lifecycle.claim(order().pk)
+    assert upscale is not None
+    assert sweep.sweep(upscale.lease_until - timedelta(seconds=1)) == 0
+    assert sweep.sweep(upscale.lease_until + timedelta(seconds=1)) == 1
+
+
+def test_the_sweep_leaves_ended_work_alone(done: Callable[..., Upscale]) -> None:
+    done()
+    assert sweep.sweep(timezone.now() + timedelta(days=30)) == 0
+
+
+def test_trying_again_is_a_new_upscale_of_the_same_source(
+    owner: Person, order: Callable[..., Upscale], engine: Any
+) -> None:
+    failed = order(model_name="topaz", upscale_factor="2x")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(engine, "advance", _raising(EngineError("Never.", code="never", permanent=True)))
+        work.step(failed.pk)
+    answer = owner.client.post(f"/upscales/{failed.pk}/retry/")
+    again = Upscale.objects.latest("pk")
+    assert answer["Location"] == again.get_absolute_url()
+    assert again.retry_of == failed
+    assert (again.settings, again.source_file, again.credits) == (failed.settings, failed.source_file, 3)
+    work.step(again.pk)
+    again.refresh_from_db()
+    assert (again.status, again.result_width) == ("Done", 96)
+    assert owner.balance == 97
+    assert owner.client.post(f"/upscales/{again.pk}/retry/").status_code == 404
+
+
+def test_files_of_a_refused_submit_are_not_left_behind(
+    owner: Person, upload: Callable[..., Any], tmp_path: Any
+) -> None:
+    with override_settings(MEDIA_ROOT=str(tmp_path)), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(submission.credits, "charge", _raising(OSError(28, "No space left on device")))
+        answer = owner.submit(image=upload())
+    assert answer.status_code == 422
+    assert "Nothing was charged" in answer.content.decode()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_thumbnail_of_a_waiting_picture_is_its_source(order: Callable[..., Upscale]) -> None:
+    upscale = order(content=pictures.jpeg((900, 300)))
+    with upscale.thumbnail.open() as file:
+        assert Image.open(io.BytesIO(file.read())).size == (640, 213)
+
+
+def _raising(error: Exception) -> Callable[..., Any]:
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise error
+
+    return broken

@@ -1,0 +1,72 @@
+"""A small web server on the loopback that answers as a test tells it to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+def body(content: bytes, status: int = 200, **headers: str) -> Answer:
+    """An answer with this content; header names with _ for -."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        for name, value in {"Content-Length": str(len(content)), **given}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return answer
+
+
+def redirect(location: str) -> Answer:
+    """A redirect."""
+    return body(b"", 302, Location=location)
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    """Bytes without end and without an announced length, until the other side hangs up."""
+    handler.send_response(200)
+    handler.end_headers()
+    try:
+        while True:
+            handler.wfile.write(bytes(65536))
+    except OSError:
+        pass
+
+
+def hang_up(handler: BaseHTTPRequestHandler) -> None:
+    """The connection is cut in the middle of the picture."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100000")
+    handler.end_headers()
+    handler.wfile.write(bytes(500))
+    handler.close_connection = True
+
+
+@contextmanager
+def serving(pages: dict[str, Answer]) -> Iterator[str]:
+    """Serve ``pages`` by their path; gives the server's ``host:port``."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            pages.get(self.path.partition("?")[0], body(b"nothing here", 404))(self)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

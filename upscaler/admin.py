@@ -1,0 +1,97 @@
+"""Django's admin for staff. Money and status are to be read there, never typed."""
+
+from __future__ import annotations
+
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from upscaler.models import ApiToken, CreditEntry, Membership, Team, Upscale
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows that only the desk itself writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class MembershipInline(admin.TabularInline):
+    model = Membership
+    extra = 0
+    autocomplete_fields = ("user",)
+
+
+@admin.register(Team)
+class TeamAdmin(admin.ModelAdmin):
+    list_display = ("name", "slug", "balance", "created_at")
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}
+    readonly_fields = ("balance", "created_at")
+    inlines = (MembershipInline,)
+
+
+@admin.register(Membership)
+class MembershipAdmin(admin.ModelAdmin):
+    list_display = ("user", "team", "role", "created_at")
+    list_filter = ("role", "team")
+    search_fields = ("user__username", "user__email", "team__name")
+    autocomplete_fields = ("user", "team")
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(admin.ModelAdmin):
+    """Tokens are issued by `manage.py issue_token`, because they are shown once; here they are revoked."""
+
+    list_display = ("name", "team", "user", "created_at", "last_used_at", "revoked_at")
+    list_filter = ("team",)
+    search_fields = ("name", "user__username", "team__name")
+    readonly_fields = ("team", "user", "created_at", "last_used_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(Upscale)
+class UpscaleAdmin(ReadOnlyAdmin):
+    list_display = (
+        "id",
+        "team",
+        "created_by",
+        "source_name",
+        "model_name",
+        "credits",
+        "status",
+        "engine",
+        "created_at",
+    )
+    list_filter = ("status", "model_name", "engine", "source", "team", "created_at")
+    search_fields = ("=id", "source_name", "source_url", "created_by__username", "error_message")
+    date_hierarchy = "created_at"
+    list_select_related = ("team", "created_by")
+
+
+@admin.register(CreditEntry)
+class CreditEntryAdmin(ReadOnlyAdmin):
+    list_display = (
+        "id",
+        "team",
+        "kind",
+        "amount",
+        "balance_after",
+        "upscale",
+        "note",
+        "created_by",
+        "created_at",
+    )
+    list_filter = ("kind", "team", "created_at")
+    search_fields = ("=upscale__id", "note", "team__name", "created_by__username")
+    date_hierarchy = "created_at"
+    list_select_related = ("team", "upscale", "created_by")

@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class UpscalerConfig(AppConfig):
+    name = "upscaler"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from upscaler import checks  # noqa: F401 - registers the system checks

@@ -1,0 +1,147 @@
+"""The upscaling models that the desk offers: prices, settings, choices and defaults.
+
+One table, read by the form, the API, the pages and the engines. The facts come from the vendor's page
+"Create Upscale" (``POST /api/v1/generation-upscale``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+RECRAFT = "recraft"
+TOPAZ = "topaz"
+
+STANDARD_V2 = "Standard V2"
+LOW_RESOLUTION_V2 = "Low Resolution V2"
+HIGH_FIDELITY_V2 = "High Fidelity V2"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One option of a setting: the contract's ``value`` and a plain sentence for people."""
+
+    value: str
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the contract's settings table."""
+
+    key: str
+    kind: Literal["choice", "boolean", "number"]
+    default: Any
+    label: str
+    help: str
+    choices: tuple[Choice, ...] = ()
+    minimum: float = 0.0
+    maximum: float = 1.0
+
+    @property
+    def values(self) -> list[str]:
+        """The allowed values of a ``choice`` setting, in the page's order."""
+        return [choice.value for choice in self.choices]
+
+
+@dataclass(frozen=True)
+class UpscalingModel:
+    """One upscaling model: its price in credits and the settings that it accepts."""
+
+    name: str
+    title: str
+    credits: int
+    summary: str
+    good_for: str
+    settings: tuple[Setting, ...] = ()
+
+    def setting(self, key: str) -> Setting | None:
+        """The setting called ``key``, or None where this model has none of that name."""
+        return next((setting for setting in self.settings if setting.key == key), None)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Every setting with its default value."""
+        return {setting.key: setting.default for setting in self.settings}
+
+
+FACTORS = (2, 4, 6)
+"""The factors that topaz offers."""
+RECRAFT_FACTOR = 4
+"""Recraft has no setting for it."""
+
+MODELS: dict[str, UpscalingModel] = {
+    RECRAFT: UpscalingModel(
+        name=RECRAFT,
+        title="Recraft",
+        credits=1,
+        summary="Four times the width and height, nothing to set.",
+        good_for="Sharp, clean product shots. Keeps every detail as it is.",
+    ),
+    TOPAZ: UpscalingModel(
+        name=TOPAZ,
+        title="Topaz",
+        credits=3,
+        summary="Two, four or six times, with enhancement that you steer.",
+        good_for="People, skin and small or worn pictures. May refine clothing details slightly.",
+        settings=(
+            Setting(
+                key="enhance_model",
+                kind="choice",
+                default=HIGH_FIDELITY_V2,
+                label="Enhancement",
+                help="How much the picture may be rebuilt.",
+                choices=(
+                    Choice(STANDARD_V2, "A bit of both: for most pictures"),
+                    Choice(LOW_RESOLUTION_V2, "Rebuilds detail: for small or blurred pictures"),
+                    Choice(HIGH_FIDELITY_V2, "Stays closest to the original: for good pictures"),
+                ),
+            ),
+            Setting(
+                key="upscale_factor",
+                kind="choice",
+                default="4x",
+                label="Enlarge by",
+                help="Width and height are multiplied by this.",
+                choices=tuple(Choice(f"{factor}x") for factor in FACTORS),
+            ),
+            Setting(
+                key="subject_detection",
+                kind="choice",
+                default="Foreground",
+                label="Focus on",
+                help="Which part of the picture gets the enhancement.",
+                choices=(
+                    Choice("Foreground", "The person or product"),
+                    Choice("Background", "What is around it"),
+                    Choice("Auto", "Wherever detail is missing"),
+                ),
+            ),
+            Setting(
+                key="face_enhancement",
+                kind="boolean",
+                default=False,
+                label="Enhance faces",
+                help="Rebuilds facial features.",
+            ),
+            Setting(
+                key="face_enhancement_creativity",
+                kind="number",
+                default=0.5,
+                label="Face creativity",
+                help="0 stays faithful, 1 rebuilds freely. Has no effect unless faces are enhanced.",
+            ),
+        ),
+    ),
+}
+
+
+def factor(model_name: str, settings: Mapping[str, Any]) -> int:
+    """How many times the width and height grow.
+
+    ``settings`` are complete, as an upscale stores them. Recraft has no setting for it: always four times.
+    """
+    if model_name == RECRAFT:
+        return RECRAFT_FACTOR
+    return int(settings["upscale_factor"].removesuffix("x"))

@@ -1,0 +1,20 @@
+"""The engines that do the work, by name."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from upscaler.engines.base import Engine
+
+
+@cache
+def get_engine(name: str) -> Engine:
+    """The engine called ``name``; one instance per process.
+
+    Raises LookupError for a name that is not an engine.
+    """
+    if name == "local":
+        from upscaler.engines.local.engine import LocalEngine
+
+        return LocalEngine()
+    raise LookupError(f"There is no engine called {name!r}. Engines: local.")

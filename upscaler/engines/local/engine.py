@@ -1,0 +1,202 @@
+"""The local engine as the rest of the product sees it: it hands jobs to a warm child process and watches over it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+from upscaler.engines.base import EngineError, Finished, Order, Report
+
+Message = dict[str, Any]
+
+PROJECT = Path(__file__).resolve().parents[3]
+DEFAULT_TIME_LIMIT = 1800.0
+CANCEL_GRACE = 60.0
+"""Seconds for a cancelled job to stop at its next tile before the child is killed; a slow tile takes some 15."""
+
+
+class LocalEngine:
+    """Enlarges pictures with networks on this machine's processor.
+
+    Holds at most one child process, started with the first job. Jobs from several threads queue up for it.
+    """
+
+    name = "local"
+    queue = "cpu"
+
+    def __init__(self, time_limit: float | None = None) -> None:
+        """``time_limit``: seconds for one job; by default the environment's ``LOCAL_TIME_LIMIT``, else 1800."""
+        if time_limit is None:
+            time_limit = float(os.environ.get("LOCAL_TIME_LIMIT") or DEFAULT_TIME_LIMIT)
+        self._time_limit = time_limit
+        self._lock = threading.Lock()
+        self._ids = count(1)
+        self._child: _Child | None = None
+
+    def start(self, order: Order) -> None:
+        """Nothing to hand over: ``advance`` does all the work."""
+        return None
+
+    def advance(self, order: Order, report: Report, *, result_format: str | None = None) -> Finished:
+        """Do the whole job; ``report`` is called after every tile.
+
+        ``result_format`` is JPEG, PNG or WEBP; by default it follows the source. What ``report`` raises stops the job and
+        is passed on.
+
+        Raises EngineError, among others ``too_slow`` past the time limit and ``engine_crashed`` when the child dies.
+        """
+        with self._lock:
+            deadline = time.monotonic() + self._time_limit
+            job_id = next(self._ids)
+            child = self._running_child()
+            child.send(
+                {
+                    "id": job_id,
+                    "source": str(order.source_path),
+                    "output_dir": str(order.work_dir),
+                    "model_name": order.model_name,
+                    "settings": dict(order.settings),
+                    "result_format": result_format,
+                }
+            )
+            while True:
+                message = self._next(child, job_id, deadline)
+                if "progress" in message:
+                    try:
+                        report(message["progress"], message["text"])
+                    except BaseException:
+                        self._cancel(child, job_id)
+                        raise
+                elif "finished" in message:
+                    return _finished(message["finished"])
+                elif "error" in message:
+                    raise EngineError(**_error(message["error"]))
+
+    def close(self) -> None:
+        """End the child. The engine can still be used: the next job starts another."""
+        with self._lock:
+            self._drop_child()
+
+    @property
+    def child_pid(self) -> int | None:
+        """The process id of the child, None where none has been started."""
+        child = self._child
+        return child.pid if child else None
+
+    def _running_child(self) -> _Child:
+        if self._child is None or not self._child.alive:
+            self._drop_child()
+            self._child = _Child()
+        return self._child
+
+    def _drop_child(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+        self._child = None
+
+    def _next(self, child: _Child, job_id: int, deadline: float) -> Message:
+        """The child's next word on this job."""
+        while True:
+            try:
+                message = child.receive(max(0.0, deadline - time.monotonic()))
+            except TimeoutError:
+                self._drop_child()
+                raise EngineError(
+                    "Enlarging this picture took too long and was stopped. Please choose a smaller factor or picture.",
+                    code="too_slow",
+                    permanent=True,
+                ) from None
+            except EOFError:
+                self._drop_child()
+                raise EngineError(
+                    "The program that enlarges pictures stopped unexpectedly. The picture is tried again.",
+                    code="engine_crashed",
+                    permanent=False,
+                ) from None
+            if message["id"] == job_id:
+                return message
+
+    def _cancel(self, child: _Child, job_id: int) -> None:
+        """Have the child give the job up; it stays warm if it does so soon."""
+        deadline = time.monotonic() + CANCEL_GRACE
+        child.send({"cancel": job_id})
+        with contextlib.suppress(EngineError):
+            while "progress" in self._next(child, job_id, deadline):
+                pass
+
+
+class _Child:
+    """One child process, see ``worker.py``, and the thread that reads what it says."""
+
+    def __init__(self) -> None:
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
+        }
+        # A session of its own: Ctrl-C in the terminal is for the parent, which lets a job finish.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "upscaler.engines.local"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None  # both are pipes
+        self._stdin: IO[str] = self._process.stdin
+        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def send(self, message: Message) -> None:
+        """A child that is gone is noticed by ``receive``."""
+        with contextlib.suppress(OSError):
+            self._stdin.write(json.dumps(message) + "\n")
+            self._stdin.flush()
+
+    def receive(self, timeout: float) -> Message:
+        """The next message. Raises TimeoutError, or EOFError once the child is gone."""
+        try:
+            message = self._messages.get(timeout=timeout)
+        except queue.Empty:
+            raise TimeoutError from None
+        if message is None:
+            raise EOFError
+        return message
+
+    def kill(self) -> None:
+        """End the process, whatever it is doing, and wait until it is gone."""
+        self._process.kill()
+        self._process.wait()
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+
+    def _read(self, lines: IO[str]) -> None:
+        with lines, contextlib.suppress(ValueError):
+            for line in lines:
+                self._messages.put(json.loads(line))
+        self._messages.put(None)
+
+
+def _finished(fields: Message) -> Finished:
+    return Finished(**{**fields, "path": Path(fields["path"])})
+
+
+def _error(fields: Message) -> Message:
+    return {key: fields[key] for key in ("message", "code", "permanent")}

@@ -1,0 +1,110 @@
+"""The last pass over an enlarged picture: exact size, true colours, transparency.
+
+**Colour lock**: networks drift by a few levels (white becomes 253). The enlarged picture is shrunk back and compared
+with the source; the difference, blurred so that no detail is undone, is added back enlarged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from upscaler.engines.local.resample import BLUR, BOX, LANCZOS, TRIANGLE, apply, taps
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+SIDE = 128
+"""Side of the squares that are worked on at a time, in source pixels."""
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """What one side of a square needs: matrices and where their input starts."""
+
+    inside: slice
+    """The square's own part of the enlarged pixels that were read."""
+    source: slice
+    work: slice
+    exact: Floats | None
+    """From the working picture to the exact size, where they differ."""
+    shrink: Floats
+    """From the exact size back to the source's."""
+    correct: Floats
+    """From differences at source size to the correction: blurred, then enlarged."""
+
+    @classmethod
+    def plan(cls, start: int, stop: int, length: int, work_factor: int, factor: int) -> _Axis:
+        near, enlarge = taps(TRIANGLE, start * factor, stop * factor, length, length * factor)
+        first, blur = taps(BLUR, near, near + enlarge.shape[1], length, length)
+        last = first + blur.shape[1]
+        _, shrink = taps(BOX, first, last, length * factor, length)
+        work, exact = slice(first * factor, last * factor), None
+        if work_factor != factor:
+            used, exact = taps(LANCZOS, work.start, work.stop, length * work_factor, length * factor)
+            work = slice(used, used + exact.shape[1])
+        return cls(
+            inside=slice((start - first) * factor, (stop - first) * factor),
+            source=slice(first, last),
+            work=work,
+            exact=exact,
+            shrink=shrink,
+            correct=enlarge @ blur,
+        )
+
+
+def squares(height: int, width: int) -> Iterator[tuple[slice, slice]]:
+    """The squares of a source picture of that size, row by row."""
+    for top in range(0, height, SIDE):
+        for left in range(0, width, SIDE):
+            yield slice(top, min(top + SIDE, height)), slice(left, min(left + SIDE, width))
+
+
+def locked(source: Bytes, work: Bytes, rows: slice, columns: slice, factor: int) -> Floats:
+    """One square of the finished picture: exactly ``factor`` times the source, in the source's colours.
+
+    ``source``: RGB, (height, width, 3). ``work``: the same picture enlarged by any whole number. ``rows`` and ``columns``
+    are the square in source pixels. Gives (factor * rows, factor * columns, 3), from 0 to 255, unrounded.
+    """
+    height, width = source.shape[:2]
+    work_factor = work.shape[0] // height
+    down = _Axis.plan(rows.start, rows.stop, height, work_factor, factor)
+    across = _Axis.plan(columns.start, columns.stop, width, work_factor, factor)
+    enlarged = _planes(work[down.work, across.work])
+    if down.exact is not None and across.exact is not None:
+        enlarged = apply(down.exact, enlarged, across.exact)
+    difference = _planes(source[down.source, across.source]) - apply(down.shrink, enlarged, across.shrink)
+    corrected = enlarged[:, down.inside, across.inside] + apply(down.correct, difference, across.correct)
+    return np.clip(corrected, 0, 255).transpose(1, 2, 0)
+
+
+def enlarged_alpha(alpha: Bytes, rows: slice, columns: slice, factor: int) -> Floats:
+    """One square of an alpha channel, (height, width), enlarged: (factor * rows, factor * columns), from 0 to 255.
+
+    Lanczos, but never beyond what the neighbouring source pixels hold: its ringing would leave a faint ghost of the
+    outline in what is fully transparent, and holes in what is opaque.
+    """
+    height, width = alpha.shape
+    top, down = taps(LANCZOS, rows.start * factor, rows.stop * factor, height, height * factor)
+    left, across = taps(LANCZOS, columns.start * factor, columns.stop * factor, width, width * factor)
+    near = alpha[top : top + down.shape[1], left : left + across.shape[1]].astype(np.float32)
+    smooth = down @ near @ across.T
+    around = np.ix_(
+        np.arange(rows.start - 1, rows.stop + 1).clip(0, height - 1),
+        np.arange(columns.start - 1, columns.stop + 1).clip(0, width - 1),
+    )
+    windows = np.lib.stride_tricks.sliding_window_view(alpha[around], (3, 3))
+    lowest, highest = windows.min(axis=(2, 3)), windows.max(axis=(2, 3))
+    bounded: Floats = np.clip(smooth, _repeated(lowest, factor), _repeated(highest, factor))
+    return bounded
+
+
+def _planes(pixels: Bytes) -> Floats:
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
+
+
+def _repeated(values: Bytes, times: int) -> Bytes:
+    return values.repeat(times, axis=0).repeat(times, axis=1)

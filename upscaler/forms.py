@@ -1,0 +1,301 @@
+"""Every rule about what may be ordered, once, for the page and the API alike.
+
+Each refusal has a code, the same on both ways in: Pydantic's names (``missing``, ``enum``, ``extra_forbidden`` ...)
+where there is one, because the contract's API speaks that way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils import formats, timezone
+
+from upscaler import catalog, fetching, images, links
+from upscaler.credits import counted
+from upscaler.models import Team, Upscale
+from upscaler.services.submission import NewUpscale
+
+BIGGEST_ID = 2**63 - 1
+SOURCES_IN_WORDS = "upload a file (image), give an address (image_url) or name an earlier result (generation_result_id)"
+MODELS_IN_WORDS = " or ".join(f"{model.name} ({counted(model.credits)})" for model in catalog.MODELS.values())
+
+
+class SettingsWidget(forms.Widget):
+    """Reads ``generation_settings`` as the API sends it, or gathers it from the page's own controls.
+
+    The page always sends the controls of every model; only those of the chosen model count, since the others
+    were not in sight.
+    """
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
+        if name in data:
+            return data[name]
+        model = catalog.MODELS.get(data.get("model_name", ""))
+        if model is None:
+            return None
+        return {setting.key: data[setting.key] for setting in model.settings if setting.key in data}
+
+
+class SettingsField(forms.Field):
+    """The raw settings as a map; `UpscaleForm.clean` checks them, because the rules depend on the model."""
+
+    widget = SettingsWidget
+
+    def to_python(self, value: Any) -> dict[str, Any]:
+        if value in self.empty_values:
+            return {}
+        if not isinstance(value, dict):
+            raise ValidationError("generation_settings must be a map of names to values.", code="dict_type")
+        return value
+
+
+class UpscaleForm(forms.Form):
+    """One order: exactly one source, a model and its settings.
+
+    After ``is_valid()``, ``order`` is what `services.submission.submit` takes. The data may be a request's POST or
+    a plain dict with the API's fields.
+    """
+
+    image = forms.FileField(required=False, allow_empty_file=True, max_length=None)
+    image_url = forms.CharField(required=False, empty_value="")
+    generation_result_id = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=BIGGEST_ID,
+        error_messages={"invalid": "generation_result_id must be a whole number."},
+    )
+    model_name = forms.CharField(error_messages={"required": f"Choose a model: {MODELS_IN_WORDS}."})
+    generation_settings = SettingsField(required=False)
+
+    def __init__(self, *args: Any, team: Team, retry_of: Upscale | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.team = team
+        self.retry_of = retry_of
+        self.order: NewUpscale | None = None
+
+    def clean_image(self) -> Any:
+        upload = self.cleaned_data.get("image")
+        if upload is None:
+            return None
+        try:
+            self.picture = images.examine(
+                upload,
+                name=upload.name,
+                max_bytes=settings.MAX_UPLOAD_BYTES,
+                max_pixels=settings.MAX_SOURCE_PIXELS,
+            )
+        except images.PictureError as error:
+            raise ValidationError(error.message, code=error.code) from None
+        return upload
+
+    def clean_image_url(self) -> str:
+        url = self.cleaned_data["image_url"].strip()
+        self.link = links.find(url) if url else None
+        if self.link is not None:
+            return self._check_own_link(url, self.link)
+        if url:
+            try:
+                fetching.check_url(url)
+            except fetching.FetchError as error:
+                raise ValidationError(error.message, code=error.code) from None
+        return url
+
+    def _check_own_link(self, url: str, link: links.Link) -> str:
+        if len(url) > fetching.MAX_URL_LENGTH:
+            raise ValidationError("The address of this upload is too long. Rename the file.", code="url_too_long")
+        if link.team_id != self.team.pk:
+            raise ValidationError("This link belongs to another team. Upload the picture again.", code="not_found")
+        if not link.is_alive:
+            raise ValidationError(
+                f"This link ran out on {_moment(link.expires_at)}. Upload the picture again.", code="expired"
+            )
+        return url
+
+    def clean_generation_result_id(self) -> Upscale | None:
+        result_id = self.cleaned_data.get("generation_result_id")
+        if not result_id:
+            return None
+        found = Upscale.objects.filter(
+            team=self.team, status=Upscale.Status.DONE, engine=settings.ENGINE, result_id=result_id
+        ).first()
+        if found is None:
+            raise ValidationError(
+                f"There is no finished result with the number {result_id} in your team. "
+                "Check the number, or upload the picture.",
+                code="not_found",
+            )
+        if not found.is_referable:
+            hours = settings.RESULT_LIFETIME / 3600
+            raise ValidationError(
+                f"Result {result_id} could be named for {hours:g} hours, until {_moment(found.expires_at)}. "
+                "The desk still keeps the picture: open it in the history and enlarge our kept copy, "
+                "or upload it.",
+                code="expired",
+            )
+        return found
+
+    def clean_model_name(self) -> str:
+        name = self.cleaned_data["model_name"]
+        if name not in catalog.MODELS:
+            raise ValidationError(f"There is no model called “{name}”. Choose {MODELS_IN_WORDS}.", code="enum")
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        self._check_one_source()
+        model = catalog.MODELS.get(data.get("model_name", ""))
+        if model is not None and "generation_settings" in data:
+            data["generation_settings"] = self._complete_settings(model, data["generation_settings"])
+        if not self.errors and model is not None:
+            self.order = self._order(model)
+            self._check_result_size(self.order)
+        return data
+
+    def _check_one_source(self) -> None:
+        fields = ("image", "image_url", "generation_result_id")
+        # A source that was refused counts as given: one message about it is enough.
+        given = [name for name in fields if name in self.errors or self.cleaned_data.get(name)]
+        if not given:
+            self.add_error(None, ValidationError(f"No picture was given: {SOURCES_IN_WORDS}.", code="source_missing"))
+        elif len(given) > 1:
+            self.add_error(
+                None,
+                ValidationError(
+                    f"Give one picture, not several: {' and '.join(given)} were all given. Either {SOURCES_IN_WORDS}.",
+                    code="source_ambiguous",
+                ),
+            )
+
+    def _complete_settings(self, model: catalog.UpscalingModel, given: dict[str, Any]) -> dict[str, Any]:
+        complete = model.defaults
+        for key, raw in given.items():
+            setting = model.setting(key)
+            try:
+                if setting is None:
+                    raise _unknown_setting(model, key)
+                complete[key] = clean_setting(setting, raw)
+            except ValidationError as error:
+                error.params = {"setting": key}
+                self.add_error("generation_settings", error)
+        return complete
+
+    def _order(self, model: catalog.UpscalingModel) -> NewUpscale:
+        data = self.cleaned_data
+        common: dict[str, Any] = {
+            "model_name": model.name,
+            "settings": data["generation_settings"],
+            "retry_of": self.retry_of,
+        }
+        if data["image"]:
+            return NewUpscale(
+                source=Upscale.Source.UPLOAD,
+                source_name=data["image"].name,
+                upload=data["image"],
+                picture=self.picture,
+                width=self.picture.width,
+                height=self.picture.height,
+                bytes=self.picture.bytes,
+                **common,
+            )
+        if result := data["generation_result_id"]:
+            return NewUpscale(
+                source=Upscale.Source.RESULT,
+                source_name=result.source_name,
+                source_result=result,
+                stored_path=result.result_file.name,
+                width=result.result_width,
+                height=result.result_height,
+                bytes=result.result_bytes,
+                thumbnail_path=result.result_thumbnail.name,
+                **common,
+            )
+        if self.link is not None:
+            return self._order_of_stored(self.link, common)
+        return NewUpscale(
+            source=Upscale.Source.URL,
+            source_name=fetching.file_name(data["image_url"]),
+            source_url=data["image_url"],
+            **common,
+        )
+
+    def _order_of_stored(self, link: links.Link, common: dict[str, Any]) -> NewUpscale:
+        picture = link.picture
+        return NewUpscale(
+            source=Upscale.Source.UPLOAD,
+            source_name=link.name,
+            source_url=self.cleaned_data["image_url"],
+            stored_path=picture.path,
+            width=picture.width,
+            height=picture.height,
+            bytes=picture.bytes,
+            thumbnail_path=picture.thumbnail,
+            **common,
+        )
+
+    def _check_result_size(self, order: NewUpscale) -> None:
+        if order.width is None or order.height is None:
+            return  # A web address: checked once it is fetched.
+        try:
+            images.check_result_size(
+                order.width,
+                order.height,
+                catalog.factor(order.model_name, order.settings),
+                max_pixels=settings.MAX_RESULT_PIXELS,
+            )
+        except images.PictureError as error:
+            self.add_error(None, ValidationError(error.message, code=error.code))
+
+
+def clean_setting(setting: catalog.Setting, raw: Any) -> Any:
+    """One setting's value in its own type, from JSON or from text.
+
+    Raises ValidationError with the setting's name, its allowed values and a code.
+    """
+    if setting.kind == "choice":
+        if raw in setting.values:
+            return raw
+        raise ValidationError(f"{setting.key} must be one of: {', '.join(setting.values)}.", code="enum")
+    if setting.kind == "boolean":
+        if isinstance(raw, bool):
+            return raw
+        if isinstance(raw, str) and raw.strip().lower() in ("true", "false"):
+            return raw.strip().lower() == "true"
+        raise ValidationError(f"{setting.key} must be true or false.", code="bool_parsing")
+    limits = f"{setting.key} must be a number from {setting.minimum:.1f} to {setting.maximum:.1f}."
+    try:
+        if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
+            raise ValueError
+        number = float(raw)
+    except (ValueError, OverflowError):
+        raise ValidationError(limits, code="float_parsing") from None
+    if not math.isfinite(number):
+        raise ValidationError(limits, code="finite_number")
+    if number < setting.minimum:
+        raise ValidationError(limits, code="greater_than_equal")
+    if number > setting.maximum:
+        raise ValidationError(limits, code="less_than_equal")
+    return number
+
+
+def _unknown_setting(model: catalog.UpscalingModel, key: str) -> ValidationError:
+    shown = key if len(key) <= 100 else f"{key[:100]}…"
+    if not model.settings:
+        return ValidationError(
+            f"{model.name} uses fixed settings and accepts no generation_settings, but “{shown}” was given. "
+            "Leave generation_settings out, or use topaz.",
+            code="extra_forbidden",
+        )
+    known = ", ".join(setting.key for setting in model.settings)
+    return ValidationError(
+        f"There is no setting called “{shown}”. Settings of {model.name}: {known}.", code="extra_forbidden"
+    )
+
+
+def _moment(moment: Any) -> str:
+    local = timezone.localtime(moment)
+    return f"{formats.date_format(local, 'j F Y, H:i')} ({local.tzname()})"

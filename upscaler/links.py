@@ -1,0 +1,112 @@
+"""Signed links to stored pictures: they work without a session, for one file of one team, until they expire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest
+from django.urls import Resolver404, resolve, reverse
+from django.utils import timezone
+
+from upscaler.models import Upscale
+
+SALT = "upscaler.links"
+
+
+@dataclass(frozen=True)
+class StoredPicture:
+    """What the desk knows of a picture in its storage."""
+
+    path: str
+    """The file's name there."""
+    thumbnail: str
+    width: int
+    """Pixels, as displayed."""
+    height: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a signed link stands for."""
+
+    picture: StoredPicture
+    name: str
+    """The name that people know the picture by."""
+    team_id: int
+    expires_at: datetime
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not expired yet."""
+        return timezone.now() < self.expires_at
+
+
+def source_of(upscale: Upscale) -> StoredPicture:
+    """The source of an upscale whose source is stored."""
+    return StoredPicture(
+        path=upscale.source_file.name,
+        thumbnail=upscale.source_thumbnail.name,
+        width=upscale.source_width or 0,
+        height=upscale.source_height or 0,
+        bytes=upscale.source_bytes or 0,
+    )
+
+
+def result_of(upscale: Upscale) -> StoredPicture:
+    """The result of an upscale that is Done."""
+    return StoredPicture(
+        path=upscale.result_file.name,
+        thumbnail=upscale.result_thumbnail.name,
+        width=upscale.result_width or 0,
+        height=upscale.result_height or 0,
+        bytes=upscale.result_bytes or 0,
+    )
+
+
+def make(
+    request: HttpRequest,
+    picture: StoredPicture,
+    *,
+    name: str,
+    team_id: int,
+    expires_at: datetime | None = None,
+) -> str:
+    """The address of a stored picture, good until ``expires_at`` (a day from now unless told)."""
+    expires_at = expires_at or timezone.now() + timedelta(seconds=settings.UPLOAD_LINK_LIFETIME)
+    facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.bytes]
+    content = [facts, name[-100:], team_id, int(expires_at.timestamp())]
+    signed = signing.dumps(content, salt=SALT, compress=True)
+    address = reverse("signed-file", args=[signed, f"picture.{picture.path.rpartition('.')[2]}"])
+    return (settings.PUBLIC_URL + address) if settings.PUBLIC_URL else request.build_absolute_uri(address)
+
+
+def read(signed: str) -> Link | None:
+    """What a link's signed part stands for; None where this desk did not sign it."""
+    try:
+        facts, name, team_id, expires = signing.loads(signed, salt=SALT)
+    except signing.BadSignature:
+        return None
+    return Link(
+        picture=StoredPicture(*facts),
+        name=name,
+        team_id=team_id,
+        expires_at=datetime.fromtimestamp(expires, tz=timezone.get_default_timezone()),
+    )
+
+
+def find(url: str) -> Link | None:
+    """The link that ``url`` is, where it is one of this desk's own; None for any other address.
+
+    The signature proves it, whatever host name the caller knows this desk by.
+    """
+    try:
+        match: Any = resolve(urlsplit(url).path)
+    except (Resolver404, ValueError):
+        return None
+    return read(match.kwargs["signed"]) if match.url_name == "signed-file" else None

@@ -1,0 +1,21 @@
+"""`manage.py runworker`: the workers of this machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from upscaler.workers import Supervisor
+
+
+class Command(BaseCommand):
+    help = "Run the workers of this machine and the sweep, until SIGTERM."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--queue", action="append", choices=settings.QUEUES, help="Only this queue; repeatable.")
+        parser.add_argument("--no-sweep", action="store_true", help="Another machine sweeps already.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        Supervisor.of(options["queue"] or settings.QUEUES, with_sweep=not options["no_sweep"]).run()

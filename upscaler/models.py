@@ -1,0 +1,309 @@
+"""What the desk remembers: teams and their people, tokens, upscales and credits."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import PurePath
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db import models
+from django.db.models import Q
+from django.db.models.fields.files import FieldFile
+from django.urls import reverse
+from django.utils import timezone
+
+from upscaler import catalog
+
+
+def media_storage():
+    """The storage of pictures; a callable, so that migrations do not freeze it."""
+    return storages["default"]
+
+
+class Team(models.Model):
+    """People who share a history and a balance of credits."""
+
+    name = models.CharField(max_length=100)
+    slug = models.SlugField(unique=True)
+    balance = models.IntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="teams")
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (models.CheckConstraint(condition=Q(balance__gte=0), name="team_balance_not_negative"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """One person in one team."""
+
+    class Role(models.TextChoices):
+        MERCHANDISER = "merchandiser", "Merchandiser"
+        ADMIN = "admin", "Admin"
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.MERCHANDISER)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("team", "user")
+        constraints = (models.UniqueConstraint(fields=("team", "user"), name="membership_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.team}"
+
+
+class ApiToken(models.Model):
+    """A program's key to one team, acting for one person. Only a hash of it is stored."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="tokens")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.team})"
+
+
+class UpscaleQuerySet(models.QuerySet["Upscale"]):
+    """The questions that pages, API and sweep ask."""
+
+    def open(self) -> UpscaleQuerySet:
+        """Not ended yet."""
+        return self.filter(status__in=Upscale.OPEN)
+
+    def referable(self, now: datetime | None = None) -> UpscaleQuerySet:
+        """Results still inside the contract's 4 hours, so that a ``generation_result_id`` may name them."""
+        now = now or timezone.now()
+        return self.filter(
+            status=Upscale.Status.DONE, completed_at__gt=now - timedelta(seconds=settings.RESULT_LIFETIME)
+        )
+
+
+class Upscale(models.Model):
+    """One submitted job; the API's "generation".
+
+    ::
+
+        Created ──► Ongoing ──► Done
+           │           │
+           └───────────┴──────► Error
+
+    Done and Error are final. Only ``upscaler.services`` changes the status.
+    """
+
+    class Status(models.TextChoices):
+        CREATED = "Created", "Waiting"
+        ONGOING = "Ongoing", "In progress"
+        DONE = "Done", "Ready"
+        ERROR = "Error", "Failed"
+
+    OPEN: ClassVar[tuple[str, ...]] = (Status.CREATED, Status.ONGOING)
+    FINAL: ClassVar[tuple[str, ...]] = (Status.DONE, Status.ERROR)
+
+    class Source(models.TextChoices):
+        UPLOAD = "upload", "Upload"
+        URL = "url", "URL"
+        RESULT = "result", "Earlier result"
+
+    class Engine(models.TextChoices):
+        LOCAL = "local", "Local"
+        UWEAR = "uwear", "Uwear"
+
+    ModelName = models.TextChoices(
+        "ModelName", [(name.upper(), (name, model.title)) for name, model in catalog.MODELS.items()]
+    )
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="upscales")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="upscales"
+    )
+    token = models.ForeignKey(ApiToken, on_delete=models.SET_NULL, null=True, blank=True, related_name="upscales")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    started_at = models.DateTimeField(null=True, blank=True, editable=False)
+    completed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    source = models.CharField(max_length=10, choices=Source.choices)
+    source_name = models.CharField(max_length=255, blank=True, help_text="The file name that people know it by.")
+    source_url = models.CharField(max_length=2000, blank=True)
+    source_result = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="reused_by")
+    source_file = models.FileField(storage=media_storage, max_length=255, blank=True)
+    source_thumbnail = models.FileField(storage=media_storage, max_length=255, blank=True)
+    source_width = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels, as displayed.")
+    source_height = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels, as displayed.")
+    source_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+
+    model_name = models.CharField(max_length=20, choices=ModelName.choices)
+    settings = models.JSONField(default=dict, blank=True)
+    credits = models.PositiveIntegerField()
+    retry_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries")
+
+    engine = models.CharField(max_length=20, choices=Engine.choices)
+    engine_id = models.CharField(max_length=100, null=True, blank=True, help_text="The engine's own id of the job.")
+    result_id = models.BigIntegerField(null=True, blank=True, help_text="The API's generation_result_id.")
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.CREATED)
+    progress = models.FloatField(default=0.0, help_text="From 0 to 1.")
+    progress_text = models.CharField(max_length=100, blank=True)
+    error_code = models.CharField(max_length=50, blank=True)
+    error_message = models.TextField(blank=True)
+
+    attempt = models.PositiveIntegerField(default=0, help_text="Counts claims; a stale attempt writes nothing.")
+    failures = models.PositiveIntegerField(default=0, help_text="Attempts that died or failed in passing.")
+    lease_until = models.DateTimeField(null=True, blank=True, help_text="A worker holds it until then.")
+    due_at = models.DateTimeField(default=timezone.now, help_text="From then on the sweep may send its message again.")
+    resends = models.PositiveIntegerField(default=0)
+
+    result_file = models.FileField(storage=media_storage, max_length=255, blank=True)
+    result_format = models.CharField(max_length=10, blank=True)
+    result_width = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels.")
+    result_height = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels.")
+    result_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    made_with = models.JSONField(default=dict, blank=True)
+    result_thumbnail = models.FileField(storage=media_storage, max_length=255, blank=True)
+    before_preview = models.FileField(storage=media_storage, max_length=255, blank=True)
+    after_preview = models.FileField(storage=media_storage, max_length=255, blank=True)
+
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True, editable=False)
+    request_digest = models.CharField(max_length=64, blank=True, editable=False)
+
+    objects = UpscaleQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("engine", "result_id"),
+                condition=Q(result_id__isnull=False),
+                name="upscale_result_id_once",
+            ),
+            models.UniqueConstraint(
+                fields=("team", "idempotency_key"),
+                condition=Q(idempotency_key__isnull=False),
+                name="upscale_idempotency_key_once",
+            ),
+            models.CheckConstraint(condition=Q(progress__gte=0) & Q(progress__lte=1), name="upscale_progress_range"),
+            models.CheckConstraint(
+                condition=~Q(status="Done") | (~Q(result_file="") & Q(completed_at__isnull=False)),
+                name="upscale_done_has_result",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="Error") | (~Q(error_message="") & Q(completed_at__isnull=False)),
+                name="upscale_error_has_message",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("team", "-id"), name="upscale_team_newest"),
+            models.Index(fields=("team", "status", "-id"), name="upscale_team_status"),
+            models.Index(fields=("team", "model_name", "-id"), name="upscale_team_model"),
+            models.Index(fields=("team", "created_by", "-id"), name="upscale_team_person"),
+            models.Index(fields=("due_at",), condition=Q(status__in=("Created", "Ongoing")), name="upscale_open_due"),
+        )
+
+    def __str__(self) -> str:
+        return f"Upscale {self.pk} ({self.status})"
+
+    def get_absolute_url(self) -> str:
+        return reverse("upscale", args=[self.pk])
+
+    @property
+    def is_final(self) -> bool:
+        """Done or Error: nothing will change any more."""
+        return self.status in self.FINAL
+
+    @property
+    def factor(self) -> int:
+        """How many times width and height grow."""
+        return catalog.factor(self.model_name, self.settings)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """Until when a ``generation_result_id`` may name the result, by the contract; None before Done."""
+        if self.status != self.Status.DONE or self.completed_at is None:
+            return None
+        return self.completed_at + timedelta(seconds=settings.RESULT_LIFETIME)
+
+    @property
+    def is_referable(self) -> bool:
+        """Whether the contract's 4 hours still run."""
+        return self.expires_at is not None and timezone.now() < self.expires_at
+
+    @property
+    def model(self) -> catalog.UpscalingModel:
+        """The catalogue's entry of the chosen model."""
+        return catalog.MODELS[self.model_name]
+
+    @property
+    def result_name(self) -> str:
+        """The file name of the result: the source's own, with the extension of the result's format."""
+        return f"{PurePath(self.source_name).stem or 'picture'}{PurePath(self.result_file.name).suffix}"
+
+    @property
+    def thumbnail(self) -> FieldFile:
+        """The result's thumbnail, or the source's until there is one; may be empty."""
+        return self.result_thumbnail or self.source_thumbnail
+
+    @property
+    def percent(self) -> int:
+        """Progress in whole percent."""
+        return int(self.progress * 100)
+
+    @property
+    def settings_shown(self) -> list[tuple[catalog.Setting, Any]]:
+        """The settings with their labels, for people."""
+        return [(s, self.settings[s.key]) for s in self.model.settings if s.key in self.settings]
+
+
+class CreditEntry(models.Model):
+    """One line of a team's ledger. Only ``upscaler.credits`` adds lines; none is ever changed or deleted."""
+
+    class Kind(models.TextChoices):
+        GRANT = "grant", "Grant"
+        CORRECTION = "correction", "Correction"
+        CHARGE = "charge", "Charge"
+        REFUND = "refund", "Refund"
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="entries")
+    upscale = models.ForeignKey(Upscale, on_delete=models.PROTECT, null=True, blank=True, related_name="entries")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    amount = models.IntegerField(help_text="Positive adds credits, negative takes them.")
+    balance_after = models.IntegerField()
+    note = models.CharField(max_length=500, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name_plural = "credit entries"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("upscale", "kind"),
+                condition=Q(upscale__isnull=False),
+                name="entry_once_per_upscale_and_kind",
+            ),
+            models.CheckConstraint(condition=Q(balance_after__gte=0), name="entry_balance_not_negative"),
+            models.CheckConstraint(condition=~Q(amount=0), name="entry_amount_not_zero"),
+            models.CheckConstraint(
+                condition=Q(kind__in=("grant", "correction")) | Q(upscale__isnull=False),
+                name="entry_of_an_upscale_names_it",
+            ),
+        )
+        indexes = (models.Index(fields=("team", "-id"), name="entry_team_newest"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.amount:+d} ({self.team})"

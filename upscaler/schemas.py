@@ -1,0 +1,177 @@
+"""The JSON shapes of the API, as the vendor's contract has them."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+from upscaler import links
+from upscaler.models import Upscale
+
+SETTINGS_EXAMPLE = {"enhance_model": "Standard V2", "upscale_factor": "2x", "face_enhancement": "true"}
+
+
+class GenerationUpscaleIn(Schema):
+    """Exactly one source, a model, and for topaz its settings. `0`, `""` and `null` count as not given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    generation_result_id: int | None = Field(0, description="A finished result of your team, at most 4 hours old.")
+    image_url: str | None = Field(
+        "", description="The http or https address of a picture, or the link that `uploads` gave you."
+    )
+    model_name: str | None = Field(None, description="`recraft` (1 credit) or `topaz` (3 credits).", examples=["topaz"])
+    generation_settings: dict[str, Any] | None = Field(
+        None, description="Topaz only. Text or JSON values.", examples=[SETTINGS_EXAMPLE]
+    )
+
+
+class GenerationUpscaleOut(Schema):
+    """What a submit answers."""
+
+    generation_id: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class GenerationResultOut(Schema):
+    """One enlarged picture."""
+
+    generation_result_id: int
+    generation_id: int
+    image_url: str = Field(description="Works without a token until `expires_at`, and with your token for good.")
+    status: str
+    available: bool = Field(description="Whether `image_url` works without a token and the id may be submitted.")
+    expires_at: datetime
+    width: int
+    height: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class GenerationOut(Schema):
+    """One upscale, without its result."""
+
+    generation_id: int
+    status: str = Field(description="`Created`, `Ongoing`, `Done` or `Error`.")
+    progress: float = Field(description="From 0 to 1.")
+    error: str | None = Field(description="Why it failed, in plain words; its credits were returned.")
+    credits: int
+    feature_name: str
+    num_images: int
+    payload: str = Field(description="What was submitted, as JSON text.")
+    created_at: datetime
+    updated_at: datetime
+    avatar_id: int | None
+    clothing_item_ids: list[int]
+    outfit_id: int | None
+
+
+class GenerationDetailOut(GenerationOut):
+    """One upscale with its result."""
+
+    generation_results: list[GenerationResultOut]
+
+
+class GenerationPage(Schema):
+    """A page of upscales, the newest first."""
+
+    current_page: int
+    max_page: int
+    total_count: int
+    data: list[GenerationOut]
+
+
+class GenerationResultPage(Schema):
+    """A page of results, the newest first."""
+
+    current_page: int
+    max_page: int
+    total_count: int
+    data: list[GenerationResultOut]
+
+
+class UploadOut(Schema):
+    """A stored upload."""
+
+    image_url: str = Field(description="Submit this as `image_url`. Good for a day.")
+
+
+class CreditsOut(Schema):
+    """What is left."""
+
+    team: str
+    balance: int
+
+
+class Problem(Schema):
+    """One broken rule."""
+
+    type: str
+    loc: list[str | int]
+    msg: str
+
+
+class RuleError(Schema):
+    """The answer to a body that breaks a rule."""
+
+    detail: list[Problem]
+
+
+class PlainError(Schema):
+    """The answer to anything else that went wrong."""
+
+    detail: str
+
+
+def generation(upscale: Upscale) -> dict[str, Any]:
+    """The fields of `GenerationOut`."""
+    payload = {
+        "generation_result_id": upscale.source_result.result_id if upscale.source_result else 0,
+        "image_url": upscale.source_url,
+        "model_name": upscale.model_name,
+        "generation_settings": upscale.settings,
+    }
+    return {
+        "generation_id": upscale.pk,
+        "status": upscale.status,
+        "progress": upscale.progress,
+        "error": upscale.error_message or None,
+        "credits": upscale.credits,
+        "feature_name": "upscale",
+        "num_images": 1,
+        "payload": json.dumps(payload),
+        "created_at": upscale.created_at,
+        "updated_at": upscale.updated_at,
+        "avatar_id": None,
+        "clothing_item_ids": [],
+        "outfit_id": None,
+    }
+
+
+def generation_result(request: HttpRequest, upscale: Upscale) -> dict[str, Any]:
+    """The fields of `GenerationResultOut`; the upscale must be Done."""
+    picture = links.result_of(upscale)
+    return {
+        "generation_result_id": upscale.result_id,
+        "generation_id": upscale.pk,
+        "image_url": links.make(
+            request,
+            picture,
+            name=upscale.result_name,
+            team_id=upscale.team_id,
+            expires_at=upscale.expires_at,
+        ),
+        "status": upscale.status,
+        "available": upscale.is_referable,
+        "expires_at": upscale.expires_at,
+        "width": upscale.result_width,
+        "height": upscale.result_height,
+        "created_at": upscale.completed_at,
+        "updated_at": upscale.updated_at,
+    }

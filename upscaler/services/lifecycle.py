@@ -1,0 +1,169 @@
+"""Every change of an upscale's status. Each is one conditional update, so that a stale worker writes nothing.
+
+A worker claims an upscale for ``LEASE_SECONDS`` and keeps the lease alive while it works. The claim counts up
+``attempt``; whoever holds an older number has lost it, and none of its writes match any row.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import timedelta
+from types import TracebackType
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from upscaler import credits
+from upscaler.models import Upscale
+
+logger = logging.getLogger(__name__)
+
+GAVE_UP = (
+    "The work on this picture stopped {failures} times before it could end, so we gave up. Try again; if it stops "
+    "again, the picture itself may be the reason: save it anew from the program it came from."
+)
+
+
+class ClaimLost(Exception):
+    """Another worker has the upscale now, or it has ended."""
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def claim(upscale_id: int) -> Upscale | None:
+    """Take the upscale for this worker; None where it has ended or another worker holds it.
+
+    A lease that ran out means that its worker died: that counts as a failure, so that a picture which kills
+    its worker ends in Error after ``MAX_FAILURES`` and not never.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+        claimed = (
+            Upscale.objects.open()
+            .filter(free, pk=upscale_id)
+            .update(
+                status=Upscale.Status.ONGOING,
+                attempt=F("attempt") + 1,
+                failures=Case(
+                    When(lease_until__isnull=False, then=F("failures") + 1),
+                    default=F("failures"),
+                    output_field=IntegerField(),
+                ),
+                lease_until=now + _lease(),
+                due_at=now + _lease(),
+                resends=0,
+                started_at=Coalesce("started_at", Value(now)),
+                updated_at=now,
+            )
+        )
+        if not claimed:
+            return None
+        upscale = Upscale.objects.select_related("team").get(pk=upscale_id)
+    if upscale.failures >= settings.MAX_FAILURES:
+        fail(upscale, message=GAVE_UP.format(failures=upscale.failures), code="gave_up")
+        return None
+    return upscale
+
+
+def _held(upscale: Upscale) -> QuerySet[Upscale]:
+    """The row, as long as this attempt still holds it."""
+    return Upscale.objects.filter(pk=upscale.pk, attempt=upscale.attempt, status=Upscale.Status.ONGOING)
+
+
+def _write(upscale: Upscale, **values: Any) -> None:
+    if not _held(upscale).update(updated_at=timezone.now(), **values):
+        raise ClaimLost(upscale.pk)
+    for name, value in values.items():
+        setattr(upscale, name, value)
+
+
+def progress(upscale: Upscale, fraction: float, text: str) -> None:
+    """Write how far the work is; ``fraction`` from 0 to 1. Raises ClaimLost."""
+    _write(upscale, progress=min(max(fraction, 0.0), 1.0), progress_text=text[:100])
+
+
+def record(upscale: Upscale, **values: Any) -> None:
+    """Write what was learnt on the way: the fetched source, the engine's id. Raises ClaimLost."""
+    _write(upscale, **values)
+
+
+def release(upscale: Upscale, *, due_in: float, failed: bool = False) -> None:
+    """Let the upscale go until its next step, which is due in ``due_in`` seconds. Raises ClaimLost."""
+    grace = timedelta(seconds=due_in) + _lease()
+    failures = upscale.failures + 1 if failed else upscale.failures
+    _write(upscale, lease_until=None, due_at=timezone.now() + grace, failures=failures)
+
+
+def finish(upscale: Upscale, **result: Any) -> None:
+    """Done: the result's files are stored, and the row says so. Raises ClaimLost."""
+    now = timezone.now()
+    _write(
+        upscale,
+        status=Upscale.Status.DONE,
+        progress=1.0,
+        progress_text="",
+        completed_at=now,
+        lease_until=None,
+        **result,
+    )
+    logger.info("upscale %s: done in attempt %s", upscale.pk, upscale.attempt)
+
+
+def fail(upscale: Upscale, *, message: str, code: str) -> None:
+    """Error: the reason is kept for people and the price goes back, both or neither. Raises ClaimLost."""
+    with transaction.atomic():
+        _write(
+            upscale,
+            status=Upscale.Status.ERROR,
+            progress_text="",
+            error_message=message,
+            error_code=code,
+            completed_at=timezone.now(),
+            lease_until=None,
+        )
+        credits.refund(upscale=upscale, note=f"Upscale {upscale.pk} failed")
+    logger.info("upscale %s: failed in attempt %s (%s), refunded", upscale.pk, upscale.attempt, code)
+
+
+class Heartbeat:
+    """Keeps a claim's lease alive in a thread of its own while the ``with`` block works.
+
+    ``lost`` becomes true once the claim is gone; the work then stops at its next report.
+    """
+
+    def __init__(self, upscale: Upscale) -> None:
+        self._upscale = upscale
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{upscale.pk}", daemon=True)
+        self.lost = False
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        try:
+            while not self._stop.wait(settings.LEASE_SECONDS / 3):
+                # By hand and not through `renew`: that would write to the row object of the working thread.
+                self.lost = not _held(self._upscale).update(lease_until=timezone.now() + _lease())
+                if self.lost:
+                    return
+        except Exception:
+            # The database did not answer. The lease may run out, and then another worker takes over.
+            logger.exception("upscale %s: the lease could not be renewed", self._upscale.pk)
+        finally:
+            connection.close()

@@ -1,0 +1,203 @@
+"""A checked order becomes a row, a charge and a message to the workers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.files.base import ContentFile, File
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from upscaler import catalog, credits, tasks
+from upscaler.engines import get_engine
+from upscaler.images import Picture
+from upscaler.models import ApiToken, Team, Upscale, media_storage
+
+logger = logging.getLogger(__name__)
+
+SWEEP_GRACE = timedelta(seconds=20)
+"""How long a fresh message has before the sweep takes it for lost."""
+
+
+@dataclass(frozen=True)
+class NewUpscale:
+    """An order that keeps every rule: what `UpscaleForm` makes and `submit` takes."""
+
+    source: str
+    model_name: str
+    settings: dict[str, Any]
+    """Complete, defaults filled in."""
+    source_name: str
+    source_url: str = ""
+    source_result: Upscale | None = None
+    stored_path: str = ""
+    """The source's name in the picture storage, where it is there already."""
+    upload: IO[bytes] | None = None
+    """The source's bytes, where it is not stored yet."""
+    picture: Picture | None = None
+    """What was found in ``upload``."""
+    width: int | None = None
+    height: int | None = None
+    bytes: int | None = None
+    thumbnail_path: str = ""
+    retry_of: Upscale | None = None
+
+    @property
+    def credits(self) -> int:
+        """The price."""
+        return catalog.MODELS[self.model_name].credits
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """A caller's own name for a request, with a digest of what was asked."""
+
+    key: str
+    digest: str = field(default="")
+
+    @classmethod
+    def of(cls, key: str, body: Any) -> Idempotency:
+        """From the header and the body as it was sent."""
+        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+        return cls(key=key, digest=hashlib.sha256(canonical.encode()).hexdigest())
+
+
+class IdempotencyConflict(Exception):
+    """The key was used before for another request."""
+
+
+def find_repeat(*, team: Team, idempotency: Idempotency) -> Upscale | None:
+    """The upscale that this very request made before, if any.
+
+    Raises IdempotencyConflict where the key was used for another request.
+    """
+    earlier = Upscale.objects.filter(team=team, idempotency_key=idempotency.key).first()
+    if earlier is not None and earlier.request_digest != idempotency.digest:
+        raise IdempotencyConflict
+    return earlier
+
+
+def submit(
+    orders: Sequence[NewUpscale],
+    *,
+    team: Team,
+    user: Any,
+    token: ApiToken | None = None,
+    idempotency: Idempotency | None = None,
+) -> list[Upscale]:
+    """Store, charge and queue all of ``orders``, or none of them.
+
+    Files are written before the transaction and removed again where it fails.
+    Raises credits.InsufficientCredits and IdempotencyConflict; OSError where the storage can't take a file.
+    """
+    # Before any file is written: most refusals end here. The charge below decides for good.
+    needed = sum(order.credits for order in orders)
+    left = Team.objects.values_list("balance", flat=True).get(pk=team.pk)
+    if needed > left:
+        raise credits.InsufficientCredits(needed=needed, left=left)
+
+    written: list[str] = []
+    try:
+        rows = [_row(order, team=team, user=user, token=token, written=written) for order in orders]
+        if idempotency is not None:
+            for row in rows:
+                row.idempotency_key = idempotency.key
+                row.request_digest = idempotency.digest
+        with transaction.atomic():
+            for row in rows:
+                row.save(force_insert=True)
+                credits.charge(upscale=row)
+                # Robust: a queue that is away must not fail a submit that is stored and charged. The sweep resends.
+                transaction.on_commit(lambda row=row: enqueue(row), robust=True)
+    except IntegrityError:
+        _remove(written)
+        # Two requests with one key at the same moment: the other one got there first, and this is its repeat.
+        if idempotency is not None and (earlier := find_repeat(team=team, idempotency=idempotency)):
+            return [earlier]
+        raise
+    except BaseException:
+        _remove(written)
+        raise
+    for row in rows:
+        logger.info("upscale %s: submitted by %s for team %s, %s", row.pk, user, team.slug, row.model_name)
+    team.refresh_from_db(fields=["balance"])
+    return rows
+
+
+def again(failed: Upscale) -> NewUpscale:
+    """The same order once more, for an upscale that ended in Error."""
+    return NewUpscale(
+        source=failed.source,
+        model_name=failed.model_name,
+        settings=failed.settings,
+        source_name=failed.source_name,
+        source_url=failed.source_url,
+        source_result=failed.source_result,
+        stored_path=failed.source_file.name,
+        width=failed.source_width,
+        height=failed.source_height,
+        bytes=failed.source_bytes,
+        thumbnail_path=failed.source_thumbnail.name,
+        retry_of=failed,
+    )
+
+
+def enqueue(upscale: Upscale, *, delay: float = 0) -> None:
+    """Send the upscale's id to the queue that its next step belongs on, to be taken up after ``delay`` seconds."""
+    needs_fetch = not upscale.source_file
+    queue = "io" if needs_fetch else get_engine(upscale.engine).queue
+    run_after = timezone.now() + timedelta(seconds=delay) if delay else None
+    tasks.advance.using(queue_name=queue, run_after=run_after).enqueue(upscale.pk)
+
+
+def store_upload(upload: IO[bytes], picture: Picture) -> tuple[str, str]:
+    """Write an examined picture and its thumbnail to the storage. Returns both names there."""
+    folder = f"{timezone.now():%Y/%m}/{uuid.uuid4().hex}"
+    storage = media_storage()
+    upload.seek(0)
+    path = storage.save(f"sources/{folder}{picture.extension}", File(upload))
+    try:
+        return path, storage.save(f"thumbnails/{folder}.webp", ContentFile(picture.thumbnail))
+    except BaseException:
+        storage.delete(path)
+        raise
+
+
+def _row(order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, written: list[str]) -> Upscale:
+    path, thumbnail = order.stored_path, order.thumbnail_path
+    if order.upload is not None and order.picture is not None:
+        path, thumbnail = store_upload(order.upload, order.picture)
+        written += [path, thumbnail]
+    return Upscale(
+        team=team,
+        created_by=user,
+        token=token,
+        source=order.source,
+        source_name=order.source_name[:255],
+        source_url=order.source_url,
+        source_result=order.source_result,
+        source_file=path,
+        source_width=order.width,
+        source_height=order.height,
+        source_bytes=order.bytes,
+        source_thumbnail=thumbnail,
+        model_name=order.model_name,
+        settings=order.settings,
+        credits=order.credits,
+        retry_of=order.retry_of,
+        engine=settings.ENGINE,
+        due_at=timezone.now() + SWEEP_GRACE,
+    )
+
+
+def _remove(paths: Sequence[str]) -> None:
+    for path in paths:
+        media_storage().delete(path)

@@ -1,0 +1,40 @@
+"""Finds open upscales whose message or worker was lost, and sends their messages again."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from upscaler.models import Upscale
+from upscaler.services import submission
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+FIRST_WAIT = 30.0
+LONGEST_WAIT = 900.0
+
+
+def sweep(now: datetime | None = None) -> int:
+    """Send one message for each open upscale that is overdue and that no worker holds. Returns how many.
+
+    A message may only be waiting in a long queue, so each upscale's wait doubles with every resend. A message too
+    many is harmless: its worker finds nothing to claim.
+    """
+    now = now or timezone.now()
+    idle = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+    sent = 0
+    for upscale in Upscale.objects.open().filter(idle, due_at__lte=now).order_by("due_at")[:BATCH]:
+        wait = min(FIRST_WAIT * 2**upscale.resends, LONGEST_WAIT)
+        # Conditional on what was read: two sweeps at once send one message, and a claim in between none.
+        took = Upscale.objects.filter(pk=upscale.pk, due_at=upscale.due_at, attempt=upscale.attempt).update(
+            due_at=now + timedelta(seconds=wait), resends=F("resends") + 1
+        )
+        if took:
+            logger.warning("upscale %s: no worker has it, its message is sent again", upscale.pk)
+            submission.enqueue(upscale)
+            sent += 1
+    return sent

@@ -1,0 +1,181 @@
+"""One step of an upscale, in a worker: fetch the source, hand over, follow, keep the result."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.base import ContentFile, File
+from django.utils import timezone
+
+from upscaler import fetching, images
+from upscaler.engines import get_engine
+from upscaler.engines.base import EngineError, Finished, Order, Pending
+from upscaler.models import Upscale, media_storage
+from upscaler.services import lifecycle, submission
+from upscaler.services.lifecycle import ClaimLost, Heartbeat
+
+logger = logging.getLogger(__name__)
+
+REPORT_INTERVAL = 1.0
+"""Seconds between two writes of an upscale's progress, at least."""
+FIRST_PAUSE = 5.0
+LONGEST_PAUSE = 300.0
+
+
+def step(upscale_id: int) -> None:
+    """Claim the upscale and bring it as far as it gets; whatever happens is written to its row."""
+    upscale = lifecycle.claim(upscale_id)
+    if upscale is None:
+        return
+    logger.info("upscale %s: attempt %s begins", upscale.pk, upscale.attempt)
+    try:
+        with Heartbeat(upscale) as heartbeat, tempfile.TemporaryDirectory(prefix="upscale-") as folder:
+            try:
+                _work(upscale, heartbeat, Path(folder))
+            except (EngineError, fetching.FetchError) as error:
+                _give_up_or_try_again(upscale, error.message, error.code, permanent=error.permanent)
+            except images.PictureError as error:
+                _give_up_or_try_again(upscale, error.message, error.code, permanent=True)
+            except ClaimLost:
+                raise
+            except Exception:
+                # A fault of the desk itself (a full disk, the database gone, a bug). The log has the details; the
+                # person gets a retry, and in the end a refund.
+                logger.exception("upscale %s: attempt %s broke", upscale.pk, upscale.attempt)
+                _give_up_or_try_again(
+                    upscale,
+                    "Something went wrong on our side. Try again in a while.",
+                    "internal",
+                    permanent=False,
+                )
+    except ClaimLost:
+        logger.warning("upscale %s: attempt %s lost its claim and stops", upscale.pk, upscale.attempt)
+
+
+def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
+    engine = get_engine(upscale.engine)
+    source = folder / "source"
+    if not upscale.source_file:
+        _fetch(upscale, source)
+        if engine.queue != "io":
+            lifecycle.release(upscale, due_in=0)
+            submission.enqueue(upscale)
+            return
+    elif not source.exists():
+        with upscale.source_file.open("rb") as stored, source.open("wb") as copy:
+            shutil.copyfileobj(stored, copy)
+
+    work_dir = folder / "work"
+    work_dir.mkdir()
+    order = Order(
+        upscale_id=upscale.pk,
+        model_name=upscale.model_name,
+        settings=upscale.settings,
+        source_path=source,
+        work_dir=work_dir,
+        engine_id=upscale.engine_id,
+    )
+    if order.engine_id is None and (engine_id := engine.start(order)) is not None:
+        # Stored before anything is asked about it: a worker that dies now must not hand the work over twice.
+        lifecycle.record(upscale, engine_id=engine_id)
+        order = replace(order, engine_id=engine_id)
+
+    outcome = engine.advance(order, _reporter(upscale, heartbeat))
+    if isinstance(outcome, Pending):
+        if outcome.progress is not None:
+            lifecycle.progress(upscale, outcome.progress, "")
+        lifecycle.release(upscale, due_in=outcome.retry_after)
+        submission.enqueue(upscale, delay=outcome.retry_after)
+    else:
+        _keep(upscale, outcome, source)
+
+
+def _reporter(upscale: Upscale, heartbeat: Heartbeat):
+    written_at = -REPORT_INTERVAL
+
+    def report(fraction: float, text: str) -> None:
+        nonlocal written_at
+        if heartbeat.lost:
+            raise ClaimLost(upscale.pk)
+        if time.monotonic() - written_at >= REPORT_INTERVAL:
+            written_at = time.monotonic()
+            lifecycle.progress(upscale, fraction, text)
+
+    return report
+
+
+def _fetch(upscale: Upscale, target: Path) -> None:
+    """Download the source that a URL names, examine it like an upload, and store it with the row."""
+    lifecycle.progress(upscale, 0.0, "Fetching the picture")
+    fetching.fetch(upscale.source_url, target, max_bytes=settings.MAX_UPLOAD_BYTES)
+    with target.open("rb") as file:
+        picture = images.examine(
+            file,
+            name=upscale.source_name,
+            max_bytes=settings.MAX_UPLOAD_BYTES,
+            max_pixels=settings.MAX_SOURCE_PIXELS,
+        )
+        images.check_result_size(picture.width, picture.height, upscale.factor, max_pixels=settings.MAX_RESULT_PIXELS)
+        path, thumbnail = submission.store_upload(file, picture)
+    lifecycle.record(
+        upscale,
+        source_file=path,
+        source_thumbnail=thumbnail,
+        source_width=picture.width,
+        source_height=picture.height,
+        source_bytes=picture.bytes,
+    )
+
+
+def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
+    """Store the result with its previews, then say Done: never the other way round."""
+    storage = media_storage()
+    stem = f"{timezone.now():%Y/%m}/{uuid.uuid4().hex}"
+    written: list[str] = []
+
+    def store(name: str, content: File) -> str:
+        path = storage.save(name, content)
+        written.append(path)
+        return path
+
+    try:
+        with finished.path.open("rb") as file:
+            found = images.examine(file, name="The result", max_bytes=1 << 40, max_pixels=settings.MAX_RESULT_PIXELS)
+            result = store(f"results/{stem}{found.extension}", File(file))
+        before, before_ext = images.preview(source)
+        after, after_ext = images.preview(finished.path)
+        lifecycle.finish(
+            upscale,
+            result_file=result,
+            result_format=found.format,
+            result_width=found.width,
+            result_height=found.height,
+            result_bytes=found.bytes,
+            result_id=finished.result_id if finished.result_id is not None else upscale.pk,
+            made_with=dict(finished.made_with),
+            result_thumbnail=store(f"thumbnails/{stem}.webp", ContentFile(found.thumbnail)),
+            before_preview=store(f"previews/{stem}-before{before_ext}", ContentFile(before)),
+            after_preview=store(f"previews/{stem}-after{after_ext}", ContentFile(after)),
+        )
+    except BaseException:
+        for path in written:
+            storage.delete(path)
+        raise
+
+
+def _give_up_or_try_again(upscale: Upscale, message: str, code: str, *, permanent: bool) -> None:
+    failures = upscale.failures + 1
+    if permanent or failures >= settings.MAX_FAILURES:
+        lifecycle.fail(upscale, message=message, code=code)
+        return
+    pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
+    logger.warning("upscale %s: %s, tried again in %.0f s", upscale.pk, code, pause)
+    lifecycle.release(upscale, due_in=pause, failed=True)
+    submission.enqueue(upscale, delay=pause)

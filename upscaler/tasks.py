@@ -1,0 +1,14 @@
+"""The queue's entry points. A message carries an id and nothing else: the row is the truth."""
+
+from __future__ import annotations
+
+from django_tasks import task
+
+
+@task(queue_name="cpu")
+def advance(upscale_id: int) -> None:
+    """Take the upscale's next step."""
+    # Here and not above: services put messages on the queue, so they import this module.
+    from upscaler.services import work
+
+    work.step(upscale_id)

@@ -1,0 +1,73 @@
+"""Serving pictures: to their own team by session or token, or to anyone who holds a signed link."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import PurePath
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from upscaler import links, tokens
+from upscaler.models import Upscale, media_storage
+from upscaler.views.team import TeamRequest, team_required
+
+A_WEEK = 7 * 24 * 60 * 60
+
+
+@require_safe
+@team_required
+def picture(request: TeamRequest, pk: int, kind: str) -> HttpResponseBase:
+    """One of an upscale's pictures, for the pages."""
+    upscale = get_object_or_404(Upscale, team=request.team, pk=pk)
+    return _serve(getattr(upscale, kind).name)
+
+
+@require_safe
+@team_required
+def download(request: TeamRequest, pk: int) -> HttpResponseBase:
+    """The result as a file under the source's own name."""
+    upscale = get_object_or_404(Upscale, team=request.team, pk=pk, status=Upscale.Status.DONE)
+    return _serve(upscale.result_file.name, download_as=upscale.result_name)
+
+
+@login_not_required
+@require_safe
+def signed(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
+    """A picture by its signed link. Once the link has run out, the team's own people and tokens still get it."""
+    link = links.read(signed)
+    if link is None:
+        raise Http404
+    if not link.is_alive and not _is_of_team(request, link.team_id):
+        detail = (
+            f"This link ran out at {link.expires_at.isoformat()}. The desk keeps the picture: "
+            "sign in and open it in the history, or send your API token with this request."
+        )
+        return JsonResponse({"detail": detail}, status=410)
+    return _serve(link.picture.path)
+
+
+def _is_of_team(request: HttpRequest, team_id: int) -> bool:
+    scheme, _, clear = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        token = tokens.find(clear.strip())
+        return token is not None and token.team_id == team_id
+    team = request.team  # type: ignore[attr-defined]
+    return bool(team) and team.pk == team_id
+
+
+def _serve(path: str, *, download_as: str = "") -> HttpResponseBase:
+    storage = media_storage()
+    if not path or not storage.exists(path):
+        raise Http404("This picture is not there (any more).")
+    response = FileResponse(
+        storage.open(path),
+        as_attachment=bool(download_as),
+        filename=download_as or PurePath(path).name,
+        content_type=mimetypes.guess_type(path)[0] or "application/octet-stream",
+    )
+    # A stored file never changes. Private, because it belongs to one team.
+    response.headers["Cache-Control"] = f"private, max-age={0 if download_as else A_WEEK}"
+    return response

@@ -1,0 +1,125 @@
+"""The team's history, one upscale's page, and what keeps both live."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth import get_user_model
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from upscaler import catalog
+from upscaler.models import Upscale
+from upscaler.views.team import TeamRequest, team_required
+
+PAGE_SIZE = 24
+MOST_LIVE_ROWS = 100
+BIGGEST_ID = 2**63 - 1
+
+
+@require_safe
+@team_required
+def history(request: TeamRequest) -> HttpResponse:
+    """The team's upscales, the newest first, by keyset pages: the thousandth is as fast as the first."""
+    filters = _filters(request)
+    upscales = _filtered(request, filters)
+    before, after = _number(request, "before"), _number(request, "after")
+    if after is not None:
+        page = list(upscales.filter(pk__gt=after).order_by("pk")[: PAGE_SIZE + 1])
+        has_newer, has_older = len(page) > PAGE_SIZE, True
+        page = page[:PAGE_SIZE][::-1]
+    else:
+        if before is not None:
+            upscales = upscales.filter(pk__lt=before)
+        page = list(upscales[: PAGE_SIZE + 1])
+        has_newer, has_older = before is not None, len(page) > PAGE_SIZE
+        page = page[:PAGE_SIZE]
+
+    chosen = {key: value for key, value in filters.items() if value}
+    address = reverse("history")
+    first_page = not has_newer
+    newest_id = page[0].pk if page else 0
+    return render(
+        request,
+        "history/page.html",
+        {
+            "page": page,
+            "newer_url": f"{address}?{urlencode({**chosen, 'after': page[0].pk})}" if has_newer and page else None,
+            "older_url": f"{address}?{urlencode({**chosen, 'before': page[-1].pk})}" if has_older and page else None,
+            "filters": filters,
+            "statuses": Upscale.Status.choices,
+            "model_choices": [(model.name, model.title) for model in catalog.MODELS.values()],
+            "people": get_user_model().objects.filter(upscales__team=request.team).distinct().order_by("username"),
+            "is_filtered": bool(chosen),
+            "newest_id": newest_id,
+            "is_first_page": first_page,
+            "live_url": _live_url({**chosen, **({"newest": newest_id} if first_page else {})}),
+        },
+    )
+
+
+@require_safe
+@team_required
+def upscale(request: TeamRequest, pk: int) -> HttpResponse:
+    """One upscale: how it stands, or the result beside its source."""
+    row = get_object_or_404(_mine(request).select_related("retry_of", "source_result", "token"), pk=pk)
+    return render(request, "history/upscale.html", _detail(row))
+
+
+@require_safe
+@team_required
+def live(request: TeamRequest) -> HttpResponse:
+    """The rows that a page asks about, as they stand now, to be swapped into it."""
+    wanted = [int(value) for value in request.GET.getlist("id")[:MOST_LIVE_ROWS] if _is_number(value)]
+    rows = _mine(request).filter(pk__in=wanted)
+    if request.GET.get("view") == "upscale":
+        rows = rows.select_related("retry_of", "source_result", "token")
+        return render(request, "history/_live_upscale.html", {**_detail(rows.first()), "oob": True} if rows else {})
+    newest = _number(request, "newest")
+    new_count = _filtered(request, _filters(request)).filter(pk__gt=newest).count() if newest is not None else 0
+    return render(request, "history/_live.html", {"rows": rows, "oob": True, "new_count": new_count})
+
+
+def _mine(request: TeamRequest) -> Any:
+    return Upscale.objects.filter(team=request.team).select_related("created_by")
+
+
+def _filters(request: TeamRequest) -> dict[str, str]:
+    return {key: request.GET.get(key, "").strip() for key in ("status", "model", "person")}
+
+
+def _filtered(request: TeamRequest, filters: dict[str, str]) -> Any:
+    upscales = _mine(request)
+    if filters["status"] in Upscale.Status.values:
+        upscales = upscales.filter(status=filters["status"])
+    if filters["model"] in catalog.MODELS:
+        upscales = upscales.filter(model_name=filters["model"])
+    if _is_number(filters["person"]):
+        upscales = upscales.filter(created_by_id=int(filters["person"]))
+    return upscales
+
+
+def _detail(row: Upscale) -> dict[str, Any]:
+    duration = row.completed_at - row.created_at if row.completed_at else None
+    return {
+        "upscale": row,
+        "can_compare": row.status == Upscale.Status.DONE and bool(row.before_preview and row.after_preview),
+        "seconds": round(duration.total_seconds(), 1) if duration else None,
+        "live_url": _live_url({"view": "upscale", "id": row.pk}),
+    }
+
+
+def _live_url(query: dict[str, Any]) -> str:
+    return f"{reverse('live')}?{urlencode(query)}"
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and int(text) <= BIGGEST_ID
+
+
+def _number(request: TeamRequest, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    return int(text) if _is_number(text) else None
