@@ -15,9 +15,9 @@ from upscaler.engines.base import EngineError
 def engine_is_there(**kwargs: Any) -> list[checks.CheckMessage]:
     """The chosen engine can be loaded."""
     try:
-        get_engine(settings.ENGINE)
-    except (EngineError, ImportError) as error:
-        return [checks.Warning(str(error), hint="Run `make setup`.", id="upscaler.E001")]
+        get_engine(settings.ENGINE).check()
+    except EngineError as error:
+        return [checks.Error(error.message, hint="Run `make setup`.", id="upscaler.E001")]
     return []
 
 

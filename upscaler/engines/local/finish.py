@@ -66,8 +66,8 @@ def squares(height: int, width: int) -> Iterator[tuple[slice, slice]]:
 def locked(source: Bytes, work: Bytes, rows: slice, columns: slice, factor: int) -> Floats:
     """One square of the finished picture: exactly ``factor`` times the source, in the source's colours.
 
-    ``source``: RGB, (height, width, 3). ``work``: the same picture enlarged by any whole number. ``rows`` and ``columns``
-    are the square in source pixels. Gives (factor * rows, factor * columns, 3), from 0 to 255, unrounded.
+    ``source``: RGB, (height, width, 3). ``work``: the same picture enlarged by any whole number. ``rows`` and
+    ``columns`` are the square in source pixels. Gives (factor * rows, factor * columns, 3), from 0 to 255, unrounded.
     """
     height, width = source.shape[:2]
     work_factor = work.shape[0] // height
@@ -78,7 +78,8 @@ def locked(source: Bytes, work: Bytes, rows: slice, columns: slice, factor: int)
         enlarged = apply(down.exact, enlarged, across.exact)
     difference = _planes(source[down.source, across.source]) - apply(down.shrink, enlarged, across.shrink)
     corrected = enlarged[:, down.inside, across.inside] + apply(down.correct, difference, across.correct)
-    return np.clip(corrected, 0, 255).transpose(1, 2, 0)
+    finished: Floats = np.clip(corrected, 0, 255).transpose(1, 2, 0)
+    return finished
 
 
 def enlarged_alpha(alpha: Bytes, rows: slice, columns: slice, factor: int) -> Floats:

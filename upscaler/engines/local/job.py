@@ -21,6 +21,7 @@ from upscaler.engines.local import finish, picture, tiles
 from upscaler.engines.local.networks import Network, Networks
 from upscaler.engines.local.picture import Picture
 from upscaler.engines.local.recipe import Recipe, recipe
+from upscaler.engines.local.strength import Strength
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -58,8 +59,8 @@ def run(
 ) -> Result:
     """Enlarge the picture file ``source`` into a file in ``output_dir``.
 
-    ``settings`` are complete. ``report`` is called after every tile with a fraction that rises to 1; what it raises ends
-    the work. ``result_format`` is JPEG, PNG or WEBP; by default it follows the source.
+    ``settings`` are complete. ``report`` is called after every tile with a fraction that rises to 1; what it raises
+    ends the work. ``result_format`` is JPEG, PNG or WEBP; by default it follows the source.
 
     Raises EngineError.
     """
@@ -125,12 +126,13 @@ class _Steps:
     def _mix_in(self, work: Bytes, network: Network) -> None:
         """Move ``work`` towards what the restoring network makes of the source, as far as the plan's strength says."""
         shrink = network.scale // self._plan.work_factor
-        strength = self._plan.strength
-        for block in tiles.enlarge(self._source.pixels, network, self._networks):
+        strength = Strength(self._plan.strength)
+        for block in tiles.enlarge(self._source.pixels, network, self._networks, strength.anywhere):
             restored = _averaged(block.pixels, shrink)
-            rows, columns = (slice(part.start // shrink, part.stop // shrink) for part in block.area)
+            rows, columns = (_divided(part, shrink) for part in block.area)
+            share = strength.within(*(_divided(part, network.scale) for part in block.area), self._plan.work_factor)
             faithful = work[rows, columns].astype(np.float32)
-            work[rows, columns] = _rounded(faithful + strength * (restored - faithful))
+            work[rows, columns] = _rounded(faithful + share * (restored - faithful))
             self._advance(block.pixels, network.cost, "Rebuilding detail")
 
     def finish(self, work: Bytes) -> Bytes:
@@ -175,6 +177,10 @@ class _Steps:
 
 def _rounded(values: Floats) -> Bytes:
     return (values.clip(0, 255) + 0.5).astype(np.uint8)
+
+
+def _divided(part: slice, times: int) -> slice:
+    return slice(part.start // times, part.stop // times)
 
 
 def _averaged(pixels: Floats, times: int) -> Floats:

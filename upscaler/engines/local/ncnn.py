@@ -159,8 +159,8 @@ def _as_phases(weights: Floats) -> Floats:
     """The 3x3 convolution that gives the four output phases of a 4x4 deconvolution with stride 2 and padding 3.
 
     Exact, not an approximation: output row 2i takes kernel row 3 from input row i and kernel row 1 from i + 1; output
-    row 2i + 1 takes kernel row 2 from i + 1 and kernel row 0 from i + 2; columns likewise. With bf16 instructions it makes
-    the photo network nearly twice as fast, in f32 it costs nothing.
+    row 2i + 1 takes kernel row 2 from i + 1 and kernel row 0 from i + 2; columns likewise. With bf16 instructions it
+    makes the photo network nearly twice as fast, in f32 it costs nothing.
     """
     outs, ins = weights.shape[:2]
     taps = (((0, 3), (1, 1)), ((1, 2), (2, 0)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -102,8 +102,8 @@ class Networks:
     def precision(self) -> Precision:
         """``LOCAL_PRECISION``; ``auto`` takes bf16 only where the processor has instructions for it."""
         asked = os.environ.get("LOCAL_PRECISION") or "auto"
-        if asked == "f32" or asked == "bf16":
-            return asked
+        if asked in ("f32", "bf16"):
+            return cast(Precision, asked)
         if asked != "auto":
             raise EngineError(
                 f"LOCAL_PRECISION is {asked!r}. It has to be auto, f32 or bf16.", code="engine_setup", permanent=True

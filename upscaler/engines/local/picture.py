@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -145,8 +145,6 @@ def _in_rgb_or_grey(image: Image.Image) -> tuple[Image.Image, bytes | None]:
         return _in_srgb(image, profile)
     if mode in ("1", "L", "LA", "La"):
         return image.convert("LA" if image.has_transparency_data else "L"), profile
-    if mode == "P" and profile is not None and len(image.getpalette() or ()) == 0:
-        profile = None
     return image.convert("RGBA" if image.has_transparency_data else "RGB"), profile
 
 
@@ -181,8 +179,7 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, by
     except (ImageCms.PyCMSError, OSError):
         # A broken profile is no reason to refuse the picture.
         return image.convert("RGB"), None
-    assert converted is not None  # profileToProfile gives None only when told to work in place
-    return converted, srgb.tobytes()
+    return cast(Image.Image, converted), srgb.tobytes()
 
 
 def _bled(pixels: Bytes, known: npt.NDArray[np.bool_]) -> Bytes:
@@ -222,8 +219,8 @@ def result_format(source_format: str, width: int, height: int) -> str:
 def save(canvas: Bytes, path: Path, result_format: str, source: Picture) -> None:
     """Write ``canvas`` with everything that ``source`` carries beside its pixels.
 
-    ``canvas``: (height, width, channels), one channel for grey, two for grey with alpha, four for RGBA, and four for RGB,
-    the last without meaning: Pillow takes that layout as it is, without a copy of the picture.
+    ``canvas``: (height, width, channels), one channel for grey, two for grey with alpha, four for RGBA, and four for
+    RGB, the last without meaning: Pillow takes that layout as it is, without a copy of the picture.
 
     Raises OSError.
     """

@@ -1,8 +1,8 @@
 """What to do for an order: which networks, in which order, and how much of the restoring one.
 
 Two experts. The *faithful* one keeps to what the picture shows: CUNet, whose second pass is left to the photo network,
-which is quicker and on photographs as good (0.02 dB apart). The *restoring* one, x4plus, invents detail; it garbles small
-print and loses fine weaves, so it is only ever mixed in.
+which is quicker and on photographs as good (0.02 dB apart). The *restoring* one, x4plus, invents detail; it garbles
+small print and loses fine weaves, so it is only ever mixed in.
 """
 
 from __future__ import annotations

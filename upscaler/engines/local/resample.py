@@ -42,7 +42,8 @@ def reflected(index: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.int64
         return np.zeros_like(index)
     period = 2 * (length - 1)
     folded = np.abs(index) % period
-    return np.minimum(folded, period - folded)
+    mirrored: npt.NDArray[np.int64] = np.minimum(folded, period - folded)
+    return mirrored
 
 
 @lru_cache(maxsize=32)

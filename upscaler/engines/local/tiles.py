@@ -19,7 +19,7 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 STEP = 8
-"""Tiles grow in steps, so that pictures of nearly the same size share a compiled network. CUNet needs a multiple of 4."""
+"""Tiles grow in steps, so that pictures of nearly one size share a compiled network. CUNet needs a multiple of 4."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def enlarge(
 
 def _smoothstep(length: int) -> Floats:
     """From 0 to 1 without a corner at either end, which the eye would find."""
-    at = (np.arange(length, dtype=np.float32) + 0.5) / length
-    return at * at * (3 - 2 * at)
+    at = (np.arange(length) + 0.5) / length
+    return (at * at * (3 - 2 * at)).astype(np.float32)
 
 
 def _fade(before: Floats, after: Floats, ramp: Floats) -> Floats:

@@ -12,8 +12,8 @@ On stdout, for each job, any number of progress lines and then one of the others
     {"id": 7, "error": {"message": ..., "code": ..., "permanent": ...}}
     {"id": 7, "cancelled": true}
 
-It does one job after the other and keeps the networks warm between them. It ends when stdin does, at once and even in the
-middle of a job: then the parent is gone and nobody waits for the result. Django is never imported here.
+It does one job after the other and keeps the networks warm between them. It ends when stdin does, at once and even in
+the middle of a job: then the parent is gone and nobody waits for the result. Django is never imported here.
 """
 
 from __future__ import annotations

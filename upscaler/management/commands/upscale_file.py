@@ -1,0 +1,112 @@
+"""`manage.py upscale_file`: one file through the local engine, without a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from upscaler import catalog
+from upscaler.engines.base import EngineError, Finished, Order
+from upscaler.engines.local.engine import LocalEngine
+
+FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+
+
+class Command(BaseCommand):
+    help = "Enlarge one picture file with the local engine. Needs no database."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("source", type=Path, metavar="IN", help="The picture.")
+        parser.add_argument(
+            "target", type=Path, metavar="OUT", help="The result: .jpg, .png, .webp, or no ending: as IN."
+        )
+        parser.add_argument("--model", required=True, help=" or ".join(catalog.MODELS))
+        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="A setting; repeatable.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        source, target = options["source"], options["target"]
+        settings = _settings(options["model"], options["set"])
+        if not source.is_file():
+            raise CommandError(f"There is no file {source}.")
+        if not target.parent.is_dir():
+            raise CommandError(f"There is no folder {target.parent} to write {target.name} to.")
+        if target.suffix and target.suffix.lower() not in FORMATS:
+            raise CommandError(f"Results are written as {', '.join(FORMATS)}, not as {target.suffix}.")
+        try:
+            made = self._enlarge(source, target, options["model"], settings)
+        except EngineError as error:
+            raise CommandError(error.message) from error
+        except OSError as error:
+            raise CommandError(f"{target} could not be written: {error.strerror}.") from error
+        factor = catalog.factor(options["model"], settings)
+        self.stdout.write(
+            f"{target}: {made.format}, {made.width // factor}x{made.height // factor} -> {made.width}x{made.height}, "
+            f"{', '.join(made.made_with['networks'])}, {made.made_with['precision']}, {made.made_with['seconds']} s"
+        )
+
+    def _enlarge(self, source: Path, target: Path, model_name: str, settings: dict[str, Any]) -> Finished:
+        asked = FORMATS.get(target.suffix.lower())
+        engine = LocalEngine()
+        # Beside the target, so that the finished file moves into place whole or not at all.
+        with TemporaryDirectory(dir=target.parent, prefix=".upscale-") as work:
+            order = Order(0, model_name, settings, source.resolve(), Path(work).resolve())
+            try:
+                made = engine.advance(order, self._report, result_format=asked)
+            finally:
+                engine.close()
+            if asked and made.format != asked:
+                size = f"{made.width}x{made.height}"
+                raise CommandError(f"{target.name} cannot hold {size} pixels. Please name it {target.stem}.png.")
+            made.path.replace(target)
+        return made
+
+    def _report(self, fraction: float, text: str) -> None:
+        self.stderr.write(f"{fraction:4.0%}  {text}", self.style.NOTICE)
+
+
+def _settings(model_name: str, pairs: list[str]) -> dict[str, Any]:
+    """The model's settings in full. Raises CommandError that names what is allowed."""
+    model = catalog.MODELS.get(model_name)
+    if model is None:
+        raise CommandError(f"There is no model {model_name!r}. Models: {', '.join(catalog.MODELS)}.")
+    settings = dict(model.defaults)
+    for pair in pairs:
+        key, given, text = pair.partition("=")
+        setting = model.setting(key)
+        if setting is None:
+            known = ", ".join(model.defaults) or "none"
+            raise CommandError(f"{model.title} has no setting {key!r}. Its settings: {known}.")
+        if not given:
+            raise CommandError(f"Write --set {key}=VALUE. {_allowed(setting)}")
+        settings[key] = _value(setting, text)
+    return settings
+
+
+def _value(setting: catalog.Setting, text: str) -> Any:
+    match setting.kind:
+        case "choice" if text in setting.values:
+            return text
+        case "boolean" if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        case "number":
+            try:
+                number = float(text)
+            except ValueError:
+                number = float("nan")
+            if setting.minimum <= number <= setting.maximum:
+                return number
+    raise CommandError(f"{setting.key} cannot be {text!r}. {_allowed(setting)}")
+
+
+def _allowed(setting: catalog.Setting) -> str:
+    match setting.kind:
+        case "choice":
+            return f"Allowed: {', '.join(setting.values)}."
+        case "boolean":
+            return "Allowed: true, false."
+        case "number":
+            return f"Allowed: a number from {setting.minimum} to {setting.maximum}."
