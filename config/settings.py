@@ -48,7 +48,7 @@ if not SECRET_KEY:
             "SECRET_KEY is not set. Outside development (DEBUG=false) it must be a long random text; "
             "`python -c 'import secrets; print(secrets.token_urlsafe(50))'` makes one."
         )
-    SECRET_KEY = "development-only-key-that-signs-nothing-of-value"  # noqa: S105
+    SECRET_KEY = "development-only-key-that-signs-nothing-of-value"
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="").strip().rstrip("/")

@@ -131,7 +131,8 @@ def audit() -> LedgerReport:
                 problems.append(f"Team {team.slug}, entry {pk}: balance_after is {after}, it should be {running}.")
                 break
     Kind = CreditEntry.Kind
-    expected = {Upscale.Status.ERROR: {Kind.CHARGE: 1, Kind.REFUND: 1}}
+    expected: dict[str, dict[str, int]] = {Upscale.Status.ERROR: {Kind.CHARGE: 1, Kind.REFUND: 1}}
+    charged_once: dict[str, int] = {Kind.CHARGE: 1}
     found: dict[int, dict[str, int]] = {}
     wrong_amount = set()
     rows = (
@@ -147,7 +148,7 @@ def audit() -> LedgerReport:
     upscales = 0
     for pk, status in Upscale.objects.values_list("pk", "status").order_by("pk").iterator():
         upscales += 1
-        if found.get(pk, {}) != expected.get(status, {Kind.CHARGE: 1}):
+        if found.get(pk, {}) != expected.get(status, charged_once):
             problems.append(f"Upscale {pk} ({status}): its entries are {found.get(pk, {}) or 'missing'}.")
         if pk in wrong_amount:
             problems.append(f"Upscale {pk}: an entry's amount is not its price.")

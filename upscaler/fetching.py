@@ -76,20 +76,22 @@ def fetch(url: str, target: Path, *, max_bytes: int) -> None:
     try:
         for _ in range(MAX_REDIRECTS + 1):
             check_url(url)
-            with _session(url) as session:
-                with session.get(
+            with (
+                _session(url) as session,
+                session.get(
                     url,
                     stream=True,
                     allow_redirects=False,
                     timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
                     headers={"User-Agent": USER_AGENT, "Accept": "image/*"},
-                ) as response:
-                    if response.is_redirect:
-                        url = urljoin(url, response.headers["Location"])
-                        continue
-                    _check_status(response)
-                    _save(response, target, max_bytes=max_bytes, deadline=deadline)
-                    return
+                ) as response,
+            ):
+                if response.is_redirect:
+                    url = urljoin(url, response.headers["Location"])
+                    continue
+                _check_status(response)
+                _save(response, target, max_bytes=max_bytes, deadline=deadline)
+                return
     except InvalidIPAddress:
         raise _private(urlsplit(url).hostname or "") from None
     except requests.Timeout:

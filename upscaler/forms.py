@@ -199,7 +199,7 @@ class UpscaleForm(forms.Form):
                 picture=self.picture,
                 width=self.picture.width,
                 height=self.picture.height,
-                bytes=self.picture.bytes,
+                file_size=self.picture.file_size,
                 **common,
             )
         if result := data["generation_result_id"]:
@@ -210,7 +210,7 @@ class UpscaleForm(forms.Form):
                 stored_path=result.result_file.name,
                 width=result.result_width,
                 height=result.result_height,
-                bytes=result.result_bytes,
+                file_size=result.result_bytes,
                 thumbnail_path=result.result_thumbnail.name,
                 **common,
             )
@@ -232,7 +232,7 @@ class UpscaleForm(forms.Form):
             stored_path=picture.path,
             width=picture.width,
             height=picture.height,
-            bytes=picture.bytes,
+            file_size=picture.file_size,
             thumbnail_path=picture.thumbnail,
             **common,
         )

@@ -56,7 +56,8 @@ class Picture:
     width: int
     """Pixels, as displayed: after the EXIF orientation."""
     height: int
-    bytes: int
+    file_size: int
+    """Bytes."""
     thumbnail: bytes
     """A WebP of at most ``THUMBNAIL_SIDE`` pixels."""
 
@@ -135,7 +136,7 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> P
         image.load()
         thumbnail = _encode(_shrunk(image, THUMBNAIL_SIDE), "WEBP", quality=82)
     file.seek(0)
-    return Picture(format=format_name, width=width, height=height, bytes=size, thumbnail=thumbnail)
+    return Picture(format=format_name, width=width, height=height, file_size=size, thumbnail=thumbnail)
 
 
 def preview(path: Path) -> tuple[bytes, str]:

@@ -28,7 +28,7 @@ class StoredPicture:
     width: int
     """Pixels, as displayed."""
     height: int
-    bytes: int
+    file_size: int
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,22 @@ class Link:
 def source_of(upscale: Upscale) -> StoredPicture:
     """The source of an upscale whose source is stored."""
     return StoredPicture(
-        path=upscale.source_file.name,
-        thumbnail=upscale.source_thumbnail.name,
+        path=upscale.source_file.name or "",
+        thumbnail=upscale.source_thumbnail.name or "",
         width=upscale.source_width or 0,
         height=upscale.source_height or 0,
-        bytes=upscale.source_bytes or 0,
+        file_size=upscale.source_bytes or 0,
     )
 
 
 def result_of(upscale: Upscale) -> StoredPicture:
     """The result of an upscale that is Done."""
     return StoredPicture(
-        path=upscale.result_file.name,
-        thumbnail=upscale.result_thumbnail.name,
+        path=upscale.result_file.name or "",
+        thumbnail=upscale.result_thumbnail.name or "",
         width=upscale.result_width or 0,
         height=upscale.result_height or 0,
-        bytes=upscale.result_bytes or 0,
+        file_size=upscale.result_bytes or 0,
     )
 
 
@@ -79,7 +79,7 @@ def make(
 ) -> str:
     """The address of a stored picture, good until ``expires_at`` (a day from now unless told)."""
     expires_at = expires_at or timezone.now() + timedelta(seconds=settings.UPLOAD_LINK_LIFETIME)
-    facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.bytes]
+    facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.file_size]
     content = [facts, name[-100:], team_id, int(expires_at.timestamp())]
     signed = signing.dumps(content, salt=SALT, compress=True)
     address = reverse("signed-file", args=[signed, f"picture.{picture.path.rpartition('.')[2]}"])

@@ -122,9 +122,7 @@ class Upscale(models.Model):
         LOCAL = "local", "Local"
         UWEAR = "uwear", "Uwear"
 
-    ModelName = models.TextChoices(
-        "ModelName", [(name.upper(), (name, model.title)) for name, model in catalog.MODELS.items()]
-    )
+    MODEL_CHOICES: ClassVar[list[tuple[str, str]]] = [(model.name, model.title) for model in catalog.MODELS.values()]
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="upscales")
     created_by = models.ForeignKey(
@@ -146,7 +144,7 @@ class Upscale(models.Model):
     source_height = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels, as displayed.")
     source_bytes = models.PositiveBigIntegerField(null=True, blank=True)
 
-    model_name = models.CharField(max_length=20, choices=ModelName.choices)
+    model_name = models.CharField(max_length=20, choices=MODEL_CHOICES)
     settings = models.JSONField(default=dict, blank=True)
     credits = models.PositiveIntegerField()
     retry_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries")
@@ -249,7 +247,8 @@ class Upscale(models.Model):
     @property
     def result_name(self) -> str:
         """The file name of the result: the source's own, with the extension of the result's format."""
-        return f"{PurePath(self.source_name).stem or 'picture'}{PurePath(self.result_file.name).suffix}"
+        ending = PurePath(self.result_file.name or "").suffix
+        return f"{PurePath(self.source_name).stem or 'picture'}{ending}"
 
     @property
     def thumbnail(self) -> FieldFile:

@@ -125,13 +125,13 @@ class Supervisor:
         child.start()
 
     def _bury(self, child: Child) -> None:
-        process, child.process = child.process, None
-        assert process is not None
+        code = child.process.returncode if child.process else None
+        child.process = None
         lived = time.monotonic() - child.started_at
         child.crashes = 0 if lived > HEALTHY_AFTER else child.crashes + 1
         pause = min(2.0 ** (child.crashes - 1), LONGEST_RESTART_PAUSE) if child.crashes else 0.0
         child.start_at = time.monotonic() + pause
-        logger.error("worker %s died (code %s), restarted in %.0f s", child.worker_id, process.returncode, pause)
+        logger.error("worker %s died (code %s), restarted in %.0f s", child.worker_id, code, pause)
         _guarded(f"rows of {child.worker_id}", lambda: fail_task_rows_of(child.worker_id))
 
     def _end(self) -> None:

@@ -63,6 +63,9 @@ function compare(box) {
   box.classList.add("live");
   range.hidden = tools.hidden = false;
   range.addEventListener("input", draw);
+  // At 100 % only the line takes the pointer; once held it must not lose it to the picture underneath.
+  range.addEventListener("pointerdown", () => range.classList.add("held"));
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => range.classList.remove("held"));
   scroll.addEventListener("scroll", draw, { passive: true });
   new ResizeObserver(draw).observe(view);
   tools.addEventListener("click", ({ target }) => {

@@ -46,7 +46,7 @@ class NewUpscale:
     """What was found in ``upload``."""
     width: int | None = None
     height: int | None = None
-    bytes: int | None = None
+    file_size: int | None = None
     thumbnail_path: str = ""
     retry_of: Upscale | None = None
 
@@ -115,8 +115,7 @@ def submit(
             for row in rows:
                 row.save(force_insert=True)
                 credits.charge(upscale=row)
-                # Robust: a queue that is away must not fail a submit that is stored and charged. The sweep resends.
-                transaction.on_commit(lambda row=row: enqueue(row), robust=True)
+                _enqueue_on_commit(row)
     except IntegrityError:
         _remove(written)
         # Two requests with one key at the same moment: the other one got there first, and this is its repeat.
@@ -141,11 +140,11 @@ def again(failed: Upscale) -> NewUpscale:
         source_name=failed.source_name,
         source_url=failed.source_url,
         source_result=failed.source_result,
-        stored_path=failed.source_file.name,
+        stored_path=failed.source_file.name or "",
         width=failed.source_width,
         height=failed.source_height,
-        bytes=failed.source_bytes,
-        thumbnail_path=failed.source_thumbnail.name,
+        file_size=failed.source_bytes,
+        thumbnail_path=failed.source_thumbnail.name or "",
         retry_of=failed,
     )
 
@@ -156,6 +155,11 @@ def enqueue(upscale: Upscale, *, delay: float = 0) -> None:
     queue = "io" if needs_fetch else get_engine(upscale.engine).queue
     run_after = timezone.now() + timedelta(seconds=delay) if delay else None
     tasks.advance.using(queue_name=queue, run_after=run_after).enqueue(upscale.pk)
+
+
+def _enqueue_on_commit(upscale: Upscale) -> None:
+    # Robust: a queue that is away must not fail a submit that is stored and charged. The sweep sends it later.
+    transaction.on_commit(lambda: enqueue(upscale), robust=True)
 
 
 def store_upload(upload: IO[bytes], picture: Picture) -> tuple[str, str]:
@@ -187,7 +191,7 @@ def _row(order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, wr
         source_file=path,
         source_width=order.width,
         source_height=order.height,
-        source_bytes=order.bytes,
+        source_bytes=order.file_size,
         source_thumbnail=thumbnail,
         model_name=order.model_name,
         settings=order.settings,

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from upscaler import fetching, images
 from upscaler.engines import get_engine
-from upscaler.engines.base import EngineError, Finished, Order, Pending
+from upscaler.engines.base import EngineError, Finished, Order, Pending, Report
 from upscaler.models import Upscale, media_storage
 from upscaler.services import lifecycle, submission
 from upscaler.services.lifecycle import ClaimLost, Heartbeat
@@ -97,7 +97,7 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
         _keep(upscale, outcome, source)
 
 
-def _reporter(upscale: Upscale, heartbeat: Heartbeat):
+def _reporter(upscale: Upscale, heartbeat: Heartbeat) -> Report:
     written_at = -REPORT_INTERVAL
 
     def report(fraction: float, text: str) -> None:
@@ -130,7 +130,7 @@ def _fetch(upscale: Upscale, target: Path) -> None:
         source_thumbnail=thumbnail,
         source_width=picture.width,
         source_height=picture.height,
-        source_bytes=picture.bytes,
+        source_bytes=picture.file_size,
     )
 
 
@@ -157,7 +157,7 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
             result_format=found.format,
             result_width=found.width,
             result_height=found.height,
-            result_bytes=found.bytes,
+            result_bytes=found.file_size,
             result_id=finished.result_id if finished.result_id is not None else upscale.pk,
             made_with=dict(finished.made_with),
             result_thumbnail=store(f"thumbnails/{stem}.webp", ContentFile(found.thumbnail)),

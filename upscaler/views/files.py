@@ -58,7 +58,7 @@ def _is_of_team(request: HttpRequest, team_id: int) -> bool:
     return bool(team) and team.pk == team_id
 
 
-def _serve(path: str, *, download_as: str = "") -> HttpResponseBase:
+def _serve(path: str | None, *, download_as: str = "") -> HttpResponseBase:
     storage = media_storage()
     if not path or not storage.exists(path):
         raise Http404("This picture is not there (any more).")

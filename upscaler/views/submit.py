@@ -25,7 +25,10 @@ from upscaler.views.team import TeamRequest, team_required
 logger = logging.getLogger(__name__)
 
 RECENT_RESULTS = 12
-STORAGE_TROUBLE = "The desk could not store the pictures just now. Nothing was charged. Try again in a while; if it stays so, tell an admin."
+STORAGE_TROUBLE = (
+    "The desk could not store the pictures just now. Nothing was charged. Try again in a while; "
+    "if it stays so, tell an admin."
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,15 +75,15 @@ def _orders(request: TeamRequest) -> tuple[list[NewUpscale], list[dict[str, str]
         return [], [{"name": "", "message": message}]
     orders: list[NewUpscale] = []
     problems: list[dict[str, str]] = []
-    for upload in uploads or [None]:
-        form = UpscaleForm(request.POST, {"image": upload} if upload else {}, team=request.team)
+    for files in [{"image": upload} for upload in uploads] or [{}]:
+        form = UpscaleForm(request.POST, files, team=request.team)
         if form.is_valid() and form.order is not None:
             orders.append(form.order)
             continue
         for field, errors in form.errors.items():
             # A rule about the picture is shown with its name, a rule about the order once.
-            name = upload.name if upload and field in ("image", "__all__") else ""
-            problems += [{"name": name, "message": message} for message in errors]
+            name = files["image"].name if files and field in ("image", "__all__") else ""
+            problems += [{"name": str(name), "message": str(message)} for message in errors]
     return orders, [problem for i, problem in enumerate(problems) if problem not in problems[:i]]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
 from upscaler.models import Team
@@ -18,11 +18,11 @@ class TeamRequest(HttpRequest):
     team: Team
 
 
-def team_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def team_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Show people without a team what to do, and the page itself to everybody else."""
 
     @wraps(view)
-    def guarded(request: TeamRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: TeamRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.team:
             return render(request, "noteam.html", status=403)
         return view(request, *args, **kwargs)

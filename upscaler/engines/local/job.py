@@ -130,7 +130,8 @@ class _Steps:
         for block in tiles.enlarge(self._source.pixels, network, self._networks, strength.anywhere):
             restored = _averaged(block.pixels, shrink)
             rows, columns = (_divided(part, shrink) for part in block.area)
-            share = strength.within(*(_divided(part, network.scale) for part in block.area), self._plan.work_factor)
+            top, left = (_divided(part, network.scale) for part in block.area)
+            share = strength.within(top, left, self._plan.work_factor)
             faithful = work[rows, columns].astype(np.float32)
             work[rows, columns] = _rounded(faithful + share * (restored - faithful))
             self._advance(block.pixels, network.cost, "Rebuilding detail")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
-from openvino import opset13 as ops
+
+from upscaler.engines.local.runtime import ops, ov
 
 Floats = npt.NDArray[np.float32]
 Parameters = dict[int, list[float]]

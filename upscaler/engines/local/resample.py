@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -69,5 +70,5 @@ def taps(kernel: Kernel, start: int, stop: int, length_in: int, length_out: int)
 
 def apply(rows: Floats, planes: Floats, columns: Floats) -> Floats:
     """``planes``, (channels, height, width), resampled by one matrix for its rows and one for its columns."""
-    mixed: Floats = rows @ planes @ columns.T
-    return mixed
+    mixed = rows @ planes @ columns.T
+    return cast(Floats, mixed)

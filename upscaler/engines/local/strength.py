@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +13,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class Strength:
-    """A share from 0 (faithful alone) to 1 (restoring alone), one for the whole picture or one for each source pixel."""
+    """A share from 0 (faithful alone) to 1 (restoring alone), for the whole picture or for each source pixel."""
 
     def __init__(self, share: float | Floats) -> None:
         """``share``: a number, or a map of the source's (height, width)."""
@@ -28,12 +30,12 @@ class Strength:
         return bool(self._share[around].any())
 
     def within(self, rows: slice, columns: slice, factor: int) -> float | Floats:
-        """The shares for a rectangle of the source, enlarged by ``factor``: (height, width, 1) or one number for all."""
+        """The shares for a rectangle of the source, enlarged by ``factor``: (height, width, 1), or one number."""
         if isinstance(self._share, float):
             return self._share
         height, width = self._share.shape
         top, down = taps(TRIANGLE, rows.start * factor, rows.stop * factor, height, height * factor)
         left, across = taps(TRIANGLE, columns.start * factor, columns.stop * factor, width, width * factor)
         near = self._share[top : top + down.shape[1], left : left + across.shape[1]]
-        shares: Floats = down @ near @ across.T
-        return shares[..., None]
+        shares = down @ near @ across.T
+        return cast(Floats, shares[..., None])

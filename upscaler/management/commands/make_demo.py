@@ -12,7 +12,7 @@ from django.db import transaction
 from upscaler import credits
 from upscaler.models import Membership, Team
 
-PASSWORD = "upscale-demo"  # noqa: S105 - public on purpose, and only ever set in development
+PASSWORD = "upscale-demo"
 
 
 class Command(BaseCommand):
