@@ -184,7 +184,7 @@ def test_the_page_refuses_a_setting_that_a_browser_never_sends(owner: Person, up
 def test_both_a_file_and_an_address_are_one_too_many(owner: Person, upload: Callable[..., Any]) -> None:
     answer = owner.submit(image=upload(), image_url=URL)
     assert answer.status_code == 422
-    assert b"Give one picture, not several" in answer.content
+    assert b"Give one picture, not 2" in answer.content
     assert owner.balance == 100
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Annotated, Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, ValidationError
+from django.core.exceptions import RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -241,12 +241,12 @@ def problems_of(form: UpscaleForm) -> list[dict[str, Any]]:
             if field == "generation_settings" and "setting" in params:
                 loc.append(params["setting"])
             code = "missing" if error.code == "required" else error.code
-            problems.append({"type": code, "loc": loc, "msg": _text(error)})
+            message = " ".join(map(str, error.messages))
+            if error.code in ("source_missing", "source_ambiguous"):
+                # People see no field names, programs need them.
+                message += " Give either image_url or generation_result_id."
+            problems.append({"type": code, "loc": loc, "msg": message})
     return problems
-
-
-def _text(error: ValidationError) -> str:
-    return " ".join(str(message) for message in error.messages)
 
 
 def _answer(request: HttpRequest, status: int, detail: Any) -> HttpResponse:

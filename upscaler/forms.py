@@ -21,7 +21,7 @@ from upscaler.models import Team, Upscale
 from upscaler.services.submission import NewUpscale
 
 BIGGEST_ID = 2**63 - 1
-SOURCES_IN_WORDS = "upload a file (image), give an address (image_url) or name an earlier result (generation_result_id)"
+SOURCES_IN_WORDS = "upload a file, give the address of a picture, or choose an earlier result"
 MODELS_IN_WORDS = " or ".join(f"{model.name} ({counted(model.credits)})" for model in catalog.MODELS.values())
 
 
@@ -161,15 +161,12 @@ class UpscaleForm(forms.Form):
         # A source that was refused counts as given: one message about it is enough.
         given = [name for name in fields if name in self.errors or self.cleaned_data.get(name)]
         if not given:
-            self.add_error(None, ValidationError(f"No picture was given: {SOURCES_IN_WORDS}.", code="source_missing"))
-        elif len(given) > 1:
             self.add_error(
-                None,
-                ValidationError(
-                    f"Give one picture, not several: {' and '.join(given)} were all given. Either {SOURCES_IN_WORDS}.",
-                    code="source_ambiguous",
-                ),
+                None, ValidationError(f"There is no picture yet: {SOURCES_IN_WORDS}.", code="source_missing")
             )
+        elif len(given) > 1:
+            message = f"Give one picture, not {len(given)}: {SOURCES_IN_WORDS}."
+            self.add_error(None, ValidationError(message, code="source_ambiguous"))
 
     def _complete_settings(self, model: catalog.UpscalingModel, given: dict[str, Any]) -> dict[str, Any]:
         complete = model.defaults

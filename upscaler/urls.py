@@ -1,5 +1,6 @@
 """The addresses of the pages."""
 
+from django.conf import settings
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
@@ -18,7 +19,11 @@ urlpatterns = [
     path("upscales/<int:pk>/result/", files.picture, {"kind": "result_file"}, name="result"),
     path("upscales/<int:pk>/download/", files.download, name="download"),
     path("files/<str:signed>/<str:name>", files.signed, name="signed-file"),
-    path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path(
+        "accounts/login/",
+        LoginView.as_view(redirect_authenticated_user=True, extra_context={"demo_hint": settings.DEBUG}),
+        name="login",
+    ),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -22,7 +22,9 @@ A_WEEK = 7 * 24 * 60 * 60
 def picture(request: TeamRequest, pk: int, kind: str) -> HttpResponseBase:
     """One of an upscale's pictures, for the pages."""
     upscale = get_object_or_404(Upscale, team=request.team, pk=pk)
-    return _serve(getattr(upscale, kind).name)
+    # A thumbnail changes once, from the source's to the result's. The other pictures never do.
+    settled = upscale.is_final or kind != "thumbnail"
+    return _serve(getattr(upscale, kind).name, max_age=A_WEEK if settled else 0)
 
 
 @require_safe
@@ -58,7 +60,7 @@ def _is_of_team(request: HttpRequest, team_id: int) -> bool:
     return bool(team) and team.pk == team_id
 
 
-def _serve(path: str | None, *, download_as: str = "") -> HttpResponseBase:
+def _serve(path: str | None, *, download_as: str = "", max_age: int = 0) -> HttpResponseBase:
     storage = media_storage()
     if not path or not storage.exists(path):
         raise Http404("This picture is not there (any more).")
@@ -68,6 +70,6 @@ def _serve(path: str | None, *, download_as: str = "") -> HttpResponseBase:
         filename=download_as or PurePath(path).name,
         content_type=mimetypes.guess_type(path)[0] or "application/octet-stream",
     )
-    # A stored file never changes. Private, because it belongs to one team.
-    response.headers["Cache-Control"] = f"private, max-age={0 if download_as else A_WEEK}"
+    # Private, because it belongs to one team.
+    response.headers["Cache-Control"] = f"private, max-age={max_age}"
     return response

@@ -160,6 +160,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
             "max_upload_bytes": settings.MAX_UPLOAD_BYTES,
             "max_files": settings.MAX_FILES,
             "max_source_megapixels": settings.MAX_SOURCE_PIXELS // 1_000_000,
+            "max_result_megapixels": settings.MAX_RESULT_PIXELS // 1_000_000,
             "formats": images.FORMATS_IN_WORDS,
             "accept": images.ACCEPT,
         },

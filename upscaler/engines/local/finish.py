@@ -2,12 +2,16 @@
 
 **Colour lock**: networks drift by a few levels (white becomes 253). The enlarged picture is shrunk back and compared
 with the source; the difference, blurred so that no detail is undone, is added back enlarged.
+
+**Flat stays flat**: where a source pixel and all around it are of one colour, as in a white background, the result has
+that very colour. A cut-out that is pasted on white would otherwise show its edge as a shade of one level.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +23,8 @@ Floats = npt.NDArray[np.float32]
 
 SIDE = 128
 """Side of the squares that are worked on at a time, in source pixels."""
+FLAT_REACH = 2
+"""How far around a source pixel everything has to be of its colour; nearer to an edge, the networks draw the edge."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,10 @@ def locked(source: Bytes, work: Bytes, rows: slice, columns: slice, factor: int)
         enlarged = apply(down.exact, enlarged, across.exact)
     difference = _planes(source[down.source, across.source]) - apply(down.shrink, enlarged, across.shrink)
     corrected = enlarged[:, down.inside, across.inside] + apply(down.correct, difference, across.correct)
-    finished: Floats = np.clip(corrected, 0, 255).transpose(1, 2, 0)
-    return finished
+    finished = np.clip(corrected, 0, 255).transpose(1, 2, 0)
+    lowest, highest = _extremes(source, rows, columns, FLAT_REACH)
+    flat = _repeated((lowest == highest).all(axis=2, keepdims=True), factor)
+    return np.where(flat, _repeated(lowest, factor), finished)
 
 
 def enlarged_alpha(alpha: Bytes, rows: slice, columns: slice, factor: int) -> Floats:
@@ -93,12 +101,7 @@ def enlarged_alpha(alpha: Bytes, rows: slice, columns: slice, factor: int) -> Fl
     left, across = taps(LANCZOS, columns.start * factor, columns.stop * factor, width, width * factor)
     near = alpha[top : top + down.shape[1], left : left + across.shape[1]].astype(np.float32)
     smooth = down @ near @ across.T
-    around = np.ix_(
-        np.arange(rows.start - 1, rows.stop + 1).clip(0, height - 1),
-        np.arange(columns.start - 1, columns.stop + 1).clip(0, width - 1),
-    )
-    windows = np.lib.stride_tricks.sliding_window_view(alpha[around], (3, 3))
-    lowest, highest = windows.min(axis=(2, 3)), windows.max(axis=(2, 3))
+    lowest, highest = _extremes(alpha, rows, columns, 1)
     bounded: Floats = np.clip(smooth, _repeated(lowest, factor), _repeated(highest, factor))
     return bounded
 
@@ -107,5 +110,18 @@ def _planes(pixels: Bytes) -> Floats:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
 
 
-def _repeated(values: Bytes, times: int) -> Bytes:
+def _extremes(values: Bytes, rows: slice, columns: slice, reach: int) -> tuple[Bytes, Bytes]:
+    """For each pixel of a rectangle the lowest and the highest value up to ``reach`` pixels around it."""
+    height, width = values.shape[:2]
+    down = np.arange(rows.start - reach, rows.stop + reach).clip(0, height - 1)
+    across = np.arange(columns.start - reach, columns.stop + reach).clip(0, width - 1)
+    lowest = highest = values[np.ix_(down, across)]
+    for axis, length in ((0, rows.stop - rows.start), (1, columns.stop - columns.start)):
+        shifts = [np.arange(shift, shift + length) for shift in range(2 * reach + 1)]
+        lowest = np.minimum.reduce([lowest.take(shift, axis) for shift in shifts])
+        highest = np.maximum.reduce([highest.take(shift, axis) for shift in shifts])
+    return lowest, highest
+
+
+def _repeated(values: npt.NDArray[Any], times: int) -> npt.NDArray[Any]:
     return values.repeat(times, axis=0).repeat(times, axis=1)

@@ -62,7 +62,7 @@ def _cunet(suffix: str = "") -> Network:
 def _photo(suffix: str = "") -> Network:
     stem = "WAIFU2X_PHOTO_UP2X" + suffix.replace("denoise", "_DENOISE") + ("X" if suffix else "")
     name = "waifu2x-photo" + ("-" + suffix if suffix else "")
-    return Network(name, WAIFU2X, stem, scale=2, crop=7, pads=False, tile=398, feather=8, cost=2.0)
+    return Network(name, WAIFU2X, stem, scale=2, crop=7, pads=False, tile=264, feather=8, cost=2.0)
 
 
 CUNET = _cunet()
