@@ -9,3 +9,6 @@ threads = 8
 # A 50 MB upload on a slow line takes minutes; threads keep the heartbeat going meanwhile.
 timeout = 120
 graceful_timeout = 30
+
+# Its control socket would be shared by every desk of one user; signals are enough here.
+control_socket_disable = True

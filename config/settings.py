@@ -6,6 +6,7 @@ With no environment at all the desk runs embedded: SQLite, the queue in the data
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -153,6 +154,8 @@ MAX_FILES = whole("MAX_FILES", 20, minimum=1)
 FETCH_ALLOW_HOSTS = env.list("FETCH_ALLOW_HOSTS", default=[])
 FETCH_TIME_LIMIT = whole("FETCH_TIME_LIMIT", 120, minimum=1)
 API_RATE = env.str("API_RATE", default="600/min")
+if not re.fullmatch(r"[1-9]\d*/(s|sec|m|min|h|hour|d|day)", API_RATE):
+    raise ImproperlyConfigured(f"API_RATE is {API_RATE!r}. It must be a number per time, like 600/min or 10/s.")
 UPLOAD_LINK_LIFETIME = 24 * 60 * 60
 
 # --- Pictures and static files --------------------------------------------------------------------
@@ -162,7 +165,9 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": (
-            "django.contrib.staticfiles.storage.StaticFilesStorage" if DEBUG else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEBUG
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
         )
     },
 }

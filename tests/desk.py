@@ -62,6 +62,7 @@ class Desk:
             "PORT": str(self.port),
             "LEASE_SECONDS": "3",
             "SWEEP_SECONDS": "1",
+            "API_RATE": "100000/min",
             "FETCH_ALLOW_HOSTS": f"127.0.0.1:{self.port}",
         }
         if mode == "cluster":

@@ -147,11 +147,11 @@ def test_shrunk_back_it_is_the_source_again(enlarge: Enlarge, mode: str) -> None
 
 @pytest.mark.parametrize("mode", ["High Fidelity V2", "Low Resolution V2"])
 def test_white_stays_white(enlarge: Enlarge, mode: str) -> None:
-    product = Image.new("RGB", (96, 96), "white")
-    product.paste(crop(box=(180, 80, 220, 120)), (28, 28))
+    product = Image.new("RGB", (64, 64), "white")
+    product.paste(crop(box=(180, 80, 212, 112)), (16, 16))
     result = np.asarray(enlarge(png(product), factor="4x", enhance_model=mode))
     outside = np.ones(result.shape[:2], bool)
-    outside[24 * 4 : 72 * 4, 24 * 4 : 72 * 4] = False
+    outside[14 * 4 : 50 * 4, 14 * 4 : 50 * 4] = False
     assert (result[outside] == 255).all()
 
 
@@ -192,10 +192,8 @@ def test_a_palette_with_a_transparent_colour(enlarge: Enlarge) -> None:
 @pytest.mark.parametrize("mode", ["L", "LA", "1", "I;16"])
 def test_grey_stays_grey(enlarge: Enlarge, mode: str) -> None:
     grey = crop().convert("L")
-    if mode == "I;16":
-        source = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
-    else:
-        source = grey.convert(mode)
+    sixteen_bits = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    source = sixteen_bits if mode == "I;16" else grey.convert(mode)
     result = enlarge(png(source))
     assert result.mode == ("LA" if mode == "LA" else "L")
     if mode != "1":
@@ -456,7 +454,7 @@ def test_a_tile_that_nobody_wants_is_not_run(warm: networks.Networks) -> None:
     assert (grown.shape, grown.min(), grown.max()) == ((120, 200, 1), 0, 1)
 
 
-@pytest.mark.parametrize(("size", "to"), [(40, 60), (60, 20), (31, 93)])
+@pytest.mark.parametrize(("size", "to"), [(40, 60), (120, 40), (31, 93)])
 def test_rectangles_resampled_by_matrices_are_what_pillow_makes_of_the_whole(size: int, to: int) -> None:
     values = np.asarray(pictures.photograph("chelsea", (size, size)).convert("L"), np.float32)
     expected = np.asarray(Image.fromarray(values).resize((to, to), Image.Resampling.LANCZOS))

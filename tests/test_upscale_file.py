@@ -80,16 +80,8 @@ def test_unusable_files_end_in_one_plain_sentence(source: Path, tmp_path: Path) 
 def test_it_runs_alone_and_fails_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     environment = os.environ | {"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"}
-    command = [
-        sys.executable,
-        "manage.py",
-        "upscale_file",
-        tmp_path / "bad.jpg",
-        tmp_path / "o.png",
-        "--model",
-        "recraft",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    command = [sys.executable, "manage.py", "upscale_file", tmp_path / "bad.jpg", tmp_path / "o.png"]
+    done = subprocess.run([*command, "--model=recraft"], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("CommandError: This file could not be read as a picture.")
     assert "Traceback" not in done.stderr

@@ -53,9 +53,11 @@ def open_page(browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) 
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
             "console",
-            lambda message: complaints.append(message.text)
-            if message.type == "error" and "status of 422" not in message.text
-            else None,
+            lambda message: (
+                complaints.append(message.text)
+                if message.type == "error" and "status of 422" not in message.text
+                else None
+            ),
         )
         return page
 

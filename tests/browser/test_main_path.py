@@ -169,7 +169,14 @@ def test_pages_are_accessible_and_fit(
     page.goto(f"{desk.url}/accounts/login/")
     check(page)
     sign_in(page, desk)
-    for path in ("/", f"/?result={number}", f"/?source={number}", "/history/", "/history/?person=0", f"/upscales/{number}/"):
+    for path in (
+        "/",
+        f"/?result={number}",
+        f"/?source={number}",
+        "/history/",
+        "/history/?person=0",
+        f"/upscales/{number}/",
+    ):
         page.goto(desk.url + path)
         check(page)
 

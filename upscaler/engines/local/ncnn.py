@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
-from upscaler.engines.local.runtime import ops, ov
+import openvino as ov
+from openvino import opset13 as ops
 
 Floats = npt.NDArray[np.float32]
 Parameters = dict[int, list[float]]

@@ -15,10 +15,10 @@ from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
+import openvino as ov
 
 from upscaler.engines.base import EngineError
 from upscaler.engines.local import ncnn
-from upscaler.engines.local.runtime import ov
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -17,6 +17,8 @@ from upscaler.engines.base import EngineError
 
 Bytes = npt.NDArray[np.uint8]
 
+UNREADABLE = "unreadable"
+
 JPEG_LONGEST, WEBP_LONGEST = 65500, 16383
 """The longest sides that the formats, as Pillow writes them, can hold."""
 EXIF_LONGEST = 65000
@@ -79,7 +81,7 @@ def load(path: Path) -> Picture:
     ) as error:
         raise EngineError(
             "This file could not be read as a picture. It may be damaged: please export it again as JPEG or PNG.",
-            code="unreadable",
+            code=UNREADABLE,
             permanent=True,
         ) from error
 

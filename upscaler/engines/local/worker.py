@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from upscaler.engines.base import EngineError
-from upscaler.engines.local import job
+from upscaler.engines.local import job, picture
 from upscaler.engines.local.networks import Networks
 
 Message = dict[str, Any]
@@ -104,7 +104,7 @@ def _answer(message: Message, inbox: _Inbox, replies: TextIO, networks: Networks
     except _Cancelled:
         return {"cancelled": True}
     except EngineError as error:
-        if error.__cause__ is not None:
+        if error.code != picture.UNREADABLE and error.__cause__ is not None:
             traceback.print_exc()
         return {"error": {"message": error.message, "code": error.code, "permanent": error.permanent}}
     except Exception:

@@ -1,0 +1,173 @@
+"""The commands and settings that operators rely on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth import authenticate, get_user_model
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.test import override_settings
+
+from tests.conftest import Person
+from tests.desk import ROOT
+from upscaler import checks, tokens
+from upscaler.models import CreditEntry, Team, Upscale
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, with nothing in its environment but this."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_token_is_printed_alone_on_the_last_line(owner: Person) -> None:
+    lines = run("issue_token", "--team", "atelier", "--user", "owner", "--name", "season script").splitlines()
+    token = tokens.find(lines[-1])
+    assert token is not None
+    assert (token.team, token.user, token.name) == (owner.team, owner.user, "season script")
+
+
+def test_a_token_for_a_person_outside_the_team_is_refused(owner: Person, outsider: Person) -> None:
+    with pytest.raises(CommandError, match="no person 'outsider' in a team 'atelier'"):
+        run("issue_token", "--team", "atelier", "--user", "outsider", "--name", "x")
+
+
+def test_credits_are_granted_and_corrected(team: Team) -> None:
+    assert "the balance is 150" in run("grant_credits", "--team", "atelier", "50", "--note", "autumn")
+    assert "the balance is 140" in run("grant_credits", "--team", "atelier", "-10", "--note", "typo")
+    kinds = list(CreditEntry.objects.order_by("pk").values_list("kind", "amount", "note"))
+    assert kinds[1:] == [("grant", 50, "autumn"), ("correction", -10, "typo")]
+    with pytest.raises(CommandError, match="has only 140 credits"):
+        run("grant_credits", "--team", "atelier", "-141", "--note", "x")
+    with pytest.raises(CommandError, match="no team 'nobody'"):
+        run("grant_credits", "--team", "nobody", "1", "--note", "x")
+
+
+def test_the_ledger_s_proof_ends_with_one_line(order: Callable[..., Upscale]) -> None:
+    order()
+    assert run("check_ledger").splitlines()[-1] == "OK: the ledger is right (1 teams, 2 entries, 1 upscales)."
+    with transaction.atomic():
+        Team.objects.update(balance=7)
+        out = StringIO()
+        with pytest.raises(SystemExit) as ended:
+            call_command("check_ledger", stdout=out)
+        transaction.set_rollback(True)
+    assert ended.value.code == 1
+    assert out.getvalue().splitlines()[-1].startswith("WRONG: 1 problems")
+
+
+@override_settings(DEBUG=True)
+def test_an_empty_desk_in_development_gets_something_to_sign_in_with(db: None) -> None:
+    assert "upscale-demo" in run("make_demo")
+    person = authenticate(username="demo", password="upscale-demo")
+    admin = authenticate(username="demo-admin", password="upscale-demo")
+    assert (person.is_staff, admin.is_staff) == (False, True)
+    assert Team.objects.get(slug="demo").balance == 100
+    assert [m.role for m in Team.objects.get().memberships.order_by("pk")] == ["merchandiser", "admin"]
+    assert run("make_demo") == ""
+
+
+@override_settings(DEBUG=True)
+def test_a_desk_in_use_gets_no_demo(owner: Person) -> None:
+    assert run("make_demo") == ""
+    assert not get_user_model().objects.filter(username="demo").exists()
+
+
+def test_production_gets_no_demo(db: None) -> None:
+    assert run("make_demo") == ""
+    assert not Team.objects.exists()
+
+
+PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k" * 60 + "0123456789", "PUBLIC_URL": "https://upscaler.example.com"}
+
+
+def test_the_deployment_check_is_clean_under_production_settings() -> None:
+    done = start("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"DEBUG": "false"}, "SECRET_KEY is not set"),
+        ({"ENGINE": "magic"}, "ENGINE is 'magic'. It must be one of: local."),
+        ({"TASK_BACKEND": "celery"}, "It must be one of: embedded, cluster."),
+        ({"MAX_UPLOAD_MB": "lots"}, "MAX_UPLOAD_MB is 'lots'. It must be a whole number."),
+        ({"CPU_SLOTS": "0"}, "CPU_SLOTS is 0. It must be at least 1."),
+        ({"PUBLIC_URL": "upscaler.example.com"}, "It must start with https:// or http://."),
+        ({"API_RATE": "fast"}, "API_RATE is 'fast'"),
+    ],
+)
+def test_a_bad_setting_stops_the_start_with_a_sentence(environment: dict[str, str], words: str) -> None:
+    done = start("check", **environment)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_the_cluster_queue_wants_a_database_server() -> None:
+    done = start("check", "--deploy", **PRODUCTION, TASK_BACKEND="cluster")
+    assert "upscaler.E002" in done.stderr
+    assert "Set DATABASE_URL" in done.stderr
+    fine = start("check", "--deploy", **PRODUCTION, TASK_BACKEND="cluster", DATABASE_URL="postgres://u@127.0.0.1/none")
+    assert "upscaler.E002" not in fine.stderr
+
+
+def test_a_desk_without_a_public_address_is_warned() -> None:
+    with override_settings(PUBLIC_URL=""):
+        assert [message.id for message in checks.public_url_is_known()] == ["upscaler.W001"]
+    with override_settings(PUBLIC_URL="https://upscaler.example.com"):
+        assert checks.public_url_is_known() == []
+
+
+def test_a_missing_engine_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    from upscaler.engines.local import engine
+
+    monkeypatch.setattr(engine, "PACKAGES", ("openvino", "weights_that_are_not_there"))
+    [message] = checks.engine_is_there()
+    assert message.id == "upscaler.E001"
+    assert "weights_that_are_not_there is not installed" in message.msg
+    assert "make setup" in message.hint
+
+
+def test_every_variable_is_in_the_example() -> None:
+    import re
+
+    known = (ROOT / ".env.example").read_text()
+    read = set()
+    for path in [ROOT / "config" / "settings.py", ROOT / "config" / "gunicorn.py"]:
+        read |= set(re.findall(r'(?:env\.\w+|one_of|whole|environ\.get)\("([A-Z_0-9]+)"', path.read_text()))
+    for path in (ROOT / "upscaler" / "engines").rglob("*.py"):
+        read |= set(re.findall(r'environ(?:\.get\(|\[)"([A-Z_0-9]+)"', path.read_text()))
+    assert len(read) > 20
+    assert [name for name in sorted(read - {"PYTHONPATH"}) if f"{name}=" not in known] == []
+
+
+def test_models_and_migrations_agree(db: None) -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+def test_links_use_the_public_address(owner: Person, done: Callable[..., Upscale], settings: Any) -> None:
+    upscale = done()
+    settings.PUBLIC_URL = "https://upscaler.example.com"
+    link = owner.api("get", f"generation-result/{upscale.result_id}").json()["image_url"]
+    assert link.startswith("https://upscaler.example.com/files/")

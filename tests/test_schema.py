@@ -1,0 +1,31 @@
+"""The API against its own schema: whatever schemathesis makes up, no call ends in a 500 or in an undocumented shape."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+
+from tests.desk import Desk
+from upscaler.api import api
+
+pytestmark = pytest.mark.processes
+
+schema = schemathesis.openapi.from_dict(json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/"))))
+
+
+@pytest.fixture(scope="session")
+def token(desk: Desk) -> str:
+    return desk.token()
+
+
+@schema.parametrize()
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_call_breaks_the_schema(case: Any, desk: Desk, token: str) -> None:
+    response = case.call(base_url=desk.url, headers={"Authorization": f"Bearer {token}"})
+    case.validate_response(response, checks=[not_a_server_error, status_code_conformance, response_schema_conformance])
