@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: run setup check test bench format clean
+.PHONY: run setup check test format clean
 
 run: $(VENV)/.runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -27,9 +27,6 @@ test: $(VENV)/.development
 	$(BIN)/python -m tests.parts
 	$(BIN)/pytest
 	$(BIN)/python -m tests.on_postgres
-
-bench: $(VENV)/.development
-	$(BIN)/python -m bench
 
 format: $(VENV)/.development
 	$(BIN)/ruff check --fix .

@@ -154,6 +154,9 @@ class _Child:
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
         }
+        if os.environ.get("LOCAL_THREADS"):
+            # numpy's own threads, which it decides on when it is imported
+            environment["OPENBLAS_NUM_THREADS"] = os.environ["LOCAL_THREADS"]
         # A session of its own: Ctrl-C in the terminal is for the parent, which lets a job finish.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "upscaler.engines.local"],

@@ -26,7 +26,7 @@ from upscaler.engines.local.strength import Strength
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-FINISH_COST, SAVE_COST = 0.12, 0.15
+FINISH_COST, SAVE_COST = 0.2, 0.15
 """Seconds for a megapixel of output, as the networks' costs are."""
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
