@@ -23,7 +23,7 @@ if (BASE_DIR / ".env").is_file():
 
 def one_of(name: str, default: str, allowed: tuple[str, ...]) -> str:
     """The variable ``name``, which must be one of ``allowed``."""
-    value = env.str(name, default=default)
+    value = env.str(name, default="").strip() or default
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} is {value!r}. It must be one of: {', '.join(allowed)}.")
     return value
@@ -31,7 +31,7 @@ def one_of(name: str, default: str, allowed: tuple[str, ...]) -> str:
 
 def whole(name: str, default: int, minimum: int = 0) -> int:
     """The variable ``name`` as a whole number of at least ``minimum``."""
-    raw = env.str(name, default=str(default)).strip()
+    raw = env.str(name, default="").strip() or str(default)
     try:
         value = int(raw)
     except ValueError:
@@ -146,6 +146,10 @@ SWEEP_SECONDS = whole("SWEEP_SECONDS", 10, minimum=1)
 # --- The desk's own rules -------------------------------------------------------------------------
 
 ENGINE = one_of("ENGINE", "local", ("local",))
+# The local engine reads these from the environment itself, since its process has no Django. A bad value stops here.
+one_of("LOCAL_PRECISION", "auto", ("auto", "f32", "bf16"))
+whole("LOCAL_THREADS", 0)
+whole("LOCAL_TIME_LIMIT", 1800, minimum=1)
 RESULT_LIFETIME = whole("RESULT_LIFETIME", 4 * 60 * 60, minimum=1)
 MAX_UPLOAD_BYTES = whole("MAX_UPLOAD_MB", 50, minimum=1) * 1_000_000
 MAX_SOURCE_PIXELS = whole("MAX_SOURCE_MEGAPIXELS", 64, minimum=1) * 1_000_000

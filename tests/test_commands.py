@@ -113,6 +113,8 @@ def test_the_deployment_check_is_clean_under_production_settings() -> None:
         ({"ENGINE": "magic"}, "ENGINE is 'magic'. It must be one of: local."),
         ({"TASK_BACKEND": "celery"}, "It must be one of: embedded, cluster."),
         ({"MAX_UPLOAD_MB": "lots"}, "MAX_UPLOAD_MB is 'lots'. It must be a whole number."),
+        ({"LOCAL_PRECISION": "f16"}, "It must be one of: auto, f32, bf16."),
+        ({"LOCAL_TIME_LIMIT": "soon"}, "LOCAL_TIME_LIMIT is 'soon'"),
         ({"CPU_SLOTS": "0"}, "CPU_SLOTS is 0. It must be at least 1."),
         ({"PUBLIC_URL": "upscaler.example.com"}, "It must start with https:// or http://."),
         ({"API_RATE": "fast"}, "API_RATE is 'fast'"),
