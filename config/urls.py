@@ -5,6 +5,9 @@ from django.urls import include, path
 
 from upscaler.api import api
 
+admin.site.site_header = admin.site.site_title = "Upscaler"
+admin.site.index_title = "Administration"
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
