@@ -31,6 +31,8 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
 )
+# In every thread, not only in this one: the library has made an app of its own the default before.
+app.set_default()
 app.autodiscover_tasks(["upscaler"])
 
 

@@ -149,7 +149,7 @@ ENGINE = one_of("ENGINE", "local", ("local",))
 # The local engine reads these from the environment itself, since its process has no Django. A bad value stops here.
 one_of("LOCAL_PRECISION", "auto", ("auto", "f32", "bf16"))
 whole("LOCAL_THREADS", 0)
-whole("LOCAL_TIME_LIMIT", 1800, minimum=1)
+whole("LOCAL_TIME_LIMIT", 1500, minimum=1)
 RESULT_LIFETIME = whole("RESULT_LIFETIME", 4 * 60 * 60, minimum=1)
 MAX_UPLOAD_BYTES = whole("MAX_UPLOAD_MB", 50, minimum=1) * 1_000_000
 MAX_SOURCE_PIXELS = whole("MAX_SOURCE_MEGAPIXELS", 64, minimum=1) * 1_000_000
@@ -181,7 +181,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
-DATA_UPLOAD_MAX_NUMBER_FILES = 100
+# More than the form takes, so that the form can say how many it takes.
+DATA_UPLOAD_MAX_NUMBER_FILES = 10 * MAX_FILES
 
 # --- People and sessions --------------------------------------------------------------------------
 

@@ -22,7 +22,6 @@ import requests
 from tests import parts
 
 ROOT = Path(__file__).resolve().parent.parent
-VHOST = "upscaler-tests"
 
 
 def until(condition: Callable[[], Any], *, what: str, seconds: float = 120) -> Any:
@@ -45,7 +44,9 @@ class Desk:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "desk.log"
+        self.shop_port = _free_port()
         self.database = f"upscaler_{uuid.uuid4().hex[:12]}"
+        self.vhost = ""
         self.web: subprocess.Popen[bytes] | None = None
         self.worker: subprocess.Popen[bytes] | None = None
         self.environment = {
@@ -63,7 +64,7 @@ class Desk:
             "LEASE_SECONDS": "3",
             "SWEEP_SECONDS": "1",
             "API_RATE": "100000/min",
-            "FETCH_ALLOW_HOSTS": f"127.0.0.1:{self.port}",
+            "FETCH_ALLOW_HOSTS": f"127.0.0.1:{self.port},127.0.0.1:{self.shop_port}",
         }
         if mode == "cluster":
             self._use_services()
@@ -76,10 +77,12 @@ class Desk:
         self.environment["BROKER_URL"] = parts.RABBITMQ_URL
         # A virtual host of its own where that can be had, so that no other desk's worker takes our messages.
         if os.geteuid() == 0 and shutil.which("rabbitmqctl"):
-            subprocess.run(["rabbitmqctl", "--quiet", "add_vhost", VHOST], capture_output=True, check=False)
-            allow = ["rabbitmqctl", "--quiet", "set_permissions", "-p", VHOST, "guest", ".*", ".*", ".*"]
+            rabbit = ["rabbitmqctl", "--quiet"]
+            subprocess.run([*rabbit, "add_vhost", self.database], capture_output=True, check=False)
+            allow = [*rabbit, "set_permissions", "-p", self.database, "guest", ".*", ".*", ".*"]
             if subprocess.run(allow, capture_output=True, check=False).returncode == 0:
-                self.environment["BROKER_URL"] = parts.RABBITMQ_URL.rstrip("/") + f"/{VHOST}"
+                self.vhost = self.database
+                self.environment["BROKER_URL"] = parts.RABBITMQ_URL.rstrip("/") + f"/{self.vhost}"
 
     def manage(self, *arguments: str) -> str:
         """Run a management command; its output."""
@@ -140,6 +143,8 @@ class Desk:
         if self.web is not None:
             self.web.terminate()
             self.web.wait(timeout=30)
+        if self.vhost:
+            subprocess.run(["rabbitmqctl", "--quiet", "delete_vhost", self.vhost], capture_output=True, check=False)
         if self.mode == "cluster":
             with psycopg.connect(parts.POSTGRES_URL, autocommit=True) as connection:
                 connection.execute(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)')

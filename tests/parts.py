@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 
@@ -31,12 +30,6 @@ def chromium() -> str | None:
         return None
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def postgres() -> bool:
     """Whether the PostgreSQL of the tests lets us in."""
     import psycopg
@@ -58,11 +51,6 @@ def rabbitmq() -> bool:
             return True
     except Exception:
         return False
-
-
-def redis() -> bool:
-    """Whether a Redis answers on its usual port."""
-    return _answers(6379)
 
 
 def install_chromium() -> None:

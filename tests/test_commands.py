@@ -58,6 +58,8 @@ def test_credits_are_granted_and_corrected(team: Team) -> None:
     assert kinds[1:] == [("grant", 50, "autumn"), ("correction", -10, "typo")]
     with pytest.raises(CommandError, match="has only 140 credits"):
         run("grant_credits", "--team", "atelier", "-141", "--note", "x")
+    with pytest.raises(CommandError, match="at most 1,000,000,000"):
+        run("grant_credits", "--team", "atelier", "99999999999", "--note", "x")
     with pytest.raises(CommandError, match="no team 'nobody'"):
         run("grant_credits", "--team", "nobody", "1", "--note", "x")
 
@@ -124,6 +126,19 @@ def test_a_bad_setting_stops_the_start_with_a_sentence(environment: dict[str, st
     done = start("check", **environment)
     assert done.returncode != 0
     assert words in done.stderr
+
+
+def test_every_thread_publishes_with_the_desk_s_own_celery_settings() -> None:
+    look = (
+        "import django, threading; django.setup(); import config.celery; from celery import current_app\n"
+        "def show(): print(current_app.main, current_app.conf.broker_transport_options)\n"
+        "thread = threading.Thread(target=show); thread.start(); thread.join()"
+    )
+    environment = {"DJANGO_SETTINGS_MODULE": "config.settings", "TASK_BACKEND": "cluster", "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", look], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "upscaler {'confirm_publish': True}", done.stderr
 
 
 def test_the_cluster_queue_wants_a_database_server() -> None:

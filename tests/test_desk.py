@@ -10,7 +10,7 @@ import pytest
 import requests
 from PIL import Image
 
-from tests import pictures
+from tests import pictures, webserver
 from tests.desk import Desk, command_of, descendants, until
 
 pytestmark = pytest.mark.processes
@@ -48,14 +48,19 @@ def test_the_whole_way_of_a_program(desk: Desk, token: str) -> None:
 
 
 def test_a_url_is_fetched_by_one_worker_and_enlarged_by_another(desk: Desk, token: str) -> None:
-    number = desk.submit(token, pictures.jpeg(), model_name="recraft")
-    first = desk.wait_for(token, number, "Done", "Error")
-    # A link with something added to its path is no longer a link of ours, only an address that answers.
-    address = f"{desk.url}/static/favicon.svg"
-    refused = desk.api("post", "generation-upscale", token, json={"image_url": address, "model_name": "recraft"})
-    ended = desk.wait_for(token, refused.json()["generation_id"], "Done", "Error")
-    assert (first["status"], ended["status"]) == ("Done", "Error")
-    assert "not a picture" in ended["error"]
+    before = desk.balance(token)
+    shop = {"/shirt.jpg": webserver.body(pictures.jpeg((120, 90)))}
+    with webserver.serving(shop, desk.shop_port) as host:
+        good, bad = (
+            desk.api("post", "generation-upscale", token, json={"image_url": url, "model_name": "recraft"}).json()
+            for url in (f"http://{host}/shirt.jpg", f"http://{host}/trousers.jpg")
+        )
+        done = desk.wait_for(token, good["generation_id"], "Done", "Error")
+        failed = desk.wait_for(token, bad["generation_id"], "Done", "Error")
+    assert (done["status"], done["generation_results"][0]["width"]) == ("Done", 480)
+    assert (failed["status"], failed["generation_results"]) == ("Error", [])
+    assert "it answered 404" in failed["error"]
+    assert desk.balance(token) == before - 1
 
 
 def test_a_killed_worker_loses_nothing(desk: Desk, token: str) -> None:

@@ -34,6 +34,7 @@ def order(person: Person, url: str) -> Upscale:
 def work_off(upscale: Upscale) -> Upscale:
     """Let the worker take steps until the upscale has ended; retries come without their pauses."""
     for _ in range(django_settings.MAX_FAILURES + 2):
+        Upscale.objects.filter(pk=upscale.pk).update(not_before=None)
         work.step(upscale.pk)
         upscale.refresh_from_db()
         if upscale.is_final:
@@ -71,6 +72,7 @@ FAULTS: dict[str, tuple[webserver.Answer, str, int]] = {
     "too large": (webserver.body(b"", 200, Content_Length="51000000"), "too_large", 1),
     "into the private network": (webserver.redirect("http://169.254.169.254/latest/meta-data/"), "url_private", 1),
     "to another scheme": (webserver.redirect("file:///etc/passwd"), "url_parsing", 1),
+    "to nonsense": (webserver.redirect("http://["), "url_parsing", 1),
     "in circles": (webserver.redirect("/fault"), "fetch_redirects", 1),
 }
 
@@ -95,11 +97,34 @@ def test_a_host_that_is_not_there(owner: Person) -> None:
     assert owner.balance == 100
 
 
-def test_a_slow_host_is_given_up(tmp_path: Path) -> None:
-    with webserver.serving({"/slow": webserver.endless}) as host:
-        with override_settings(FETCH_ALLOW_HOSTS=[host], FETCH_TIME_LIMIT=0):
+@pytest.mark.parametrize("slow", [webserver.dripping_body, webserver.dripping_head])
+def test_a_host_that_drips_is_given_up(slow: webserver.Answer, tmp_path: Path) -> None:
+    with webserver.serving({"/slow": slow}) as host:
+        with override_settings(FETCH_ALLOW_HOSTS=[host], FETCH_TIME_LIMIT=1):
             with pytest.raises(fetching.FetchError, match="did not answer in time"):
                 fetching.fetch(f"http://{host}/slow", tmp_path / "x", max_bytes=10**12)
+
+
+@pytest.mark.parametrize("tail", ["\\@{allowed}/x.jpg", "@{allowed}/x.jpg", " @{allowed}/x.jpg", "#@{allowed}/x.jpg"])
+def test_an_allowed_host_opens_no_door_to_others(tail: str, tmp_path: Path) -> None:
+    with webserver.serving({"/x.jpg": webserver.body(pictures.jpeg()), "/": webserver.body(pictures.jpeg())}) as host:
+        with override_settings(FETCH_ALLOW_HOSTS=["cdn.internal:80"]):
+            with pytest.raises(fetching.FetchError):
+                fetching.fetch(f"http://{host}{tail.format(allowed='cdn.internal')}", tmp_path / "x", max_bytes=10**6)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://a.example/%00%0D%0Ashirt.jpg", "shirt.jpg"),
+        ("https://a.example/", "a.example"),
+        ("https://a.example/%00", "a.example"),
+        ("https://a.example/b/c%20d.jpg?e=f.png", "c d.jpg"),
+    ],
+)
+def test_the_name_of_a_picture_from_the_web(url: str, name: str, owner: Person) -> None:
+    assert order(owner, url).source_name == name
 
 
 @pytest.mark.parametrize("url", PRIVATE)

@@ -69,6 +69,7 @@ def test_filters(owner: Person, teammate: Person, order: Callable[..., Upscale])
         assert shown(get("/history/?model=topaz")) == [rich.pk]
         assert shown(get(f"/history/?person={teammate.user.pk}")) == [theirs.pk]
         assert shown(get(f"/history/?person={owner.user.pk}&model=recraft&status=Created")) == [plain.pk]
+        assert get("/history/?before=1")["Location"] == "/history/"
         nothing = get("/history/?status=Done")
         assert shown(nothing) == []
         for nonsense in ("status=Lost", "model=crystal", "person=abc", "before=x", "after=-1", f"before={'9' * 30}"):

@@ -23,10 +23,11 @@ LONG_URL = "https://shop.example/" + "a" * 1980
 REFUSED: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "no source": ({"model_name": "recraft"}, [], "source_missing"),
     "placeholders are no source": (
-        {"model_name": "recraft", "image_url": "", "generation_result_id": 0},
+        {"model_name": "recraft", "image_url": "", "generation_result_id": 0, "generation_settings": ""},
         [],
         "source_missing",
     ),
+    "empty text is no source": ({"model_name": "recraft", "generation_result_id": ""}, [], "source_missing"),
     "null is no source": (
         {"model_name": "recraft", "image_url": None, "generation_result_id": None},
         [],
@@ -67,6 +68,13 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "localhost": ({"image_url": "http://localhost:8000/", "model_name": "recraft"}, ["image_url"], "url_private"),
     "metadata": ({"image_url": "http://169.254.169.254/", "model_name": "recraft"}, ["image_url"], "url_private"),
     "private v6": ({"image_url": "http://[fd00::1]/a.jpg", "model_name": "recraft"}, ["image_url"], "url_private"),
+    "backslash": (
+        {"image_url": "http://10.0.0.1\\@a.example", "model_name": "recraft"},
+        ["image_url"],
+        "url_parsing",
+    ),
+    "user name": ({"image_url": "http://me:pw@a.example/x", "model_name": "recraft"}, ["image_url"], "url_parsing"),
+    "blank": ({"image_url": "http://a.example/a b.jpg", "model_name": "recraft"}, ["image_url"], "url_parsing"),
     "mapped v6": ({"image_url": "http://[::ffff:10.0.0.1]/", "model_name": "recraft"}, ["image_url"], "url_private"),
     "2001 characters": ({"image_url": LONG_URL, "model_name": "recraft"}, ["image_url"], "url_too_long"),
 }

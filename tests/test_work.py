@@ -9,19 +9,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 from PIL import Image
 
-from tests import pictures
+from tests import pictures, webserver
 from tests.conftest import Person
-from upscaler import tasks
+from upscaler import tasks, workers
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, Finished, Order, Pending
 from upscaler.models import Upscale
-from upscaler.services import lifecycle, submission, sweep, work
+from upscaler.services import cleanup, lifecycle, submission, sweep, work
 
 
 def messages(upscale: Upscale) -> list[tuple[str, bool]]:
@@ -31,9 +32,15 @@ def messages(upscale: Upscale) -> list[tuple[str, bool]]:
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The local engine, with the one method that a test wants to go wrong."""
+def engine() -> Any:
+    """The one local engine of this process, for tests that make a method of it go wrong."""
     return get_engine("local")
+
+
+def step(upscale: Upscale) -> None:
+    """The next step at once, as if its pause were over."""
+    Upscale.objects.filter(pk=upscale.pk).update(not_before=None)
+    work.step(upscale.pk)
 
 
 @pytest.mark.parametrize(
@@ -210,9 +217,29 @@ def test_a_passing_failure_is_tried_again_later(owner: Person, order: Callable[.
     assert (upscale.status, upscale.failures, upscale.lease_until) == ("Ongoing", 1, None)
     assert messages(upscale)[-1] == ("cpu", True)
     assert owner.balance == 99
-    work.step(upscale.pk)
+    step(upscale)
     upscale.refresh_from_db()
     assert (upscale.status, upscale.attempt) == ("Done", 2)
+
+
+def test_a_message_too_many_does_not_cut_a_pause_short(
+    order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upscale = order()
+    monkeypatch.setattr(engine, "advance", _raising(EngineError("Busy.", code="busy", permanent=False)))
+    for _ in range(4):
+        work.step(upscale.pk)
+    upscale.refresh_from_db()
+    assert (upscale.status, upscale.attempt, upscale.failures) == ("Ongoing", 1, 1)
+    assert len(messages(upscale)) == 1
+
+
+def test_what_was_released_can_t_be_held_on_to(order: Callable[..., Upscale]) -> None:
+    upscale = lifecycle.claim(order().pk)
+    assert upscale is not None
+    lifecycle.release(upscale, due_in=0)
+    assert lifecycle._held(upscale).update(lease_until=timezone.now() + timedelta(hours=1)) == 0
+    assert lifecycle.claim(upscale.pk) is not None
 
 
 def test_a_failure_that_does_not_pass_ends_in_error(
@@ -222,7 +249,7 @@ def test_a_failure_that_does_not_pass_ends_in_error(
     monkeypatch.setattr(engine, "advance", _raising(EngineError("Busy.", code="busy", permanent=False)))
     with override_settings(MAX_FAILURES=3):
         for _ in range(5):
-            work.step(upscale.pk)
+            step(upscale)
     upscale.refresh_from_db()
     assert (upscale.status, upscale.error_message, upscale.attempt) == ("Error", "Busy.", 3)
     assert owner.balance == 100
@@ -245,8 +272,8 @@ def test_a_fault_of_our_own_is_not_shown_in_its_words(
     upscale = order()
     monkeypatch.setattr(engine, "advance", _raising(ZeroDivisionError("/secret/path")))
     with override_settings(MAX_FAILURES=2):
-        work.step(upscale.pk)
-        work.step(upscale.pk)
+        step(upscale)
+        step(upscale)
     upscale.refresh_from_db()
     assert (upscale.status, upscale.error_code) == ("Error", "internal")
     assert "secret" not in upscale.error_message
@@ -286,13 +313,13 @@ def test_an_engine_that_takes_its_time_is_asked_again(
     monkeypatch.setattr(engine, "start", start)
     monkeypatch.setattr(engine, "advance", still_at_it)
     for _ in range(6):
-        work.step(upscale.pk)
+        step(upscale)
     upscale.refresh_from_db()
     assert (upscale.status, upscale.progress, upscale.failures, upscale.lease_until) == ("Ongoing", 0.4, 0, None)
     assert messages(upscale)[-1] == ("cpu", True)
     assert upscale.due_at > timezone.now() + timedelta(seconds=9)
     monkeypatch.setattr(engine, "advance", advance)
-    work.step(upscale.pk)
+    step(upscale)
     upscale.refresh_from_db()
     assert (upscale.status, started) == ("Done", [upscale.pk])
 
@@ -308,9 +335,14 @@ def test_a_result_that_is_no_picture_is_not_called_done(
         return Finished(path=path, format="JPEG", width=1, height=1)
 
     monkeypatch.setattr(engine, "advance", nonsense)
-    work.step(upscale.pk)
+    with override_settings(MAX_FAILURES=2):
+        step(upscale)
+        upscale.refresh_from_db()
+        assert upscale.status == "Ongoing"
+        step(upscale)
     upscale.refresh_from_db()
-    assert upscale.status == "Error"
+    assert (upscale.status, upscale.error_code) == ("Error", "result_not_a_picture")
+    assert "came out damaged" in upscale.error_message
     assert owner.balance == 100
 
 
@@ -359,6 +391,18 @@ def test_the_sweep_leaves_a_live_lease_alone_and_finds_a_dead_one(order: Callabl
     assert sweep.sweep(upscale.lease_until + timedelta(seconds=1)) == 1
 
 
+def test_a_sweep_while_the_queue_is_away_loses_no_time(order: Callable[..., Upscale]) -> None:
+    rows = [order(), order()]
+    at = timezone.now() + timedelta(minutes=1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(tasks.advance), "enqueue", _raising(OSError("the broker is away")))
+        assert sweep.sweep(at) == 0
+        assert sweep.sweep(at) == 0
+    assert sweep.sweep(at) == 2
+    assert [row.resends for row in Upscale.objects.all()] == [1, 1]
+    assert [messages(row) for row in rows] == [[("cpu", False)], [("cpu", False)]]
+
+
 def test_the_sweep_leaves_ended_work_alone(done: Callable[..., Upscale]) -> None:
     done()
     assert sweep.sweep(timezone.now() + timedelta(days=30)) == 0
@@ -381,6 +425,58 @@ def test_trying_again_is_a_new_upscale_of_the_same_source(
     assert (again.status, again.result_width) == ("Done", 96)
     assert owner.balance == 97
     assert owner.client.post(f"/upscales/{again.pk}/retry/").status_code == 404
+
+
+def test_trying_again_twice_makes_one_upscale(owner: Person, order: Callable[..., Upscale]) -> None:
+    failed = lifecycle.claim(order().pk)
+    assert failed is not None
+    lifecycle.fail(failed, message="It did not work.", code="test")
+    first = owner.client.post(f"/upscales/{failed.pk}/retry/")
+    second = owner.client.post(f"/upscales/{failed.pk}/retry/")
+    assert first["Location"] == second["Location"]
+    assert owner.balance == 99
+    again = lifecycle.claim(Upscale.objects.latest("pk").pk)
+    assert again is not None
+    lifecycle.fail(again, message="Not this time either.", code="test")
+    assert owner.client.post(f"/upscales/{failed.pk}/retry/")["Location"] != first["Location"]
+
+
+def test_files_that_nobody_ordered_are_removed_after_two_days(
+    owner: Person, done: Callable[..., Upscale], upload: Callable[..., Any], tmp_path: Any
+) -> None:
+    with override_settings(MEDIA_ROOT=str(tmp_path)):
+        upscale = done()
+        owner.submit(generation_result_id=str(upscale.result_id))
+        kept = {path for path in tmp_path.rglob("*") if path.is_file()}
+        headers = {"Authorization": f"Bearer {owner.token}"}
+        assert owner.client.post("/api/v1/uploads", {"file": upload()}, headers=headers).status_code == 201
+        assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == len(kept) + 2
+        assert cleanup.remove_orphans(timezone.now() + timedelta(hours=47)) == 0
+        assert cleanup.remove_orphans(timezone.now() + timedelta(hours=49)) == 2
+        assert {path for path in tmp_path.rglob("*") if path.is_file()} == kept
+
+
+def test_a_source_that_was_fetched_in_vain_is_not_left_behind(owner: Person, tmp_path: Any) -> None:
+    with webserver.serving({"/a.jpg": webserver.body(pictures.jpeg())}) as host:
+        with override_settings(FETCH_ALLOW_HOSTS=[host], MEDIA_ROOT=str(tmp_path)):
+            owner.submit(image_url=f"http://{host}/a.jpg")
+            upscale = Upscale.objects.get()
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(lifecycle, "record", _raising(lifecycle.ClaimLost(upscale.pk)))
+                work.step(upscale.pk)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_ended_messages_are_pruned_and_those_of_a_dead_worker_closed(order: Callable[..., Upscale]) -> None:
+    rows = [DBTaskResult.objects.get(pk=tasks.advance.enqueue(order().pk).id) for _ in range(3)]
+    rows[0].set_successful(None)
+    rows[1].claim("cpu-dead")
+    workers.fail_task_rows_of("cpu-dead")
+    rows[1].refresh_from_db()
+    assert rows[1].status == "FAILED"
+    with time_machine.travel(timezone.now() + timedelta(minutes=1)):
+        workers.prune_task_rows()
+    assert list(DBTaskResult.objects.values_list("pk", flat=True)) == [rows[2].pk]
 
 
 def test_files_of_a_refused_submit_are_not_left_behind(

@@ -40,6 +40,30 @@ def endless(handler: BaseHTTPRequestHandler) -> None:
         pass
 
 
+def dripping_body(handler: BaseHTTPRequestHandler) -> None:
+    """A byte now and then, so that no read ever times out."""
+    handler.send_response(200)
+    handler.end_headers()
+    _drip(handler, b"x")
+
+
+def dripping_head(handler: BaseHTTPRequestHandler) -> None:
+    """Headers that never end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    _drip(handler, b"X-Slow: 1\r\n")
+
+
+def _drip(handler: BaseHTTPRequestHandler, drop: bytes) -> None:
+    pause = threading.Event()
+    try:
+        while True:
+            handler.wfile.write(drop)
+            handler.wfile.flush()
+            pause.wait(0.1)
+    except OSError:
+        pass
+
+
 def hang_up(handler: BaseHTTPRequestHandler) -> None:
     """The connection is cut in the middle of the picture."""
     handler.send_response(200)
@@ -50,7 +74,7 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
 
 
 @contextmanager
-def serving(pages: dict[str, Answer]) -> Iterator[str]:
+def serving(pages: dict[str, Answer], port: int = 0) -> Iterator[str]:
     """Serve ``pages`` by their path; gives the server's ``host:port``."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -60,7 +84,7 @@ def serving(pages: dict[str, Answer]) -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

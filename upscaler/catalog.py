@@ -6,6 +6,7 @@ One table, read by the form, the API, the pages and the engines. The facts come 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,15 @@ TOPAZ = "topaz"
 STANDARD_V2 = "Standard V2"
 LOW_RESOLUTION_V2 = "Low Resolution V2"
 HIGH_FIDELITY_V2 = "High Fidelity V2"
+
+
+class SettingError(Exception):
+    """A setting that can't be taken. ``message`` names what is allowed, ``code`` is Pydantic's name of the fault."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,44 @@ class Setting:
         """The allowed values of a ``choice`` setting, in the page's order."""
         return [choice.value for choice in self.choices]
 
+    def clean(self, raw: Any) -> Any:
+        """The value in its own type, from JSON or from text. Raises SettingError."""
+        match self.kind:
+            case "choice":
+                return self._clean_choice(raw)
+            case "boolean":
+                return self._clean_boolean(raw)
+            case "number":
+                return self._clean_number(raw)
+
+    def _clean_choice(self, raw: Any) -> str:
+        if isinstance(raw, str) and raw in self.values:
+            return raw
+        raise SettingError(f"{self.key} must be one of: {', '.join(self.values)}.", code="enum")
+
+    def _clean_boolean(self, raw: Any) -> bool:
+        if isinstance(raw, bool):
+            return raw
+        if isinstance(raw, str) and raw.strip().lower() in ("true", "false"):
+            return raw.strip().lower() == "true"
+        raise SettingError(f"{self.key} must be true or false.", code="bool_parsing")
+
+    def _clean_number(self, raw: Any) -> float:
+        limits = f"{self.key} must be a number from {self.minimum:.1f} to {self.maximum:.1f}."
+        try:
+            if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
+                raise ValueError
+            number = float(raw)
+        except (ValueError, OverflowError):
+            raise SettingError(limits, code="float_parsing") from None
+        if not math.isfinite(number):
+            raise SettingError(limits, code="finite_number")
+        if number < self.minimum:
+            raise SettingError(limits, code="greater_than_equal")
+        if number > self.maximum:
+            raise SettingError(limits, code="less_than_equal")
+        return number
+
 
 @dataclass(frozen=True)
 class UpscalingModel:
@@ -59,6 +107,23 @@ class UpscalingModel:
     def setting(self, key: str) -> Setting | None:
         """The setting called ``key``, or None where this model has none of that name."""
         return next((setting for setting in self.settings if setting.key == key), None)
+
+    def clean(self, key: str, raw: Any) -> Any:
+        """One setting's value in its own type. Raises SettingError, also for a setting that this model hasn't."""
+        setting = self.setting(key)
+        if setting is not None:
+            return setting.clean(raw)
+        shown = key if len(key) <= 100 else f"{key[:100]}…"
+        if not self.settings:
+            raise SettingError(
+                f"{self.name} uses fixed settings and accepts no generation_settings, but “{shown}” was given. "
+                "Leave them out, or use topaz.",
+                code="extra_forbidden",
+            )
+        known = ", ".join(setting.key for setting in self.settings)
+        raise SettingError(
+            f"There is no setting called “{shown}”. Settings of {self.name}: {known}.", code="extra_forbidden"
+        )
 
     @property
     def defaults(self) -> dict[str, Any]:

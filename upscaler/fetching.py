@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
+import re
+import threading
 import time
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
+import urllib3
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from requests_hardened import Config, Manager
 from requests_hardened.ip_filter import InvalidIPAddress
+
+logger = logging.getLogger(__name__)
 
 MAX_URL_LENGTH = 2000
 MAX_REDIRECTS = 5
@@ -21,6 +27,7 @@ READ_TIMEOUT = 30
 CHUNK = 1 << 16
 USER_AGENT = "Upscaler (picture download)"
 
+_AMBIGUOUS = re.compile(r"[\\\s\x00-\x20\x7f]")
 _is_web_address = URLValidator(schemes=["http", "https"])
 
 
@@ -46,9 +53,12 @@ def check_url(url: str) -> None:
             code="url_too_long",
         )
     try:
+        # Parsers disagree on backslashes, blanks and user names, and the one that connects is not the one that
+        # checks: whatever could be read in two ways is refused.
+        if _AMBIGUOUS.search(url) or "@" in urlsplit(url).netloc:
+            raise ValueError
         parts = urlsplit(url)
         host = parts.hostname or ""
-        parts.port  # noqa: B018 - raises ValueError for a port that is none
         if not _is_allowed_private(url):
             _is_web_address(url)
     except (ValueError, ValidationError):
@@ -64,7 +74,8 @@ def check_url(url: str) -> None:
 def file_name(url: str) -> str:
     """The file name at the end of an address, or its host where it has none."""
     parts = urlsplit(url)
-    return (unquote(parts.path).rstrip("/").rpartition("/")[2] or parts.hostname or "picture")[:255]
+    name = unquote(parts.path).rstrip("/").rpartition("/")[2]
+    return ("".join(filter(str.isprintable, name)) or parts.hostname or "picture")[:255]
 
 
 def fetch(url: str, target: Path, *, max_bytes: int) -> None:
@@ -76,16 +87,7 @@ def fetch(url: str, target: Path, *, max_bytes: int) -> None:
     try:
         for _ in range(MAX_REDIRECTS + 1):
             check_url(url)
-            with (
-                _session(url) as session,
-                session.get(
-                    url,
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                    headers={"User-Agent": USER_AGENT, "Accept": "image/*"},
-                ) as response,
-            ):
+            with _session(url) as session, _answer(session, url, deadline) as response:
                 if response.is_redirect:
                     url = urljoin(url, response.headers["Location"])
                     continue
@@ -94,17 +96,22 @@ def fetch(url: str, target: Path, *, max_bytes: int) -> None:
                 return
     except InvalidIPAddress:
         raise _private(urlsplit(url).hostname or "") from None
-    except requests.Timeout:
+    except (requests.Timeout, urllib3.exceptions.TimeoutError):
         raise FetchError(
             f"{urlsplit(url).hostname} did not answer in time. Try again later, or upload the file instead.",
             code="fetch_timeout",
             permanent=False,
         ) from None
-    except requests.RequestException:
+    except (requests.RequestException, urllib3.exceptions.HTTPError):
         raise FetchError(
             f"{urlsplit(url).hostname} could not be reached. Check the address, or upload the file instead.",
             code="fetch_unreachable",
             permanent=False,
+        ) from None
+    except ValueError:
+        raise FetchError(
+            f"{urlsplit(url).hostname} leads on to something that is no web address. Upload the file instead.",
+            code="url_parsing",
         ) from None
     raise FetchError(
         f"The address leads from one place to the next more than {MAX_REDIRECTS} times. "
@@ -128,6 +135,39 @@ def _session(url: str) -> requests.Session:
     # A proxy named in the environment would resolve the host itself, past the address filter.
     session.trust_env = False
     return session
+
+
+def _answer(session: requests.Session, url: str, deadline: float) -> requests.Response:
+    """The answer's head, before ``deadline``. Raises requests.Timeout and whatever requests raises.
+
+    A read timeout starts anew with every byte, so a server that drips its headers could hold the worker for hours.
+    The request therefore runs in a thread, which is left behind when its time is over.
+    """
+    outcome: list[requests.Response | Exception] = []
+
+    def ask() -> None:
+        try:
+            outcome.append(
+                session.get(
+                    url,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                    headers={"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"},
+                )
+            )
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=ask, name="fetch", daemon=True)
+    thread.start()
+    thread.join(max(0.0, deadline - time.monotonic()))
+    if not outcome:
+        logger.warning("%s did not finish its headers in time", urlsplit(url).hostname)
+        raise requests.Timeout
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
 
 
 def _is_allowed_private(url: str) -> bool:
@@ -180,7 +220,8 @@ def _save(response: requests.Response, target: Path, *, max_bytes: int, deadline
         raise too_large
     received = 0
     with target.open("wb") as out:
-        for chunk in response.iter_content(CHUNK):
+        # `read1` gives what has arrived; waiting for a full chunk would put the deadline off with every byte.
+        while chunk := response.raw.read1(CHUNK, decode_content=True):
             received += len(chunk)
             if received > max_bytes:
                 raise too_large

@@ -6,7 +6,6 @@ where there is one, because the contract's API speaks that way.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,7 +46,7 @@ class SettingsField(forms.Field):
     widget = SettingsWidget
 
     def to_python(self, value: Any) -> dict[str, Any]:
-        if value in self.empty_values:
+        if value is None or value == "":
             return {}
         if not isinstance(value, dict):
             raise ValidationError("generation_settings must be a map of names to values.", code="dict_type")
@@ -72,10 +71,9 @@ class UpscaleForm(forms.Form):
     model_name = forms.CharField(error_messages={"required": f"Choose a model: {MODELS_IN_WORDS}."})
     generation_settings = SettingsField(required=False)
 
-    def __init__(self, *args: Any, team: Team, retry_of: Upscale | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.team = team
-        self.retry_of = retry_of
         self.order: NewUpscale | None = None
 
     def clean_image(self) -> Any:
@@ -83,12 +81,7 @@ class UpscaleForm(forms.Form):
         if upload is None:
             return None
         try:
-            self.picture = images.examine(
-                upload,
-                name=upload.name,
-                max_bytes=settings.MAX_UPLOAD_BYTES,
-                max_pixels=settings.MAX_SOURCE_PIXELS,
-            )
+            self.picture = images.examine_source(upload, name=upload.name)
         except images.PictureError as error:
             raise ValidationError(error.message, code=error.code) from None
         return upload
@@ -171,14 +164,11 @@ class UpscaleForm(forms.Form):
     def _complete_settings(self, model: catalog.UpscalingModel, given: dict[str, Any]) -> dict[str, Any]:
         complete = model.defaults
         for key, raw in given.items():
-            setting = model.setting(key)
             try:
-                if setting is None:
-                    raise _unknown_setting(model, key)
-                complete[key] = clean_setting(setting, raw)
-            except ValidationError as error:
-                error.params = {"setting": key}
-                self.add_error("generation_settings", error)
+                complete[key] = model.clean(key, raw)
+            except catalog.SettingError as error:
+                refusal = ValidationError(error.message, code=error.code, params={"setting": key})
+                self.add_error("generation_settings", refusal)
         return complete
 
     def _order(self, model: catalog.UpscalingModel) -> NewUpscale:
@@ -186,7 +176,6 @@ class UpscaleForm(forms.Form):
         common: dict[str, Any] = {
             "model_name": model.name,
             "settings": data["generation_settings"],
-            "retry_of": self.retry_of,
         }
         if data["image"]:
             return NewUpscale(
@@ -246,51 +235,6 @@ class UpscaleForm(forms.Form):
             )
         except images.PictureError as error:
             self.add_error(None, ValidationError(error.message, code=error.code))
-
-
-def clean_setting(setting: catalog.Setting, raw: Any) -> Any:
-    """One setting's value in its own type, from JSON or from text.
-
-    Raises ValidationError with the setting's name, its allowed values and a code.
-    """
-    if setting.kind == "choice":
-        if raw in setting.values:
-            return raw
-        raise ValidationError(f"{setting.key} must be one of: {', '.join(setting.values)}.", code="enum")
-    if setting.kind == "boolean":
-        if isinstance(raw, bool):
-            return raw
-        if isinstance(raw, str) and raw.strip().lower() in ("true", "false"):
-            return raw.strip().lower() == "true"
-        raise ValidationError(f"{setting.key} must be true or false.", code="bool_parsing")
-    limits = f"{setting.key} must be a number from {setting.minimum:.1f} to {setting.maximum:.1f}."
-    try:
-        if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
-            raise ValueError
-        number = float(raw)
-    except (ValueError, OverflowError):
-        raise ValidationError(limits, code="float_parsing") from None
-    if not math.isfinite(number):
-        raise ValidationError(limits, code="finite_number")
-    if number < setting.minimum:
-        raise ValidationError(limits, code="greater_than_equal")
-    if number > setting.maximum:
-        raise ValidationError(limits, code="less_than_equal")
-    return number
-
-
-def _unknown_setting(model: catalog.UpscalingModel, key: str) -> ValidationError:
-    shown = key if len(key) <= 100 else f"{key[:100]}…"
-    if not model.settings:
-        return ValidationError(
-            f"{model.name} uses fixed settings and accepts no generation_settings, but “{shown}” was given. "
-            "Leave generation_settings out, or use topaz.",
-            code="extra_forbidden",
-        )
-    known = ", ".join(setting.key for setting in model.settings)
-    return ValidationError(
-        f"There is no setting called “{shown}”. Settings of {model.name}: {known}.", code="extra_forbidden"
-    )
 
 
 def _moment(moment: Any) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from django.conf import settings
 from PIL import Image, ImageOps
 
 from upscaler import catalog
@@ -30,6 +31,8 @@ FORMATS = {
 FORMATS_IN_WORDS = "JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF"
 ACCEPT = "image/jpeg,image/png,image/webp,image/tiff,image/bmp,image/gif,image/avif"
 
+ORIENTATION = 0x0112
+"""EXIF's number for how the camera was held."""
 THUMBNAIL_SIDE = 640
 PREVIEW_SIDE = 2048
 
@@ -129,7 +132,7 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> P
                 "picture: save the frame that you want as a PNG, and upload that.",
                 code="animated",
             )
-        if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):
+        if image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8):
             width, height = height, width
         # A JPEG decoder can shrink while it reads: the whole file is still read, for a fraction of the memory.
         image.draft(None, (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
@@ -137,6 +140,11 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> P
         thumbnail = _encode(_shrunk(image, THUMBNAIL_SIDE), "WEBP", quality=82)
     file.seek(0)
     return Picture(format=format_name, width=width, height=height, file_size=size, thumbnail=thumbnail)
+
+
+def examine_source(file: IO[bytes], *, name: str) -> Picture:
+    """`examine` with the desk's own limits for a picture that somebody wants enlarged."""
+    return examine(file, name=name, max_bytes=settings.MAX_UPLOAD_BYTES, max_pixels=settings.MAX_SOURCE_PIXELS)
 
 
 def preview(path: Path) -> tuple[bytes, str]:
@@ -156,14 +164,19 @@ def preview(path: Path) -> tuple[bytes, str]:
 def _shrunk(image: Image.Image, side: int) -> Image.Image:
     """Upright, in RGB or RGBA with its profile, no side longer than ``side`` pixels."""
     profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA") else None
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I;16"):
-        upright = upright.convert("I").point(lambda value: value / 256).convert("L")
-    upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-    scale = side / max(upright.size)
+    orientation = image.getexif().get(ORIENTATION, 1)
+    if image.mode.startswith("I;16"):
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    elif image.mode not in ("RGB", "RGBA", "L", "LA", "CMYK") or "transparency" in image.info:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    # Before anything else is done to it: each step on the whole picture would hold one more copy of it in memory.
+    scale = side / max(image.size)
     if scale < 1:
-        size = (max(1, math.floor(upright.width * scale)), max(1, math.floor(upright.height * scale)))
-        upright = upright.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        size = (max(1, math.floor(image.width * scale)), max(1, math.floor(image.height * scale)))
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    image.getexif()[ORIENTATION] = orientation
+    upright = ImageOps.exif_transpose(image)
+    upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     upright.info = {"icc_profile": profile} if profile else {}
     return upright
 

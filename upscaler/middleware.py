@@ -61,7 +61,7 @@ class JsonErrorsMiddleware:
         details = {
             404: f"There is nothing at {request.path}. The calls are listed at {API_PREFIX}docs.",
             405: f"{request.method} is not possible here. Allowed: {response.headers.get('Allow', 'see the docs')}.",
-            500: "Something went wrong on our side. Nothing was charged; try again in a while.",
+            500: "Something went wrong on our side. Look at your generations before you send it again.",
         }
         detail = details.get(response.status_code, HTTPStatus(response.status_code).phrase + ".")
         answer = JsonResponse({"detail": detail}, status=response.status_code)

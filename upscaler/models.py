@@ -162,6 +162,7 @@ class Upscale(models.Model):
     attempt = models.PositiveIntegerField(default=0, help_text="Counts claims; a stale attempt writes nothing.")
     failures = models.PositiveIntegerField(default=0, help_text="Attempts that died or failed in passing.")
     lease_until = models.DateTimeField(null=True, blank=True, help_text="A worker holds it until then.")
+    not_before = models.DateTimeField(null=True, blank=True, help_text="Its next step may not begin earlier.")
     due_at = models.DateTimeField(default=timezone.now, help_text="From then on the sweep may send its message again.")
     resends = models.PositiveIntegerField(default=0)
 
@@ -192,6 +193,23 @@ class Upscale(models.Model):
                 fields=("team", "idempotency_key"),
                 condition=Q(idempotency_key__isnull=False),
                 name="upscale_idempotency_key_once",
+            ),
+            models.UniqueConstraint(
+                fields=("retry_of",),
+                condition=Q(status__in=("Created", "Ongoing"), retry_of__isnull=False),
+                name="upscale_one_open_retry",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=("Created", "Ongoing", "Done", "Error")), name="upscale_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="Ongoing") | Q(lease_until__isnull=True), name="upscale_lease_while_ongoing"
+            ),
+            models.CheckConstraint(
+                condition=(Q(source="upload") & ~Q(source_file=""))
+                | (Q(source="url") & ~Q(source_url=""))
+                | Q(source="result", source_result__isnull=False),
+                name="upscale_has_its_source",
             ),
             models.CheckConstraint(condition=Q(progress__gte=0) & Q(progress__lte=1), name="upscale_progress_range"),
             models.CheckConstraint(
@@ -296,10 +314,12 @@ class CreditEntry(models.Model):
                 name="entry_once_per_upscale_and_kind",
             ),
             models.CheckConstraint(condition=Q(balance_after__gte=0), name="entry_balance_not_negative"),
-            models.CheckConstraint(condition=~Q(amount=0), name="entry_amount_not_zero"),
             models.CheckConstraint(
-                condition=Q(kind__in=("grant", "correction")) | Q(upscale__isnull=False),
-                name="entry_of_an_upscale_names_it",
+                condition=Q(kind="grant", amount__gt=0, upscale__isnull=True)
+                | Q(kind="correction", amount__lt=0, upscale__isnull=True)
+                | Q(kind="charge", amount__lt=0, upscale__isnull=False)
+                | Q(kind="refund", amount__gt=0, upscale__isnull=False),
+                name="entry_sign_and_upscale_fit_its_kind",
             ),
         )
         indexes = (models.Index(fields=("team", "-id"), name="entry_team_newest"),)

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
-from upscaler import links
+from upscaler import catalog, links
 from upscaler.models import Upscale
 
 SETTINGS_EXAMPLE = {"enhance_model": "Standard V2", "upscale_factor": "2x", "face_enhancement": "true"}
+
+
+HOURS = f"{settings.RESULT_LIFETIME / 3600:g}"
+# What counts as given, as a number or as a map is the form's to say, so that page and API can't differ. The schema
+# tells programs what to send.
+ResultId = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "integer"}, {"const": ""}, {"type": "null"}]})]
+SettingsMap = Annotated[
+    Any, WithJsonSchema({"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]})
+]
 
 
 class GenerationUpscaleIn(Schema):
@@ -21,12 +31,12 @@ class GenerationUpscaleIn(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    generation_result_id: int | None = Field(0, description="A finished result of your team, at most 4 hours old.")
+    generation_result_id: ResultId = Field(0, description=f"A finished result of your team, at most {HOURS} hours old.")
     image_url: str | None = Field(
         "", description="The http or https address of a picture, or the link that `uploads` gave you."
     )
-    model_name: str | None = Field(None, description="`recraft` (1 credit) or `topaz` (3 credits).", examples=["topaz"])
-    generation_settings: dict[str, Any] | None = Field(
+    model_name: str | None = Field(None, description=f"One of: {', '.join(catalog.MODELS)}.", examples=["topaz"])
+    generation_settings: SettingsMap = Field(
         None, description="Topaz only. Text or JSON values.", examples=[SETTINGS_EXAMPLE]
     )
 

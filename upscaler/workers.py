@@ -29,6 +29,7 @@ from django.core.management import call_command
 from django.db import close_old_connections
 from django.utils import timezone
 
+from upscaler.services.cleanup import remove_orphans
 from upscaler.services.sweep import sweep
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 LONGEST_RESTART_PAUSE = 30.0
 HEALTHY_AFTER = 60.0
 PRUNE_SECONDS = 60 * 60
+CLEANUP_SECONDS = 6 * 60 * 60
 TASK_ROW_LIFETIME = timedelta(hours=2)
 IO_THREADS = 4
 
@@ -96,9 +98,7 @@ class Supervisor:
         """Start everything, keep it running, and on SIGTERM or SIGINT end when each job at hand has ended."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        chores = [_Chore(SWEEP, settings.SWEEP_SECONDS, sweep)] if self.with_sweep else []
-        if self.with_sweep and settings.TASK_BACKEND == "embedded":
-            chores.append(_Chore("prune", PRUNE_SECONDS, prune_task_rows))
+        chores = _chores() if self.with_sweep else []
         while not self._stop.is_set():
             for child in self.children:
                 self._keep_running(child)
@@ -143,9 +143,6 @@ class Supervisor:
                 child.process.wait()
 
 
-SWEEP = "sweep"
-
-
 @dataclass
 class _Chore:
     name: str
@@ -157,6 +154,13 @@ class _Chore:
         if time.monotonic() >= self.due_at:
             self.due_at = time.monotonic() + self.every
             _guarded(self.name, self.work)
+
+
+def _chores() -> list[_Chore]:
+    chores = [_Chore("sweep", settings.SWEEP_SECONDS, sweep), _Chore("cleanup", CLEANUP_SECONDS, remove_orphans)]
+    if settings.TASK_BACKEND == "embedded":
+        chores.append(_Chore("prune", PRUNE_SECONDS, prune_task_rows))
+    return chores
 
 
 def _guarded(name: str, work: Callable[[], object]) -> None:
@@ -185,7 +189,7 @@ def prune_task_rows() -> None:
 
     for row in DBTaskResult.objects.running().filter(started_at__lt=timezone.now() - TASK_ROW_LIFETIME):
         row.set_failed(RuntimeError("its worker is gone"))
-    call_command("prune_db_task_results", min_age_days=0, verbosity=0)
+    call_command("prune_db_task_results", min_age_days=0, queue_name="*", verbosity=0)
 
 
 def run_queue_worker(queue: str, worker_id: str) -> None:

@@ -30,8 +30,8 @@ function wrong(item, { accept, maxBytes, maxMb, maxSourceMegapixels, maxResultMe
 }
 
 export class ChosenFiles {
-  constructor({ input, list, limits, iconHref, onchange, onmeasured }) {
-    Object.assign(this, { input, list, limits, iconHref, onchange, onmeasured });
+  constructor({ input, list, limits, iconHref, onchange }) {
+    Object.assign(this, { input, list, limits, iconHref, onchange });
     this.items = [];
     this.factor = 4;
     this.pasted = 0;

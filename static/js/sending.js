@@ -21,6 +21,12 @@ export function watchSending(form, { onsent, onleft, onend }) {
     onend();
   }
 
+  // Signing in again in another tab changes the token that this page came with.
+  form.addEventListener("htmx:configRequest", ({ detail }) => {
+    const token = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+    if (token) detail.parameters.csrfmiddlewaretoken = token[1];
+  });
+
   form.addEventListener("htmx:beforeRequest", () => {
     leaving = false;
     document.getElementById("problems").replaceChildren();

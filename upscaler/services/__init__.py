@@ -4,4 +4,5 @@
 - `lifecycle`: claim, heartbeat, progress, finish, fail.
 - `work`: one step of an upscale, in a worker.
 - `sweep`: finds work whose message or worker was lost.
+- `cleanup`: removes stored files that no upscale names.
 """

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -38,7 +38,7 @@ def _lease() -> timedelta:
 
 
 def claim(upscale_id: int) -> Upscale | None:
-    """Take the upscale for this worker; None where it has ended or another worker holds it.
+    """Take the upscale for this worker; None where it has ended, another worker holds it, or it is not due yet.
 
     A lease that ran out means that its worker died: that counts as a failure, so that a picture which kills
     its worker ends in Error after ``MAX_FAILURES`` and not never.
@@ -46,9 +46,11 @@ def claim(upscale_id: int) -> Upscale | None:
     now = timezone.now()
     with transaction.atomic():
         free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+        # A message too many must not cut a pause short, or each would bring the next step forward.
+        due = Q(not_before__isnull=True) | Q(not_before__lte=now)
         claimed = (
             Upscale.objects.open()
-            .filter(free, pk=upscale_id)
+            .filter(free, due, pk=upscale_id)
             .update(
                 status=Upscale.Status.ONGOING,
                 attempt=F("attempt") + 1,
@@ -58,6 +60,7 @@ def claim(upscale_id: int) -> Upscale | None:
                     output_field=IntegerField(),
                 ),
                 lease_until=now + _lease(),
+                not_before=None,
                 due_at=now + _lease(),
                 resends=0,
                 started_at=Coalesce("started_at", Value(now)),
@@ -75,7 +78,9 @@ def claim(upscale_id: int) -> Upscale | None:
 
 def _held(upscale: Upscale) -> QuerySet[Upscale]:
     """The row, as long as this attempt still holds it."""
-    return Upscale.objects.filter(pk=upscale.pk, attempt=upscale.attempt, status=Upscale.Status.ONGOING)
+    return Upscale.objects.filter(
+        pk=upscale.pk, attempt=upscale.attempt, status=Upscale.Status.ONGOING, lease_until__isnull=False
+    )
 
 
 def _write(upscale: Upscale, **values: Any) -> None:
@@ -97,9 +102,9 @@ def record(upscale: Upscale, **values: Any) -> None:
 
 def release(upscale: Upscale, *, due_in: float, failed: bool = False) -> None:
     """Let the upscale go until its next step, which is due in ``due_in`` seconds. Raises ClaimLost."""
-    grace = timedelta(seconds=due_in) + _lease()
+    not_before = timezone.now() + timedelta(seconds=due_in)
     failures = upscale.failures + 1 if failed else upscale.failures
-    _write(upscale, lease_until=None, due_at=timezone.now() + grace, failures=failures)
+    _write(upscale, lease_until=None, not_before=not_before, due_at=not_before + _lease(), failures=failures)
 
 
 def finish(upscale: Upscale, **result: Any) -> None:
@@ -156,14 +161,14 @@ class Heartbeat:
         self._thread.join()
 
     def _beat(self) -> None:
-        try:
-            while not self._stop.wait(settings.LEASE_SECONDS / 3):
-                # By hand and not through `renew`: that would write to the row object of the working thread.
+        while not self._stop.wait(settings.LEASE_SECONDS / 3):
+            try:
+                # By hand and not through `_write`: that would change the row object of the working thread.
                 self.lost = not _held(self._upscale).update(lease_until=timezone.now() + _lease())
-                if self.lost:
-                    return
-        except Exception:
-            # The database did not answer. The lease may run out, and then another worker takes over.
-            logger.exception("upscale %s: the lease could not be renewed", self._upscale.pk)
-        finally:
-            connection.close()
+            except DatabaseError:
+                # It may answer again at the next beat. If not, the lease runs out and another worker takes over.
+                logger.exception("upscale %s: the lease could not be renewed", self._upscale.pk)
+                connection.close()
+            if self.lost:
+                break
+        connection.close()

@@ -7,7 +7,7 @@ import json
 import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO, Any
 
@@ -61,7 +61,7 @@ class Idempotency:
     """A caller's own name for a request, with a digest of what was asked."""
 
     key: str
-    digest: str = field(default="")
+    digest: str
 
     @classmethod
     def of(cls, key: str, body: Any) -> Idempotency:
@@ -102,6 +102,9 @@ def submit(
     needed = sum(order.credits for order in orders)
     left = Team.objects.values_list("balance", flat=True).get(pk=team.pk)
     if needed > left:
+        # Its twin may just have taken the last credit: then this is a repeat, not a refusal.
+        if idempotency is not None and (earlier := find_repeat(team=team, idempotency=idempotency)):
+            return [earlier]
         raise credits.InsufficientCredits(needed=needed, left=left)
 
     written: list[str] = []
@@ -115,24 +118,38 @@ def submit(
             for row in rows:
                 row.save(force_insert=True)
                 credits.charge(upscale=row)
-                _enqueue_on_commit(row)
+            # Robust: a queue that is away must not fail a submit that is stored and charged. The sweep sends it later.
+            transaction.on_commit(lambda: _enqueue_all(rows), robust=True)
     except IntegrityError:
-        _remove(written)
+        remove(written)
         # Two requests with one key at the same moment: the other one got there first, and this is its repeat.
         if idempotency is not None and (earlier := find_repeat(team=team, idempotency=idempotency)):
             return [earlier]
         raise
     except BaseException:
-        _remove(written)
+        remove(written)
         raise
     for row in rows:
         logger.info("upscale %s: submitted by %s for team %s, %s", row.pk, user, team.slug, row.model_name)
-    team.refresh_from_db(fields=["balance"])
     return rows
 
 
-def again(failed: Upscale) -> NewUpscale:
-    """The same order once more, for an upscale that ended in Error."""
+def retry(failed: Upscale, *, user: Any) -> Upscale:
+    """Order a failed upscale anew; where that was done already and is still open, the upscale that came of it.
+
+    Raises credits.InsufficientCredits.
+    """
+    try:
+        return submit([_again(failed)], team=failed.team, user=user)[0]
+    except IntegrityError:
+        # A constraint allows one open retry: a second click, or a colleague's, got there first.
+        earlier = Upscale.objects.open().filter(retry_of=failed).first()
+        if earlier is None:
+            raise
+        return earlier
+
+
+def _again(failed: Upscale) -> NewUpscale:
     return NewUpscale(
         source=failed.source,
         model_name=failed.model_name,
@@ -157,9 +174,10 @@ def enqueue(upscale: Upscale, *, delay: float = 0) -> None:
     tasks.advance.using(queue_name=queue, run_after=run_after).enqueue(upscale.pk)
 
 
-def _enqueue_on_commit(upscale: Upscale) -> None:
-    # Robust: a queue that is away must not fail a submit that is stored and charged. The sweep sends it later.
-    transaction.on_commit(lambda: enqueue(upscale), robust=True)
+def _enqueue_all(rows: Sequence[Upscale]) -> None:
+    # Where the first can't be sent, the others would only wait for the same time-out.
+    for row in rows:
+        enqueue(row)
 
 
 def store_upload(upload: IO[bytes], picture: Picture) -> tuple[str, str]:
@@ -202,6 +220,7 @@ def _row(order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, wr
     )
 
 
-def _remove(paths: Sequence[str]) -> None:
+def remove(paths: Sequence[str]) -> None:
+    """Delete files that no row names."""
     for path in paths:
         media_storage().delete(path)

@@ -33,8 +33,20 @@ def sweep(now: datetime | None = None) -> int:
         took = Upscale.objects.filter(pk=upscale.pk, due_at=upscale.due_at, attempt=upscale.attempt).update(
             due_at=now + timedelta(seconds=wait), resends=F("resends") + 1
         )
-        if took:
-            logger.warning("upscale %s: no worker has it, its message is sent again", upscale.pk)
-            submission.enqueue(upscale)
+        if took and _resend(upscale):
             sent += 1
     return sent
+
+
+def _resend(upscale: Upscale) -> bool:
+    logger.warning("upscale %s: no worker has it, its message is sent again", upscale.pk)
+    try:
+        submission.enqueue(upscale)
+    except Exception:
+        # The queue is away, or this row's engine is. Neither may hold up the others, nor lengthen this one's wait.
+        logger.exception("upscale %s: its message could not be sent, tried again at the next sweep", upscale.pk)
+        Upscale.objects.filter(pk=upscale.pk, attempt=upscale.attempt).update(
+            due_at=upscale.due_at, resends=upscale.resends
+        )
+        return False
+    return True

@@ -9,6 +9,7 @@ import time
 import uuid
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
@@ -27,6 +28,7 @@ REPORT_INTERVAL = 1.0
 """Seconds between two writes of an upscale's progress, at least."""
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 300.0
+MOST_RESULT_BYTES = 4 * 10**9
 
 
 def step(upscale_id: int) -> None:
@@ -68,7 +70,7 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
             lifecycle.release(upscale, due_in=0)
             submission.enqueue(upscale)
             return
-    elif not source.exists():
+    else:
         with upscale.source_file.open("rb") as stored, source.open("wb") as copy:
             shutil.copyfileobj(stored, copy)
 
@@ -116,22 +118,21 @@ def _fetch(upscale: Upscale, target: Path) -> None:
     lifecycle.progress(upscale, 0.0, "Fetching the picture")
     fetching.fetch(upscale.source_url, target, max_bytes=settings.MAX_UPLOAD_BYTES)
     with target.open("rb") as file:
-        picture = images.examine(
-            file,
-            name=upscale.source_name,
-            max_bytes=settings.MAX_UPLOAD_BYTES,
-            max_pixels=settings.MAX_SOURCE_PIXELS,
-        )
+        picture = images.examine_source(file, name=upscale.source_name)
         images.check_result_size(picture.width, picture.height, upscale.factor, max_pixels=settings.MAX_RESULT_PIXELS)
         path, thumbnail = submission.store_upload(file, picture)
-    lifecycle.record(
-        upscale,
-        source_file=path,
-        source_thumbnail=thumbnail,
-        source_width=picture.width,
-        source_height=picture.height,
-        source_bytes=picture.file_size,
-    )
+    try:
+        lifecycle.record(
+            upscale,
+            source_file=path,
+            source_thumbnail=thumbnail,
+            source_width=picture.width,
+            source_height=picture.height,
+            source_bytes=picture.file_size,
+        )
+    except BaseException:
+        submission.remove([path, thumbnail])
+        raise
 
 
 def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
@@ -147,7 +148,7 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
 
     try:
         with finished.path.open("rb") as file:
-            found = images.examine(file, name="The result", max_bytes=1 << 40, max_pixels=settings.MAX_RESULT_PIXELS)
+            found = _examined_result(file)
             result = store(f"results/{stem}{found.extension}", File(file))
         before, before_ext = images.preview(source)
         after, after_ext = images.preview(finished.path)
@@ -165,9 +166,20 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
             after_preview=store(f"previews/{stem}-after{after_ext}", ContentFile(after)),
         )
     except BaseException:
-        for path in written:
-            storage.delete(path)
+        submission.remove(written)
         raise
+
+
+def _examined_result(file: IO[bytes]) -> images.Picture:
+    try:
+        return images.examine(
+            file, name="The result", max_bytes=MOST_RESULT_BYTES, max_pixels=settings.MAX_RESULT_PIXELS
+        )
+    except images.PictureError as error:
+        # No fault of the person's picture, so its words would mislead.
+        raise EngineError(
+            "The enlarged picture came out damaged. Try again in a while.", code=f"result_{error.code}", permanent=False
+        ) from error
 
 
 def _give_up_or_try_again(upscale: Upscale, message: str, code: str, *, permanent: bool) -> None:

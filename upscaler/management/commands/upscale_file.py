@@ -73,40 +73,13 @@ def _settings(model_name: str, pairs: list[str]) -> dict[str, Any]:
     model = catalog.MODELS.get(model_name)
     if model is None:
         raise CommandError(f"There is no model {model_name!r}. Models: {', '.join(catalog.MODELS)}.")
-    settings = dict(model.defaults)
+    settings = model.defaults
     for pair in pairs:
         key, given, text = pair.partition("=")
-        setting = model.setting(key)
-        if setting is None:
-            known = ", ".join(model.defaults) or "none"
-            raise CommandError(f"{model.title} has no setting {key!r}. Its settings: {known}.")
         if not given:
-            raise CommandError(f"Write --set {key}=VALUE. {_allowed(setting)}")
-        settings[key] = _value(setting, text)
+            raise CommandError(f"Write --set KEY=VALUE, not --set {pair}.")
+        try:
+            settings[key] = model.clean(key, text)
+        except catalog.SettingError as error:
+            raise CommandError(error.message) from None
     return settings
-
-
-def _value(setting: catalog.Setting, text: str) -> Any:
-    match setting.kind:
-        case "choice" if text in setting.values:
-            return text
-        case "boolean" if text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        case "number":
-            try:
-                number = float(text)
-            except ValueError:
-                number = float("nan")
-            if setting.minimum <= number <= setting.maximum:
-                return number
-    raise CommandError(f"{setting.key} cannot be {text!r}. {_allowed(setting)}")
-
-
-def _allowed(setting: catalog.Setting) -> str:
-    match setting.kind:
-        case "choice":
-            return f"Allowed: {', '.join(setting.values)}."
-        case "boolean":
-            return "Allowed: true, false."
-        case "number":
-            return f"Allowed: a number from {setting.minimum} to {setting.maximum}."

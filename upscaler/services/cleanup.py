@@ -1,0 +1,53 @@
+"""Removes stored files that no upscale names: uploads that nobody ordered, and what a killed process left behind."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+
+from django.utils import timezone
+
+from upscaler.models import Upscale, media_storage
+
+logger = logging.getLogger(__name__)
+
+FIELDS = {
+    "sources": ("source_file",),
+    # An order of an earlier result shows that result's thumbnail as its source's.
+    "thumbnails": ("source_thumbnail", "result_thumbnail"),
+    "results": ("result_file", "source_file"),
+    "previews": ("before_preview", "after_preview"),
+}
+"""Which fields may name a file of each folder."""
+KEPT_FOR = timedelta(hours=48)
+"""Longer than a link to an upload lives, so that nothing is taken from under an order."""
+
+
+def remove_orphans(now: datetime | None = None) -> int:
+    """Delete files of this month and the last that are older than ``KEPT_FOR`` and that no row names.
+
+    Older months were looked at while they were young. Returns how many were deleted.
+    """
+    now = now or timezone.now()
+    last_month = now.replace(day=1) - timedelta(days=1)
+    removed = 0
+    for kind in FIELDS:
+        for month in {f"{last_month:%Y/%m}", f"{now:%Y/%m}"}:
+            removed += _remove_orphans_in(PurePosixPath(kind, month), now - KEPT_FOR)
+    if removed:
+        logger.info("%s stored files that no upscale names were removed", removed)
+    return removed
+
+
+def _remove_orphans_in(folder: PurePosixPath, before: datetime) -> int:
+    storage = media_storage()
+    if not storage.exists(str(folder)):
+        return 0
+    paths = {f"{folder}/{name}" for name in storage.listdir(str(folder))[1]}
+    for field in FIELDS[folder.parts[0]]:
+        paths -= set(Upscale.objects.filter(**{f"{field}__startswith": f"{folder}/"}).values_list(field, flat=True))
+    old = [path for path in paths if storage.get_modified_time(path) < before]
+    for path in old:
+        storage.delete(path)
+    return len(old)
