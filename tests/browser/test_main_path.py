@@ -147,6 +147,22 @@ def test_a_refusal_keeps_what_was_entered(desk: Desk, open_page: Callable[..., P
     expect(page.locator("#balance")).to_have_attribute("data-balance", str(before - 1))
 
 
+def test_signing_in_again_in_another_tab_loses_nothing(desk: Desk, open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    sign_in(page, desk)
+    drop(page, ("kept.jpg", pictures.jpeg()))
+    expect(page.get_by_text("kept.jpg")).to_be_visible()
+    other = page.context.new_page()
+    other.goto(f"{desk.url}/history/")
+    other.get_by_role("button", name="Sign out").first.click()
+    page.get_by_test_id("submit").click()
+    expect(page.locator("#problems")).to_contain_text("You have been signed out")
+    sign_in(other, desk)
+    page.get_by_test_id("submit").click()
+    expect(page).to_have_url(f"{desk.url}/history/")
+    expect(page.locator("[data-upscale-id]").first).to_contain_text("kept.jpg")
+
+
 def test_it_works_without_javascript(desk: Desk, open_page: Callable[..., Page], tmp_path: Path) -> None:
     page = open_page(java_script_enabled=False)
     sign_in(page, desk)
