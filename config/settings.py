@@ -231,12 +231,16 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "troubles": {"class": "logging.StreamHandler", "formatter": "line", "level": "WARNING"},
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "upscaler": {"level": env.str("LOG_LEVEL", default="INFO")},
-        # One line per empty message would drown the rest; the desk logs each upscale itself.
-        "django_tasks": {"level": "WARNING"},
-        "django_tasks_db": {"level": "WARNING"},
+        # Two lines for each message would drown the rest; the desk logs each upscale itself. By their handler, since
+        # the library's worker sets the loggers' own level.
+        "django_tasks": {"handlers": ["troubles"], "propagate": False},
+        "django_tasks_db": {"handlers": ["troubles"], "propagate": False},
     },
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -370,6 +371,5 @@ def test_docs_and_schema_are_there(db: None) -> None:
         "/api/v1/uploads",
         "/api/v1/credits",
     }
-    docs = Client().get("/api/v1/docs")
-    assert docs.status_code == 200
-    assert b"cdn" not in docs.content
+    calls = sorted((method, re.sub(r"{.*}", "1", path)) for path, way in schema["paths"].items() for method in way)
+    assert calls == sorted((method, f"/api/v1/{path}") for method, path in CALLS)

@@ -72,7 +72,16 @@ def test_filters(owner: Person, teammate: Person, order: Callable[..., Upscale])
         assert get("/history/?before=1")["Location"] == "/history/"
         nothing = get("/history/?status=Done")
         assert shown(nothing) == []
-        for nonsense in ("status=Lost", "model=crystal", "person=abc", "before=x", "after=-1", f"before={'9' * 30}"):
+        for nonsense in (
+            "status=Lost",
+            "model=crystal",
+            "person=abc",
+            "before=x",
+            "after=-1",
+            f"before={'9' * 30}",
+            f"after={'9' * 5000}",
+            f"person={'9' * 5000}",
+        ):
             assert len(shown(get(f"/history/?{nonsense}"))) == 3
     finally:
         Upscale.objects.filter(pk=theirs.pk).delete()

@@ -50,11 +50,11 @@ def test_settings_are_taken(source: Path) -> None:
     ("model", "pair", "words"),
     [
         ("foo", None, "recraft, topaz"),
-        ("recraft", "upscale_factor=2x", "none"),
+        ("recraft", "upscale_factor=2x", "accepts no generation_settings"),
         ("topaz", "size=2x", "upscale_factor"),
         ("topaz", "upscale_factor=3x", "2x, 4x, 6x"),
         ("topaz", "upscale_factor", "2x, 4x, 6x"),
-        ("topaz", "face_enhancement=maybe", "true, false"),
+        ("topaz", "face_enhancement=maybe", "true or false"),
         ("topaz", "face_enhancement_creativity=2", "from 0.0 to 1.0"),
         ("topaz", "face_enhancement_creativity=nan", "from 0.0 to 1.0"),
     ],

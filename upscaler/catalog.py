@@ -103,6 +103,8 @@ class UpscalingModel:
     summary: str
     good_for: str
     settings: tuple[Setting, ...] = ()
+    fixed_factor: int | None = None
+    """How many times the width and height grow, where no setting says it."""
 
     def setting(self, key: str) -> Setting | None:
         """The setting called ``key``, or None where this model has none of that name."""
@@ -133,8 +135,6 @@ class UpscalingModel:
 
 FACTORS = (2, 4, 6)
 """The factors that topaz offers."""
-RECRAFT_FACTOR = 4
-"""Recraft has no setting for it."""
 
 MODELS: dict[str, UpscalingModel] = {
     RECRAFT: UpscalingModel(
@@ -143,6 +143,7 @@ MODELS: dict[str, UpscalingModel] = {
         credits=1,
         summary="Four times the width and height, nothing to set.",
         good_for="Sharp, clean product shots. Keeps every detail as it is.",
+        fixed_factor=4,
     ),
     TOPAZ: UpscalingModel(
         name=TOPAZ,
@@ -203,10 +204,5 @@ MODELS: dict[str, UpscalingModel] = {
 
 
 def factor(model_name: str, settings: Mapping[str, Any]) -> int:
-    """How many times the width and height grow.
-
-    ``settings`` are complete, as an upscale stores them. Recraft has no setting for it: always four times.
-    """
-    if model_name == RECRAFT:
-        return RECRAFT_FACTOR
-    return int(settings["upscale_factor"].removesuffix("x"))
+    """How many times the width and height grow. ``settings`` are complete, as an upscale stores them."""
+    return MODELS[model_name].fixed_factor or int(settings["upscale_factor"].removesuffix("x"))

@@ -16,10 +16,9 @@ from django.utils import formats, timezone
 
 from upscaler import catalog, fetching, images, links
 from upscaler.credits import counted
-from upscaler.models import Team, Upscale
+from upscaler.models import BIGGEST_ID, Team, Upscale
 from upscaler.services.submission import NewUpscale
 
-BIGGEST_ID = 2**63 - 1
 SOURCES_IN_WORDS = "upload a file, give the address of a picture, or choose an earlier result"
 MODELS_IN_WORDS = " or ".join(f"{model.name} ({counted(model.credits)})" for model in catalog.MODELS.values())
 

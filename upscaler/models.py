@@ -16,6 +16,8 @@ from django.utils import timezone
 
 from upscaler import catalog
 
+BIGGEST_ID = models.BigIntegerField.MAX_BIGINT
+
 
 def media_storage():
     """The storage of pictures; a callable, so that migrations do not freeze it."""

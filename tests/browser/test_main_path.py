@@ -163,6 +163,36 @@ def test_signing_in_again_in_another_tab_loses_nothing(desk: Desk, open_page: Ca
     expect(page.locator("[data-upscale-id]").first).to_contain_text("kept.jpg")
 
 
+def test_the_history_asks_only_while_somebody_looks(desk: Desk, open_page: Callable[..., Page]) -> None:
+    asked: list[str] = []
+    page = open_page()
+    page.on("request", lambda request: asked.append(request.url) if "/history/live/" in request.url else None)
+    page.add_init_script("""
+        window.looking = true;
+        Object.defineProperty(document, "visibilityState", { get: () => (window.looking ? "visible" : "hidden") });
+    """)
+    page.clock.install()
+    sign_in(page, desk)
+    page.goto(f"{desk.url}/history/")
+    with page.expect_response(re.compile("/history/live/")):
+        page.clock.run_for(30_000)
+    page.evaluate("window.looking = false")
+    asked.clear()
+    page.clock.run_for(60_000)
+    assert asked == []
+    page.evaluate("window.looking = true")
+    with page.expect_response(re.compile("/history/live/")):
+        page.clock.run_for(30_000)
+
+
+def test_the_api_s_docs_work_under_the_page_s_policy(desk: Desk, open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.goto(f"{desk.url}/api/v1/docs")
+    expect(page.get_by_text("Create Upscale")).to_be_visible()
+    page.get_by_text("Create Upscale").click()
+    expect(page.get_by_text("Idempotency-Key").first).to_be_visible()
+
+
 def test_it_works_without_javascript(desk: Desk, open_page: Callable[..., Page], tmp_path: Path) -> None:
     page = open_page(java_script_enabled=False)
     sign_in(page, desk)

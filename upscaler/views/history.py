@@ -13,11 +13,11 @@ from django.views.decorators.http import require_safe
 
 from upscaler import catalog
 from upscaler.models import Upscale
+from upscaler.views.query import as_number, number
 from upscaler.views.team import TeamRequest, team_required
 
 PAGE_SIZE = 24
 MOST_LIVE_ROWS = 100
-BIGGEST_ID = 2**63 - 1
 
 
 @require_safe
@@ -26,7 +26,7 @@ def history(request: TeamRequest) -> HttpResponse:
     """The team's upscales, the newest first, by keyset pages: the thousandth is as fast as the first."""
     filters = _filters(request)
     upscales = _filtered(request, filters)
-    before, after = _number(request, "before"), _number(request, "after")
+    before, after = number(request.GET, "before"), number(request.GET, "after")
     if after is not None:
         page = list(upscales.filter(pk__gt=after).order_by("pk")[: PAGE_SIZE + 1])
         has_newer, has_older = len(page) > PAGE_SIZE, True
@@ -75,12 +75,12 @@ def upscale(request: TeamRequest, pk: int) -> HttpResponse:
 @team_required
 def live(request: TeamRequest) -> HttpResponse:
     """The rows that a page asks about, as they stand now, to be swapped into it."""
-    wanted = [int(value) for value in request.GET.getlist("id")[:MOST_LIVE_ROWS] if _is_number(value)]
-    rows = _mine(request).filter(pk__in=wanted)
+    given = map(as_number, request.GET.getlist("id")[:MOST_LIVE_ROWS])
+    rows = _mine(request).filter(pk__in=[pk for pk in given if pk is not None])
     if request.GET.get("view") == "upscale":
         rows = rows.select_related("retry_of", "source_result", "token")
         return render(request, "history/_live_upscale.html", {**_detail(rows.first()), "oob": True} if rows else {})
-    newest = _number(request, "newest")
+    newest = number(request.GET, "newest")
     new_count = _filtered(request, _filters(request)).filter(pk__gt=newest).count() if newest is not None else 0
     return render(request, "history/_live.html", {"rows": rows, "oob": True, "new_count": new_count})
 
@@ -99,8 +99,8 @@ def _filtered(request: TeamRequest, filters: dict[str, str]) -> Any:
         upscales = upscales.filter(status=filters["status"])
     if filters["model"] in catalog.MODELS:
         upscales = upscales.filter(model_name=filters["model"])
-    if _is_number(filters["person"]):
-        upscales = upscales.filter(created_by_id=int(filters["person"]))
+    if (person := as_number(filters["person"])) is not None:
+        upscales = upscales.filter(created_by_id=person)
     return upscales
 
 
@@ -116,12 +116,3 @@ def _detail(row: Upscale) -> dict[str, Any]:
 
 def _live_url(query: dict[str, Any]) -> str:
     return f"{reverse('live')}?{urlencode(query)}"
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and int(text) <= BIGGEST_ID
-
-
-def _number(request: TeamRequest, name: str) -> int | None:
-    text = request.GET.get(name, "")
-    return int(text) if _is_number(text) else None

@@ -20,6 +20,7 @@ from upscaler.forms import UpscaleForm
 from upscaler.models import Upscale
 from upscaler.services import submission
 from upscaler.services.submission import NewUpscale
+from upscaler.views.query import number
 from upscaler.views.team import TeamRequest, team_required
 
 logger = logging.getLogger(__name__)
@@ -113,14 +114,14 @@ def _prefilled(request: TeamRequest) -> dict[str, Any]:
     """The page as a link from another page asks for it: with an earlier result or its original as the source."""
     chosen = _chosen({})
     mine = Upscale.objects.filter(team=request.team)
-    if (number := request.GET.get("result", "")).isdecimal():
-        upscale = get_object_or_404(mine.filter(status=Upscale.Status.DONE), pk=int(number))
+    if (pk := number(request.GET, "result")) is not None:
+        upscale = get_object_or_404(mine.filter(status=Upscale.Status.DONE), pk=pk)
         if upscale.is_referable and upscale.engine == settings.ENGINE:
             chosen["generation_result_id"] = upscale.result_id
             return {"chosen": chosen, "asked_for": upscale}
         return {"chosen": chosen, "kept_copy": _kept(request, upscale, links.result_of(upscale), "result")}
-    if (number := request.GET.get("source", "")).isdecimal():
-        upscale = get_object_or_404(mine, pk=int(number))
+    if (pk := number(request.GET, "source")) is not None:
+        upscale = get_object_or_404(mine, pk=pk)
         if upscale.source_file:
             return {
                 "chosen": chosen,

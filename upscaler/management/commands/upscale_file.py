@@ -75,9 +75,7 @@ def _settings(model_name: str, pairs: list[str]) -> dict[str, Any]:
         raise CommandError(f"There is no model {model_name!r}. Models: {', '.join(catalog.MODELS)}.")
     settings = model.defaults
     for pair in pairs:
-        key, given, text = pair.partition("=")
-        if not given:
-            raise CommandError(f"Write --set KEY=VALUE, not --set {pair}.")
+        key, _, text = pair.partition("=")
         try:
             settings[key] = model.clean(key, text)
         except catalog.SettingError as error:
