@@ -214,6 +214,49 @@ def test_errors_that_django_makes_itself_have_the_same_shape(owner: Person) -> N
     assert "larger than" in large.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"--x"),
+        (f"multipart/form-data; boundary={'x' * 500}", b"--x"),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 1100),
+    ],
+)
+def test_a_form_that_can_t_be_read_is_400(kind: str, body: bytes, owner: Person) -> None:
+    for debug in (True, False):
+        with override_settings(DEBUG=debug):
+            headers = {"Authorization": f"Bearer {owner.token}"}
+            answer = Client().generic("POST", "/api/v1/uploads", body, kind, headers=headers)
+        assert answer.status_code == 400
+        assert "could not be read" in answer.json()["detail"]
+
+
+def test_empty_query_values_are_not_given(owner: Person) -> None:
+    answer = owner.api("get", "generations?status=&page=&items_per_page=").json()
+    assert (answer["current_page"], answer["total_count"]) == (1, 0)
+    assert owner.api("get", "generation-results?page=&items_per_page=").status_code == 200
+
+
+def test_an_answer_never_repeats_much_of_what_was_sent(owner: Person) -> None:
+    many = {
+        "image_url": "https://a.example/b",
+        "model_name": "topaz",
+        "generation_settings": dict.fromkeys(map(str, range(9000)), 1),
+    }
+    long = {"image_url": "https://a.example/b", "model_name": "m" * 300_000}
+    for body in (many, long):
+        answer = owner.api("post", "generation-upscale", body)
+        assert answer.status_code == 422
+        assert len(answer.content) < 5_000
+
+
+def test_our_own_link_needs_a_web_address_s_scheme(owner: Person) -> None:
+    path = path_of(upload(owner))
+    for url in (path, f"ftp://x{path}", f"javascript://x{path}"):
+        answer = owner.api("post", "generation-upscale", {"image_url": url, "model_name": "recraft"})
+        assert [problem["type"] for problem in answer.json()["detail"]] == ["url_parsing"]
+
+
 def test_an_upload_without_a_file_is_422(owner: Person) -> None:
     answer = Client().post("/api/v1/uploads", {}, headers={"Authorization": f"Bearer {owner.token}"})
     assert answer.status_code == 422

@@ -111,14 +111,14 @@ def test_a_page_asks_the_database_a_constant_number_of_times(
 ) -> None:
     order()
     owner.client.get("/history/")
-    with django_assert_max_num_queries(6) as few:
+    with django_assert_max_num_queries(7) as few:
         owner.client.get("/history/")
     fill(owner, 60)
     try:
         with django_assert_max_num_queries(len(few)):
             owner.client.get("/history/")
         ids = "&".join(f"id={pk}" for pk in Upscale.objects.values_list("pk", flat=True)[:PAGE_SIZE])
-        with django_assert_max_num_queries(6):
+        with django_assert_max_num_queries(7):
             owner.client.get(f"/history/live/?{ids}&newest=1")
     finally:
         Upscale.objects.filter(source="url").delete()

@@ -435,6 +435,8 @@ def test_trying_again_twice_makes_one_upscale(owner: Person, order: Callable[...
     second = owner.client.post(f"/upscales/{failed.pk}/retry/")
     assert first["Location"] == second["Location"]
     assert owner.balance == 99
+    for page in ("/history/", f"/upscales/{failed.pk}/"):
+        assert "See the second try" in owner.client.get(page).content.decode()
     again = lifecycle.claim(Upscale.objects.latest("pk").pk)
     assert again is not None
     lifecycle.fail(again, message="Not this time either.", code="test")

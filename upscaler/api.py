@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import time
+from functools import partial
 from typing import Annotated, Any
 
 from django.conf import settings
 from django.core.cache import cache
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import get_object_or_404
 from ninja import File, Header, NinjaAPI, Query, Status
 from ninja.errors import AuthenticationError, HttpError, Throttled
@@ -44,7 +46,6 @@ CODES = {
 }
 """Pydantic's names for what Django's own fields refuse."""
 TOO_LARGE_CODES = ("too_large", "too_many_pixels")
-ITEMS_PER_PAGE = 20
 
 
 class TokenAuth(HttpBearer):
@@ -169,17 +170,12 @@ def get_generation(request: HttpRequest, generation_id: int) -> Any:
 
 
 @api.get("/generations", response={200: schemas.GenerationPage, **_errors(422)}, summary="List upscales")
-def list_generations(
-    request: HttpRequest,
-    status: Annotated[Upscale.Status | None, Query()] = None,
-    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-    items_per_page: Annotated[int, Query(ge=1, le=100)] = ITEMS_PER_PAGE,
-) -> Any:
+def list_generations(request: HttpRequest, query: Annotated[schemas.GenerationQuery, Query()]) -> Any:
     """The team's upscales, the newest first."""
     upscales = _upscales(request)
-    if status is not None:
-        upscales = upscales.filter(status=status)
-    return _page(upscales, page, items_per_page, schemas.generation)
+    if query.status is not None:
+        upscales = upscales.filter(status=query.status)
+    return _page(upscales, query, schemas.generation)
 
 
 @api.get(
@@ -202,14 +198,10 @@ def get_generation_result(request: HttpRequest, generation_result_id: int) -> An
     response={200: schemas.GenerationResultPage, **_errors(422)},
     summary="List results",
 )
-def list_generation_results(
-    request: HttpRequest,
-    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-    items_per_page: Annotated[int, Query(ge=1, le=100)] = ITEMS_PER_PAGE,
-) -> Any:
+def list_generation_results(request: HttpRequest, query: Annotated[schemas.PageQuery, Query()]) -> Any:
     """The team's enlarged pictures, the newest first."""
     done = _upscales(request).filter(status=Upscale.Status.DONE)
-    return _page(done, page, items_per_page, lambda upscale: schemas.generation_result(request, upscale))
+    return _page(done, query, partial(schemas.generation_result, request))
 
 
 @api.post("/uploads", response={201: schemas.UploadOut, **_errors(413, 415, 422)}, summary="Upload a picture")
@@ -245,7 +237,8 @@ def _created(upscale: Upscale) -> dict[str, Any]:
     }
 
 
-def _page(upscales: Any, page: int, items: int, shape: Any) -> dict[str, Any]:
+def _page(upscales: Any, query: schemas.PageQuery, shape: Any) -> dict[str, Any]:
+    page, items = query.page or 1, query.items_per_page or schemas.ITEMS_PER_PAGE
     total = upscales.count()
     start = (page - 1) * items
     return {
@@ -310,6 +303,12 @@ def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
 @api.exception_handler(RequestDataTooBig)
 def _body_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     return _answer(request, 413, f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes.")
+
+
+@api.exception_handler(MultiPartParserError)
+@api.exception_handler(SuspiciousOperation)
+def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
+    return _answer(request, 400, "The request could not be read. Send one multipart form with the field “file”.")
 
 
 @api.exception_handler(InsufficientCredits)

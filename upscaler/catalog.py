@@ -28,6 +28,11 @@ class SettingError(Exception):
         self.code = code
 
 
+def shortened(text: str) -> str:
+    """What somebody sent, at a length that a message can repeat."""
+    return text if len(text) <= 100 else f"{text[:100]}…"
+
+
 @dataclass(frozen=True)
 class Choice:
     """One option of a setting: the contract's ``value`` and a plain sentence for people."""
@@ -115,7 +120,7 @@ class UpscalingModel:
         setting = self.setting(key)
         if setting is not None:
             return setting.clean(raw)
-        shown = key if len(key) <= 100 else f"{key[:100]}…"
+        shown = shortened(key)
         if not self.settings:
             raise SettingError(
                 f"{self.name} uses fixed settings and accepts no generation_settings, but “{shown}” was given. "

@@ -20,6 +20,8 @@ from upscaler.models import BIGGEST_ID, Team, Upscale
 from upscaler.services.submission import NewUpscale
 
 SOURCES_IN_WORDS = "upload a file, give the address of a picture, or choose an earlier result"
+MOST_SETTINGS = 30
+"""More than any model has, and few enough to answer for each."""
 MODELS_IN_WORDS = " or ".join(f"{model.name} ({counted(model.credits)})" for model in catalog.MODELS.values())
 
 
@@ -87,7 +89,8 @@ class UpscaleForm(forms.Form):
 
     def clean_image_url(self) -> str:
         url = self.cleaned_data["image_url"].strip()
-        self.link = links.find(url) if url else None
+        # Any other scheme is no address that could have led here, whatever its path says.
+        self.link = links.find(url) if url.startswith(("http://", "https://")) else None
         if self.link is not None:
             return self._check_own_link(url, self.link)
         if url:
@@ -134,7 +137,9 @@ class UpscaleForm(forms.Form):
     def clean_model_name(self) -> str:
         name = self.cleaned_data["model_name"]
         if name not in catalog.MODELS:
-            raise ValidationError(f"There is no model called “{name}”. Choose {MODELS_IN_WORDS}.", code="enum")
+            raise ValidationError(
+                f"There is no model called “{catalog.shortened(name)}”. Choose {MODELS_IN_WORDS}.", code="enum"
+            )
         return name
 
     def clean(self) -> dict[str, Any]:
@@ -162,6 +167,10 @@ class UpscaleForm(forms.Form):
 
     def _complete_settings(self, model: catalog.UpscalingModel, given: dict[str, Any]) -> dict[str, Any]:
         complete = model.defaults
+        if len(given) > MOST_SETTINGS:
+            message = f"{len(given):,} settings were given; {model.name} has {len(model.settings)}."
+            self.add_error("generation_settings", ValidationError(message, code="too_long"))
+            return complete
         for key, raw in given.items():
             try:
                 complete[key] = model.clean(key, raw)

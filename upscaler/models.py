@@ -265,6 +265,11 @@ class Upscale(models.Model):
         return catalog.MODELS[self.model_name]
 
     @property
+    def later_try(self) -> Upscale | None:
+        """The newest retry of this upscale that did not fail too. Uses prefetched ``retries``."""
+        return next((retry for retry in self.retries.all() if retry.status != self.Status.ERROR), None)
+
+    @property
     def result_name(self) -> str:
         """The file name of the result: the source's own, with the extension of the result's format."""
         ending = PurePath(self.result_file.name or "").suffix

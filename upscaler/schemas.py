@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from django.conf import settings
 from django.http import HttpRequest
 from ninja import Schema
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from upscaler import catalog, links
 from upscaler.models import Upscale
@@ -39,6 +39,23 @@ class GenerationUpscaleIn(Schema):
     generation_settings: SettingsMap = Field(
         None, description="Topaz only. Text or JSON values.", examples=[SETTINGS_EXAMPLE]
     )
+
+
+ITEMS_PER_PAGE = 20
+EMPTY_IS_NOT_GIVEN = BeforeValidator(lambda value: None if value == "" else value)
+
+
+class PageQuery(Schema):
+    """Which page of a list. Pages start at 1; an empty value counts as not given."""
+
+    page: Annotated[int | None, EMPTY_IS_NOT_GIVEN] = Field(1, ge=1, le=1_000_000)
+    items_per_page: Annotated[int | None, EMPTY_IS_NOT_GIVEN] = Field(ITEMS_PER_PAGE, ge=1, le=100)
+
+
+class GenerationQuery(PageQuery):
+    """Which upscales."""
+
+    status: Annotated[Upscale.Status | None, EMPTY_IS_NOT_GIVEN] = None
 
 
 class GenerationUpscaleOut(Schema):

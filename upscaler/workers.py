@@ -3,7 +3,7 @@
 ::
 
     runworker ──► queue_worker cpu   (CPU_SLOTS of them)
-        │    ──► queue_worker io
+        │    ──► queue_worker io    (two)
         └── sweep, every SWEEP_SECONDS
 
 A child is told to stop by closing its standard input. The same happens by itself when the parent is killed, so no
@@ -29,7 +29,7 @@ from django.core.management import call_command
 from django.db import close_old_connections
 from django.utils import timezone
 
-from upscaler.services.cleanup import remove_orphans
+from upscaler.services.cleanup import remove_left_folders, remove_orphans
 from upscaler.services.sweep import sweep
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ HEALTHY_AFTER = 60.0
 PRUNE_SECONDS = 60 * 60
 CLEANUP_SECONDS = 6 * 60 * 60
 TASK_ROW_LIFETIME = timedelta(hours=2)
+IO_SLOTS = 2
+"""So that one slow shop does not hold up everybody's downloads."""
 IO_THREADS = 4
 
 
@@ -89,8 +91,8 @@ class Supervisor:
 
     @classmethod
     def of(cls, queues: list[str], *, with_sweep: bool = True) -> Supervisor:
-        """One child for each queue; for ``cpu`` in the embedded queue one for each slot."""
-        slots = {"cpu": settings.CPU_SLOTS if settings.TASK_BACKEND == "embedded" else 1}
+        """In the embedded queue one child for each slot; Celery's workers have a pool of their own, so one each."""
+        slots = {"cpu": settings.CPU_SLOTS, "io": IO_SLOTS} if settings.TASK_BACKEND == "embedded" else {}
         children = [Child(queue) for queue in queues for _ in range(slots.get(queue, 1))]
         return cls(children=children, with_sweep=with_sweep)
 
@@ -98,6 +100,7 @@ class Supervisor:
         """Start everything, keep it running, and on SIGTERM or SIGINT end when each job at hand has ended."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
+        _guarded("temporary folders", remove_left_folders)
         chores = _chores() if self.with_sweep else []
         while not self._stop.is_set():
             for child in self.children:

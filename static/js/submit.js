@@ -100,6 +100,7 @@ const files = kept
     });
 
 function filesChanged() {
+  document.getElementById("problems").replaceChildren(); // they were about what is no longer chosen
   const some = this.items.length > 0;
   for (const way of [ways.url, ways.result]) {
     way.hidden = way.disabled = some;

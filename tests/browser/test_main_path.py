@@ -46,6 +46,7 @@ def drop(page: Page, *files: tuple[str, bytes]) -> None:
     """Drop files on the page as a person does from a folder."""
     import base64
 
+    page.wait_for_load_state()
     content = [[name, "image/jpeg", base64.b64encode(data).decode()] for name, data in files]
     page.evaluate(DROP, [content, "[data-well]"])
 

@@ -72,6 +72,8 @@ class Engine(Protocol):
 
     name: str
     """As stored with each upscale: ``local`` or ``uwear``."""
+    without_effect: frozenset[str]
+    """Settings that the engine takes but does not use; the page says so."""
     queue: str
     """The queue that ``advance`` belongs on: ``cpu`` for heavy work here, ``io`` for talking to others."""
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
+import time
 from datetime import datetime, timedelta
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from django.utils import timezone
 
@@ -20,6 +23,8 @@ FIELDS = {
     "previews": ("before_preview", "after_preview"),
 }
 """Which fields may name a file of each folder."""
+WORK_PREFIX = "upscaler-work-"
+"""How the working folders of `work` begin."""
 KEPT_FOR = timedelta(hours=48)
 """Longer than a link to an upload lives, so that nothing is taken from under an order."""
 
@@ -38,6 +43,13 @@ def remove_orphans(now: datetime | None = None) -> int:
     if removed:
         logger.info("%s stored files that no upscale names were removed", removed)
     return removed
+
+
+def remove_left_folders() -> None:
+    """Delete the working folders of this machine's workers that were killed longer ago than ``KEPT_FOR``."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{WORK_PREFIX}*"):
+        if folder.is_dir() and time.time() - folder.stat().st_mtime > KEPT_FOR.total_seconds():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_orphans_in(folder: PurePosixPath, before: datetime) -> int:

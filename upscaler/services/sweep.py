@@ -39,7 +39,7 @@ def sweep(now: datetime | None = None) -> int:
 
 
 def _resend(upscale: Upscale) -> bool:
-    logger.warning("upscale %s: no worker has it, its message is sent again", upscale.pk)
+    logger.info("upscale %s: no worker has it, its message is sent again", upscale.pk)
     try:
         submission.enqueue(upscale)
     except Exception:

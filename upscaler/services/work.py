@@ -20,6 +20,7 @@ from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, Finished, Order, Pending, Report
 from upscaler.models import Upscale, media_storage
 from upscaler.services import lifecycle, submission
+from upscaler.services.cleanup import WORK_PREFIX
 from upscaler.services.lifecycle import ClaimLost, Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ def step(upscale_id: int) -> None:
         return
     logger.info("upscale %s: attempt %s begins", upscale.pk, upscale.attempt)
     try:
-        with Heartbeat(upscale) as heartbeat, tempfile.TemporaryDirectory(prefix="upscale-") as folder:
+        with Heartbeat(upscale) as heartbeat, tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
             try:
                 _work(upscale, heartbeat, Path(folder))
             except (EngineError, fetching.FetchError) as error:

@@ -86,7 +86,7 @@ def live(request: TeamRequest) -> HttpResponse:
 
 
 def _mine(request: TeamRequest) -> Any:
-    return Upscale.objects.filter(team=request.team).select_related("created_by")
+    return Upscale.objects.filter(team=request.team).select_related("created_by").prefetch_related("retries")
 
 
 def _filters(request: TeamRequest) -> dict[str, str]:

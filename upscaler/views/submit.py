@@ -16,6 +16,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from upscaler import catalog, images, links
 from upscaler.credits import InsufficientCredits
+from upscaler.engines import get_engine
 from upscaler.forms import UpscaleForm
 from upscaler.models import Upscale
 from upscaler.services import submission
@@ -158,6 +159,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         "models": list(catalog.MODELS.values()),
         "recent_results": recent_results,
         "kept_copy": None,
+        "without_effect": get_engine(settings.ENGINE).without_effect,
         "limits": {
             "result_hours": f"{settings.RESULT_LIFETIME / 3600:g}",
             "max_upload_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,

@@ -35,6 +35,7 @@ class LocalEngine:
     """
 
     name = "local"
+    without_effect = frozenset({"subject_detection", "face_enhancement", "face_enhancement_creativity"})
     queue = "cpu"
 
     def __init__(self, time_limit: float | None = None) -> None:
