@@ -158,6 +158,14 @@ MODELS: dict[str, UpscalingModel] = {
         good_for="People, skin and small or worn pictures. May refine clothing details slightly.",
         settings=(
             Setting(
+                key="upscale_factor",
+                kind="choice",
+                default="4x",
+                label="Enlarge by",
+                help="Width and height are multiplied by this.",
+                choices=tuple(Choice(f"{factor}x") for factor in FACTORS),
+            ),
+            Setting(
                 key="enhance_model",
                 kind="choice",
                 default=HIGH_FIDELITY_V2,
@@ -168,14 +176,6 @@ MODELS: dict[str, UpscalingModel] = {
                     Choice(LOW_RESOLUTION_V2, "Rebuilds detail: for small or blurred pictures"),
                     Choice(HIGH_FIDELITY_V2, "Stays closest to the original: for good pictures"),
                 ),
-            ),
-            Setting(
-                key="upscale_factor",
-                kind="choice",
-                default="4x",
-                label="Enlarge by",
-                help="Width and height are multiplied by this.",
-                choices=tuple(Choice(f"{factor}x") for factor in FACTORS),
             ),
             Setting(
                 key="subject_detection",
