@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,14 +13,14 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.test import Client, override_settings
 from django.utils import timezone
 from PIL import Image
 
 from tests import pictures
 from tests.conftest import Person
-from upscaler import credits, tokens
+from upscaler import tokens
 from upscaler.models import ApiToken, CreditEntry, Membership, Upscale
 from upscaler.services import lifecycle, submission, work
 
@@ -296,73 +295,6 @@ def test_a_failure_says_why_and_gives_back(owner: Person, order: Callable[..., U
     assert (answer["status"], answer["error"]) == ("Error", "The picture could not be fetched.")
     assert answer["generation_results"] == []
     assert owner.balance == 100
-
-
-def test_the_same_request_twice_is_charged_once(owner: Person) -> None:
-    key = {"Idempotency-Key": "season-7/shirt"}
-    first = owner.api("post", "generation-upscale", URL_BODY, **key)
-    second = owner.api("post", "generation-upscale", URL_BODY, **key)
-    assert first.status_code == second.status_code == 200
-    assert first.json() == second.json()
-    assert owner.balance == 99
-    other = owner.api("post", "generation-upscale", {**URL_BODY, "model_name": "topaz"}, **key)
-    assert other.status_code == 422
-    assert other.json()["detail"][0]["type"] == "idempotency_conflict"
-    assert owner.balance == 99
-    assert owner.api("post", "generation-upscale", URL_BODY).json() != first.json()
-
-
-def test_a_repeat_is_answered_even_when_the_credits_are_gone(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = {"Idempotency-Key": "last"}
-    credits.grant(team=owner.team, amount=-99, note="one left")
-    first = owner.api("post", "generation-upscale", URL_BODY, **key).json()
-    assert owner.balance == 0
-    find_repeat = submission.find_repeat
-    answers = iter([None])
-    monkeypatch.setattr(submission, "find_repeat", lambda **given: next(answers, find_repeat(**given)))
-    assert owner.api("post", "generation-upscale", URL_BODY, **key).json() == first
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_same_request_many_times_at_once_is_charged_once(owner: Person) -> None:
-    gate = threading.Barrier(6)
-    answers: list[Any] = []
-
-    def send() -> None:
-        try:
-            gate.wait()
-            answers.append(owner.api("post", "generation-upscale", URL_BODY, **{"Idempotency-Key": "burst"}))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=send) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [answer.status_code for answer in answers] == [200] * 6
-    assert len({answer.json()["generation_id"] for answer in answers}) == 1
-    assert owner.balance == 99
-
-
-def test_an_idempotency_key_belongs_to_its_team(owner: Person, outsider: Person) -> None:
-    key = {"Idempotency-Key": "same"}
-    mine = owner.api("post", "generation-upscale", URL_BODY, **key).json()
-    theirs = outsider.api("post", "generation-upscale", URL_BODY, **key).json()
-    assert mine["generation_id"] != theirs["generation_id"]
-
-
-def test_the_other_of_two_simultaneous_requests_gets_the_first_one_s_answer(
-    owner: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    key = {"Idempotency-Key": "race"}
-    first = owner.api("post", "generation-upscale", URL_BODY, **key).json()
-    find_repeat = submission.find_repeat
-    answers = iter([None])
-    # What the loser of the race sees: nothing yet when it looks, then the unique constraint.
-    monkeypatch.setattr(submission, "find_repeat", lambda **given: next(answers, find_repeat(**given)))
-    assert owner.api("post", "generation-upscale", URL_BODY, **key).json() == first
-    assert owner.balance == 99
 
 
 @override_settings(API_RATE="3/min")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.test import Client
 
-from tests import pictures
 from tests.conftest import Person
+from tests.races import at_once
 from upscaler import credits
 from upscaler.models import CreditEntry, Team, Upscale
 from upscaler.services import lifecycle
@@ -102,32 +101,16 @@ def test_the_audit_finds_what_is_wrong(team: Team, order: Callable[..., Upscale]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_submits_at_the_same_moment_never_overdraw(owner: Person) -> None:
+def test_submits_at_the_same_moment_never_overdraw(owner: Person, upload: Callable[..., Any]) -> None:
     credits.grant(team=owner.team, amount=-95, note="five left")
-    gate = threading.Barrier(12)
-    answers: list[int] = []
 
-    def submit() -> None:
-        try:
-            client = Client(headers={"Authorization": f"Bearer {owner.token}"})
-            gate.wait()
-            link = client.post("/api/v1/uploads", {"file": _file()}).json()["image_url"]
-            body = {"image_url": link, "model_name": "recraft"}
-            answers.append(client.post("/api/v1/generation-upscale", body, "application/json").status_code)
-        finally:
-            connection.close()
+    def submit() -> int:
+        client = Client(headers={"Authorization": f"Bearer {owner.token}"})
+        link = client.post("/api/v1/uploads", {"file": upload()}).json()["image_url"]
+        body = {"image_url": link, "model_name": "recraft"}
+        return client.post("/api/v1/generation-upscale", body, "application/json").status_code
 
-    threads = [threading.Thread(target=submit) for _ in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(12, submit)
     assert sorted(answers) == [200] * 5 + [402] * 7
     assert owner.balance == 0
     assert CreditEntry.objects.filter(kind="charge").count() == 5
-
-
-def _file() -> Any:
-    from django.core.files.uploadedfile import SimpleUploadedFile
-
-    return SimpleUploadedFile("shirt.jpg", pictures.jpeg())

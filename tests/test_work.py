@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
-from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 from PIL import Image
 
-from tests import pictures, webserver
+from tests import pictures
 from tests.conftest import Person
-from upscaler import tasks, workers
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, Finished, Order, Pending
 from upscaler.models import Upscale
-from upscaler.services import cleanup, lifecycle, submission, sweep, work
+from upscaler.services import lifecycle, work
 
 
 def messages(upscale: Upscale) -> list[tuple[str, bool]]:
@@ -114,63 +110,6 @@ def test_progress_is_written_while_the_work_goes_on(
     assert 0 < written[0] < 1
 
 
-def test_a_message_too_many_does_nothing(owner: Person, done: Callable[..., Upscale]) -> None:
-    upscale = done()
-    work.step(upscale.pk)
-    again = Upscale.objects.get(pk=upscale.pk)
-    assert (again.attempt, again.result_file) == (1, upscale.result_file)
-    assert owner.balance == 99
-
-
-def test_only_one_worker_gets_the_claim(order: Callable[..., Upscale]) -> None:
-    upscale = order()
-    assert lifecycle.claim(upscale.pk) is not None
-    assert lifecycle.claim(upscale.pk) is None
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_many_workers_at_once_one_gets_the_claim(order: Callable[..., Upscale]) -> None:
-    upscale = order()
-    gate = threading.Barrier(8)
-    claims: list[Upscale | None] = []
-
-    def claim() -> None:
-        try:
-            gate.wait()
-            claims.append(lifecycle.claim(upscale.pk))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=claim) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len([found for found in claims if found is not None]) == 1
-    assert len(claims) == 8
-
-
-def test_a_worker_that_lost_its_claim_writes_nothing(owner: Person, order: Callable[..., Upscale]) -> None:
-    upscale = order()
-    stale = lifecycle.claim(upscale.pk)
-    assert stale is not None
-    Upscale.objects.filter(pk=upscale.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    fresh = lifecycle.claim(upscale.pk)
-    assert fresh is not None
-    assert (fresh.attempt, fresh.failures) == (2, 1)
-    for write in (
-        lambda: lifecycle.progress(stale, 0.9, "late"),
-        lambda: lifecycle.release(stale, due_in=0),
-        lambda: lifecycle.finish(stale, result_file="x.jpg"),
-        lambda: lifecycle.fail(stale, message="late", code="late"),
-    ):
-        with pytest.raises(lifecycle.ClaimLost):
-            write()
-    fresh.refresh_from_db()
-    assert (fresh.status, fresh.progress, fresh.result_file.name) == ("Ongoing", 0.0, "")
-    assert owner.balance == 99
-
-
 def test_the_work_stops_when_its_claim_is_lost(
     order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,31 +126,10 @@ def test_the_work_stops_when_its_claim_is_lost(
     assert (upscale.attempt, upscale.status) == (99, "Ongoing")
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_lease_is_kept_alive_while_the_work_goes_on(order: Callable[..., Upscale]) -> None:
-    upscale = lifecycle.claim(order().pk)
-    assert upscale is not None
-    before = upscale.lease_until
-    renewed = threading.Event()
-    update = lifecycle._held
-
-    def noted(row: Upscale) -> Any:
-        renewed.set()
-        return update(row)
-
-    with override_settings(LEASE_SECONDS=0.3), pytest.MonkeyPatch.context() as patched:
-        patched.setattr(lifecycle, "_held", noted)
-        Upscale.objects.filter(pk=upscale.pk).update(lease_until=before - timedelta(hours=1))
-        with lifecycle.Heartbeat(upscale) as heartbeat:
-            assert renewed.wait(10)
-        assert heartbeat.lost is False
-    assert Upscale.objects.get(pk=upscale.pk).lease_until > before - timedelta(hours=1)
-
-
 def test_a_passing_failure_is_tried_again_later(owner: Person, order: Callable[..., Upscale], engine: Any) -> None:
     upscale = order()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(engine, "advance", _raising(EngineError("Busy.", code="busy", permanent=False)))
+        patched.setattr(engine, "advance", raising(EngineError("Busy.", code="busy", permanent=False)))
         work.step(upscale.pk)
     upscale.refresh_from_db()
     assert (upscale.status, upscale.failures, upscale.lease_until) == ("Ongoing", 1, None)
@@ -226,7 +144,7 @@ def test_a_message_too_many_does_not_cut_a_pause_short(
     order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upscale = order()
-    monkeypatch.setattr(engine, "advance", _raising(EngineError("Busy.", code="busy", permanent=False)))
+    monkeypatch.setattr(engine, "advance", raising(EngineError("Busy.", code="busy", permanent=False)))
     for _ in range(4):
         work.step(upscale.pk)
     upscale.refresh_from_db()
@@ -234,19 +152,11 @@ def test_a_message_too_many_does_not_cut_a_pause_short(
     assert len(messages(upscale)) == 1
 
 
-def test_what_was_released_can_t_be_held_on_to(order: Callable[..., Upscale]) -> None:
-    upscale = lifecycle.claim(order().pk)
-    assert upscale is not None
-    lifecycle.release(upscale, due_in=0)
-    assert lifecycle._held(upscale).update(lease_until=timezone.now() + timedelta(hours=1)) == 0
-    assert lifecycle.claim(upscale.pk) is not None
-
-
 def test_a_failure_that_does_not_pass_ends_in_error(
     owner: Person, order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upscale = order()
-    monkeypatch.setattr(engine, "advance", _raising(EngineError("Busy.", code="busy", permanent=False)))
+    monkeypatch.setattr(engine, "advance", raising(EngineError("Busy.", code="busy", permanent=False)))
     with override_settings(MAX_FAILURES=3):
         for _ in range(5):
             step(upscale)
@@ -259,7 +169,7 @@ def test_a_permanent_failure_ends_at_once(
     owner: Person, order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upscale = order()
-    monkeypatch.setattr(engine, "advance", _raising(EngineError("Never.", code="never", permanent=True)))
+    monkeypatch.setattr(engine, "advance", raising(EngineError("Never.", code="never", permanent=True)))
     work.step(upscale.pk)
     upscale.refresh_from_db()
     assert (upscale.status, upscale.error_code, upscale.attempt) == ("Error", "never", 1)
@@ -270,27 +180,13 @@ def test_a_fault_of_our_own_is_not_shown_in_its_words(
     owner: Person, order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upscale = order()
-    monkeypatch.setattr(engine, "advance", _raising(ZeroDivisionError("/secret/path")))
+    monkeypatch.setattr(engine, "advance", raising(ZeroDivisionError("/secret/path")))
     with override_settings(MAX_FAILURES=2):
         step(upscale)
         step(upscale)
     upscale.refresh_from_db()
     assert (upscale.status, upscale.error_code) == ("Error", "internal")
     assert "secret" not in upscale.error_message
-    assert owner.balance == 100
-
-
-def test_a_picture_that_kills_its_worker_ends_in_error(owner: Person, order: Callable[..., Upscale]) -> None:
-    upscale = order()
-    with override_settings(MAX_FAILURES=3):
-        for attempt in (1, 2, 3):
-            assert lifecycle.claim(upscale.pk) is not None, attempt
-            # What is left of a worker that died: a lease that nobody keeps alive.
-            Upscale.objects.filter(pk=upscale.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-        assert lifecycle.claim(upscale.pk) is None
-    upscale.refresh_from_db()
-    assert (upscale.status, upscale.error_code) == ("Error", "gave_up")
-    assert "stopped 3 times" in upscale.error_message
     assert owner.balance == 100
 
 
@@ -356,64 +252,12 @@ def test_a_submit_puts_one_message_on_the_right_queue(
     assert messages(Upscale.objects.latest("pk")) == [("io", False)]
 
 
-def test_a_queue_that_is_away_loses_nothing(
-    owner: Person, monkeypatch: pytest.MonkeyPatch, upload: Callable[..., Any], django_capture_on_commit_callbacks: Any
-) -> None:
-    with pytest.MonkeyPatch.context() as patched, django_capture_on_commit_callbacks(execute=True):
-        patched.setattr(type(tasks.advance), "enqueue", _raising(OSError("the broker is away")))
-        assert owner.submit(image=upload()).status_code == 302
-    upscale = Upscale.objects.get()
-    assert messages(upscale) == []
-    assert sweep.sweep(timezone.now() + timedelta(minutes=1)) == 1
-    assert messages(upscale) == [("cpu", False)]
-
-
-def test_the_sweep_finds_a_lost_message_and_waits_longer_each_time(order: Callable[..., Upscale]) -> None:
-    upscale = order()
-    now = timezone.now()
-    assert sweep.sweep(now) == 0, "a fresh message has its grace"
-    at = now + submission.SWEEP_GRACE + timedelta(seconds=1)
-    waits = []
-    for _ in range(4):
-        assert sweep.sweep(at) == 1
-        assert sweep.sweep(at) == 0
-        due = Upscale.objects.get(pk=upscale.pk).due_at
-        waits.append((due - at).total_seconds())
-        at = due
-    assert waits == [30, 60, 120, 240]
-    assert len(messages(upscale)) == 4
-
-
-def test_the_sweep_leaves_a_live_lease_alone_and_finds_a_dead_one(order: Callable[..., Upscale]) -> None:
-    upscale = lifecycle.claim(order().pk)
-    assert upscale is not None
-    assert sweep.sweep(upscale.lease_until - timedelta(seconds=1)) == 0
-    assert sweep.sweep(upscale.lease_until + timedelta(seconds=1)) == 1
-
-
-def test_a_sweep_while_the_queue_is_away_loses_no_time(order: Callable[..., Upscale]) -> None:
-    rows = [order(), order()]
-    at = timezone.now() + timedelta(minutes=1)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(type(tasks.advance), "enqueue", _raising(OSError("the broker is away")))
-        assert sweep.sweep(at) == 0
-        assert sweep.sweep(at) == 0
-    assert sweep.sweep(at) == 2
-    assert [row.resends for row in Upscale.objects.all()] == [1, 1]
-    assert [messages(row) for row in rows] == [[("cpu", False)], [("cpu", False)]]
-
-
-def test_the_sweep_leaves_ended_work_alone(done: Callable[..., Upscale]) -> None:
-    done()
-    assert sweep.sweep(timezone.now() + timedelta(days=30)) == 0
-
-
 def test_trying_again_is_a_new_upscale_of_the_same_source(
     owner: Person, order: Callable[..., Upscale], engine: Any
 ) -> None:
     failed = order(model_name="topaz", upscale_factor="2x")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(engine, "advance", _raising(EngineError("Never.", code="never", permanent=True)))
+        patched.setattr(engine, "advance", raising(EngineError("Never.", code="never", permanent=True)))
         work.step(failed.pk)
     answer = owner.client.post(f"/upscales/{failed.pk}/retry/")
     again = Upscale.objects.latest("pk")
@@ -443,62 +287,13 @@ def test_trying_again_twice_makes_one_upscale(owner: Person, order: Callable[...
     assert owner.client.post(f"/upscales/{failed.pk}/retry/")["Location"] != first["Location"]
 
 
-def test_files_that_nobody_ordered_are_removed_after_two_days(
-    owner: Person, done: Callable[..., Upscale], upload: Callable[..., Any], tmp_path: Any
-) -> None:
-    with override_settings(MEDIA_ROOT=str(tmp_path)):
-        upscale = done()
-        owner.submit(generation_result_id=str(upscale.result_id))
-        kept = {path for path in tmp_path.rglob("*") if path.is_file()}
-        headers = {"Authorization": f"Bearer {owner.token}"}
-        assert owner.client.post("/api/v1/uploads", {"file": upload()}, headers=headers).status_code == 201
-        assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == len(kept) + 2
-        assert cleanup.remove_orphans(timezone.now() + timedelta(hours=47)) == 0
-        assert cleanup.remove_orphans(timezone.now() + timedelta(hours=49)) == 2
-        assert {path for path in tmp_path.rglob("*") if path.is_file()} == kept
-
-
-def test_a_source_that_was_fetched_in_vain_is_not_left_behind(owner: Person, tmp_path: Any) -> None:
-    with webserver.serving({"/a.jpg": webserver.body(pictures.jpeg())}) as host:
-        with override_settings(FETCH_ALLOW_HOSTS=[host], MEDIA_ROOT=str(tmp_path)):
-            owner.submit(image_url=f"http://{host}/a.jpg")
-            upscale = Upscale.objects.get()
-            with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(lifecycle, "record", _raising(lifecycle.ClaimLost(upscale.pk)))
-                work.step(upscale.pk)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
-def test_ended_messages_are_pruned_and_those_of_a_dead_worker_closed(order: Callable[..., Upscale]) -> None:
-    rows = [DBTaskResult.objects.get(pk=tasks.advance.enqueue(order().pk).id) for _ in range(3)]
-    rows[0].set_successful(None)
-    rows[1].claim("cpu-dead")
-    workers.fail_task_rows_of("cpu-dead")
-    rows[1].refresh_from_db()
-    assert rows[1].status == "FAILED"
-    with time_machine.travel(timezone.now() + timedelta(minutes=1)):
-        workers.prune_task_rows()
-    assert list(DBTaskResult.objects.values_list("pk", flat=True)) == [rows[2].pk]
-
-
-def test_files_of_a_refused_submit_are_not_left_behind(
-    owner: Person, upload: Callable[..., Any], tmp_path: Any
-) -> None:
-    with override_settings(MEDIA_ROOT=str(tmp_path)), pytest.MonkeyPatch.context() as patched:
-        patched.setattr(submission.credits, "charge", _raising(OSError(28, "No space left on device")))
-        answer = owner.submit(image=upload())
-    assert answer.status_code == 422
-    assert "Nothing was charged" in answer.content.decode()
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
 def test_the_thumbnail_of_a_waiting_picture_is_its_source(order: Callable[..., Upscale]) -> None:
     upscale = order(content=pictures.jpeg((900, 300)))
     with upscale.thumbnail.open() as file:
         assert Image.open(io.BytesIO(file.read())).size == (640, 213)
 
 
-def _raising(error: Exception) -> Callable[..., Any]:
+def raising(error: Exception) -> Callable[..., Any]:
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise error
 

@@ -1,0 +1,74 @@
+"""The local engine with its real child process, and what its tests measure pictures with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from tests import pictures
+from upscaler import catalog
+from upscaler.engines.base import Order
+from upscaler.engines.local.engine import LocalEngine
+
+FAITHFUL = {"enhance_model": "High Fidelity V2"}
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[LocalEngine]:
+    engine = LocalEngine()
+    yield engine
+    engine.close()
+
+
+Enlarge = Callable[..., Image.Image]
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> Callable[..., Order]:
+    def make(content: bytes, model: str = "topaz", **settings: Any) -> Order:
+        source, work = tmp_path / "source", tmp_path / "work"
+        source.write_bytes(content)
+        return Order(1, model, {**catalog.MODELS[model].defaults, **settings}, source, work)
+
+    return make
+
+
+@pytest.fixture
+def enlarge(engine: LocalEngine, order: Callable[..., Order]) -> Enlarge:
+    """The result of a whole job, opened."""
+
+    def run(content: bytes, model: str = "topaz", factor: str = "2x", **settings: Any) -> Image.Image:
+        if model == "topaz":
+            settings["upscale_factor"] = factor
+        finished = engine.advance(order(content, model, **settings), lambda fraction, text: None)
+        result = Image.open(finished.path)
+        assert (result.format, result.size) == (finished.format, (finished.width, finished.height))
+        result.load()
+        return result
+
+    return run
+
+
+def crop(name: str = "astronaut", box: tuple[int, int, int, int] = (170, 60, 266, 156)) -> Image.Image:
+    """A detail of a photograph at its own size: a face, by default."""
+    return pictures.photograph(name).crop(box)
+
+
+def png(picture: Image.Image, **options: Any) -> bytes:
+    return pictures.encoded(picture, "PNG", **options)
+
+
+def decibels(one: Image.Image, other: Image.Image, margin: int = 0) -> float:
+    """PSNR of two pictures, without a margin of pixels at their edges."""
+    inside = (slice(margin, -margin or None),) * 2
+    difference = np.asarray(one, np.float64)[inside] - np.asarray(other, np.float64)[inside]
+    return float(10 * np.log10(255**2 / (difference**2).mean()))
+
+
+# Sizes

@@ -1,0 +1,173 @@
+"""The child process: warm between jobs, killed, too slow, cancelled, orphaned."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests import pictures
+from tests.local_engine.conftest import crop, png
+from upscaler.engines.base import EngineError, Finished, Order
+from upscaler.engines.local import networks, tiles
+from upscaler.engines.local.engine import LocalEngine
+
+pytestmark = pytest.mark.engine
+
+
+def watched(engine: LocalEngine, order: Order) -> tuple[Finished, list[float]]:
+    seen: list[float] = []
+    return engine.advance(order, lambda fraction, text: seen.append(fraction)), seen
+
+
+def test_progress_rises_after_every_tile(engine: LocalEngine, order: Callable[..., Order]) -> None:
+    wide = pictures.photograph(size=(700, 60))
+    finished, seen = watched(engine, order(png(wide), "recraft"))
+    expected = tiles.count(60, 700, networks.CUNET) + tiles.count(120, 1400, networks.PHOTO)
+    assert len(seen) > expected > 5
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    assert finished.made_with["networks"] == ["waifu2x-cunet", "waifu2x-photo"]
+
+
+def test_the_child_stays_warm_between_jobs(engine: LocalEngine, order: Callable[..., Order]) -> None:
+    watched(engine, order(pictures.jpeg((16, 16))))
+    pid = engine.child_pid
+    watched(engine, order(pictures.jpeg((16, 16))))
+    assert engine.child_pid == pid
+
+
+class Lost(Exception):
+    """What a report raises when another worker has taken the job over."""
+
+
+def test_a_killed_child_costs_one_attempt_only(engine: LocalEngine, order: Callable[..., Order]) -> None:
+    def kill(fraction: float, text: str) -> None:
+        assert engine.child_pid is not None
+        os.kill(engine.child_pid, signal.SIGKILL)
+
+    with pytest.raises(EngineError) as caught:
+        engine.advance(order(pictures.jpeg((120, 120)), enhance_model="Standard V2"), kill)
+    assert (caught.value.code, caught.value.permanent) == ("engine_crashed", False)
+    assert watched(engine, order(pictures.jpeg((16, 16))))[0].width == 64
+
+
+def test_a_job_past_its_time_is_stopped(order: Callable[..., Order]) -> None:
+    engine = LocalEngine(time_limit=0.01)
+    with pytest.raises(EngineError) as caught:
+        engine.advance(order(pictures.jpeg((64, 64)), "recraft"), lambda fraction, text: None)
+    assert (caught.value.code, caught.value.permanent) == ("too_slow", True)
+    assert engine.child_pid is None
+
+
+def test_what_report_raises_stops_the_work(engine: LocalEngine, order: Callable[..., Order]) -> None:
+    seen = []
+
+    def lost(fraction: float, text: str) -> None:
+        seen.append(fraction)
+        raise Lost
+
+    work = order(pictures.jpeg((900, 60)), "recraft")
+    with pytest.raises(Lost):
+        engine.advance(work, lost)
+    assert len(seen) == 1
+    assert not list(work.work_dir.iterdir())
+    assert watched(engine, order(pictures.jpeg((16, 16))))[0].width == 64
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", pictures.jpeg((300, 300))[:9000], png(crop())[:2000]])
+def test_an_unreadable_file(engine: LocalEngine, order: Callable[..., Order], content: bytes) -> None:
+    with pytest.raises(EngineError) as caught:
+        engine.advance(order(content), lambda fraction, text: None)
+    assert (caught.value.code, caught.value.permanent) == ("unreadable", True)
+
+
+def test_two_threads_take_turns(engine: LocalEngine, order: Callable[..., Order], tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    one = order(pictures.jpeg((20, 20)))
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [replace(one, work_dir=tmp_path / str(number)) for number in range(3)]
+        results = list(pool.map(lambda job: watched(engine, job)[0], jobs))
+    assert [result.path.parent.name for result in results] == ["0", "1", "2"]
+
+
+PARENT = """
+import os, signal, sys
+from pathlib import Path
+from upscaler import catalog
+from upscaler.engines.base import Order
+from upscaler.engines.local.engine import LocalEngine
+
+engine = LocalEngine()
+
+def report(fraction, text):
+    print(engine.child_pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+settings = catalog.MODELS["topaz"].defaults | {"enhance_model": "Standard V2"}
+engine.advance(Order(1, "topaz", settings, Path(sys.argv[1]), Path(sys.argv[2])), report)
+"""
+
+
+def test_the_child_does_not_outlive_its_parent(order: Callable[..., Order]) -> None:
+    work = order(pictures.jpeg((150, 150)))
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, work.source_path, work.work_dir], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert parent.wait(30) == -signal.SIGKILL
+    try:
+        process = os.pidfd_open(child)
+    except ProcessLookupError:
+        return
+    assert select.select([process], [], [], 30)[0], "the child is still there"
+
+
+def test_the_child_ignores_a_stop_and_keeps_stdout_clean(order: Callable[..., Order]) -> None:
+    work = order(pictures.jpeg((40, 40)), "recraft")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "upscaler.engines.local"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    request = {
+        "source": str(work.source_path),
+        "output_dir": str(work.work_dir),
+        "model_name": "recraft",
+        "settings": {},
+    }
+    replies = []
+    for number in (1, 2):
+        child.stdin.write(json.dumps({"id": number, **request}) + "\n")
+        child.stdin.flush()
+        while "finished" not in (reply := json.loads(child.stdout.readline())):
+            replies.append(reply)
+        child.send_signal(signal.SIGTERM)
+        child.send_signal(signal.SIGINT)
+    assert all("progress" in reply for reply in replies)
+    child.stdin.close()
+    assert child.wait(30) == 0
+    assert child.stdout.read() == ""
+
+
+def test_openvino_comes_without_its_telemetry_and_the_child_without_django() -> None:
+    code = """
+import sys
+import upscaler.engines.local.worker
+assert sys.modules["openvino_telemetry"] is None
+assert not [name for name in sys.modules if name.partition(".")[0] == "django"]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# The parts

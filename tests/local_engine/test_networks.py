@@ -1,0 +1,101 @@
+"""The parts inside: networks, tiles, resampling, recipes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import pictures
+from tests.local_engine.conftest import crop
+from upscaler import catalog
+from upscaler.engines.local import networks, recipe, tiles
+from upscaler.engines.local.resample import LANCZOS, apply, taps
+from upscaler.engines.local.strength import Strength
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def warm() -> networks.Networks:
+    return networks.Networks()
+
+
+def whole(source: np.ndarray, network: networks.Network, warm: networks.Networks) -> np.ndarray:
+    height, width = source.shape[:2]
+    result = np.full((height * network.scale, width * network.scale, 3), np.nan, np.float32)
+    for block in tiles.enlarge(source, network, warm):
+        assert np.isnan(result[block.area]).all(), "two blocks overlap"
+        result[block.area] = block.pixels
+    return result
+
+
+def test_tiles_give_what_the_whole_picture_gives(warm: networks.Networks) -> None:
+    source = np.asarray(pictures.photograph().crop((150, 60, 310, 200)))
+    tiled = whole(source, replace(networks.PHOTO, tile=80), warm)
+    assert np.abs(tiled - whole(source, networks.PHOTO, warm)).max() < 0.01
+
+
+def test_cunet_s_tiles_differ_by_little_and_without_a_line(warm: networks.Networks) -> None:
+    # CUNet weighs its channels by their mean over the tile, so tiles cannot be quite equal to the whole.
+    source = np.asarray(pictures.photograph().crop((150, 60, 310, 200)))
+    tiled, at_once = whole(source, replace(networks.CUNET, tile=132), warm), whole(source, networks.CUNET, warm)
+    error = tiled - at_once
+    assert np.abs(error).mean() < 0.5
+    steps = np.abs(np.diff(error, axis=1)).mean(axis=(0, 2))
+    assert steps.max() < 4 * np.median(steps) + 0.25
+
+
+def test_a_tile_that_nobody_wants_is_not_run(warm: networks.Networks) -> None:
+    share = np.zeros((60, 300), np.float32)
+    share[:, 280:] = 1
+    strength = Strength(share)
+    asked = []
+
+    def wanted(rows: slice, columns: slice) -> bool:
+        asked.append(strength.anywhere(rows, columns))
+        return asked[-1]
+
+    source = np.asarray(pictures.photograph(size=(300, 60)))
+    blocks = list(tiles.enlarge(source, replace(networks.PHOTO, tile=80), warm, wanted))
+    assert asked == [False] * (len(asked) - 1) + [True]
+    assert not blocks[0].pixels.any()
+    assert blocks[-1].pixels.any()
+    grown = strength.within(slice(0, 60), slice(200, 300), 2)
+    assert isinstance(grown, np.ndarray)
+    assert (grown.shape, grown.min(), grown.max()) == ((120, 200, 1), 0, 1)
+
+
+@pytest.mark.parametrize(("size", "to"), [(40, 60), (120, 40), (31, 93)])
+def test_rectangles_resampled_by_matrices_are_what_pillow_makes_of_the_whole(size: int, to: int) -> None:
+    values = np.asarray(pictures.photograph("chelsea", (size, size)).convert("L"), np.float32)
+    expected = np.asarray(Image.fromarray(values).resize((to, to), Image.Resampling.LANCZOS))
+    parts = []
+    for start, stop in ((0, to // 3), (to // 3, to)):
+        first, rows = taps(LANCZOS, start, stop, size, to)
+        _, columns = taps(LANCZOS, 0, to, size, to)
+        parts.append(apply(rows, values[None, first : first + rows.shape[1]], columns)[0])
+    inner = slice(10, -10)
+    assert np.abs(np.vstack(parts) - expected)[inner, inner].max() < 0.01
+
+
+@pytest.mark.parametrize("quality", [30, 50, 75, 90, 95])
+def test_the_quality_of_a_jpeg_is_read_from_its_tables(quality: int, tmp_path: Path) -> None:
+    from upscaler.engines.local import picture
+
+    path = tmp_path / "a.jpg"
+    path.write_bytes(pictures.encoded(crop(), "JPEG", quality=quality))
+    found = picture.load(path).jpeg_quality
+    assert found is not None
+    assert abs(found - quality) <= 1
+
+
+def test_a_recipe_for_every_choice_of_the_catalog() -> None:
+    for mode in catalog.MODELS["topaz"].setting("enhance_model").values:  # type: ignore[union-attr]
+        for factor in (2, 4, 6):
+            made = recipe.recipe("topaz", {"enhance_model": mode, "upscale_factor": f"{factor}x"}, None)
+            assert (made.factor, made.work_factor) == (factor, min(factor, 4))
+            assert (made.restoring is None) == (mode == "High Fidelity V2")

@@ -1,0 +1,185 @@
+"""What comes out: real photographs through the real child process and the real networks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import pictures
+from tests.local_engine.conftest import FAITHFUL, SRGB, Enlarge, crop, decibels, png
+from upscaler.engines.base import Order
+from upscaler.engines.local.engine import LocalEngine
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.mark.parametrize("factor", [2, 4, 6])
+@pytest.mark.parametrize("size", [(48, 40), (37, 61), (1, 1), (1, 300), (300, 2), (7, 5)])
+def test_every_factor_is_exact_to_the_pixel(enlarge: Enlarge, size: tuple[int, int], factor: int) -> None:
+    result = enlarge(png(pictures.photograph(size=size)), factor=f"{factor}x")
+    assert result.size == (size[0] * factor, size[1] * factor)
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_the_restoring_network_is_exact_to_the_pixel_too(enlarge: Enlarge, factor: int) -> None:
+    result = enlarge(png(crop(box=(200, 80, 223, 97))), factor=f"{factor}x", enhance_model="Standard V2")
+    assert result.size == (23 * factor, 17 * factor)
+
+
+def test_recraft_is_always_four_times(enlarge: Enlarge) -> None:
+    assert enlarge(pictures.jpeg((33, 21)), "recraft").size == (132, 84)
+
+
+# Quality
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+@pytest.mark.parametrize("factor", [2, 4])
+def test_a_photograph_comes_out_better_than_by_bicubic(enlarge: Enlarge, name: str, factor: int) -> None:
+    truth = pictures.photograph(name).crop((100, 50, 292, 242))
+    small = truth.resize((192 // factor, 192 // factor), Image.Resampling.BICUBIC)
+    bicubic = small.resize(truth.size, Image.Resampling.BICUBIC)
+    result = enlarge(png(small), factor=f"{factor}x", **FAITHFUL)
+    assert decibels(result, truth, 8) > decibels(bicubic, truth, 8) + (0.5 if name == "chelsea" else 1.5)
+
+
+def test_the_blocks_of_a_worn_jpeg_are_cleaned(enlarge: Enlarge) -> None:
+    truth = pictures.photograph("coffee").crop((100, 50, 292, 242))
+    small = truth.resize((96, 96), Image.Resampling.BICUBIC)
+    worn = pictures.encoded(small, "JPEG", quality=40)
+    bicubic = Image.open(io.BytesIO(worn)).resize(truth.size, Image.Resampling.BICUBIC)
+    assert decibels(enlarge(worn, **FAITHFUL), truth, 8) > decibels(bicubic, truth, 8) + 0.8
+
+
+@pytest.mark.parametrize(("quality", "network"), [(95, "denoise0"), (75, "denoise1"), (40, "photo-denoise3")])
+def test_the_cleaning_follows_the_quality_in_the_file(
+    engine: LocalEngine, order: Callable[..., Order], quality: int, network: str
+) -> None:
+    content = pictures.encoded(crop(box=(0, 0, 24, 24)), "JPEG", quality=quality)
+    made = engine.advance(order(content, "recraft"), lambda fraction, text: None).made_with
+    assert made["networks"][0].endswith(network)
+    assert made["precision"] in ("f32", "bf16")
+
+
+@pytest.mark.parametrize("mode", ["High Fidelity V2", "Low Resolution V2"])
+def test_shrunk_back_it_is_the_source_again(enlarge: Enlarge, mode: str) -> None:
+    source = crop(box=(170, 60, 234, 124))
+    result = enlarge(png(source), factor="4x", enhance_model=mode)
+    again = result.resize(source.size, Image.Resampling.BOX)
+    assert decibels(again, source) > (40 if mode == "High Fidelity V2" else 30)
+    drift = np.asarray(again, float).mean((0, 1)) - np.asarray(source, float).mean((0, 1))
+    assert np.abs(drift).max() < 0.5
+
+
+@pytest.mark.parametrize("mode", ["High Fidelity V2", "Low Resolution V2"])
+def test_white_stays_white(enlarge: Enlarge, mode: str) -> None:
+    product = Image.new("RGB", (64, 64), "white")
+    product.paste(crop(box=(180, 80, 212, 112)), (16, 16))
+    result = np.asarray(enlarge(png(product), factor="4x", enhance_model=mode))
+    outside = np.ones(result.shape[:2], bool)
+    outside[14 * 4 : 50 * 4, 14 * 4 : 50 * 4] = False
+    assert (result[outside] == 255).all()
+
+
+def test_the_restoring_share_grows_with_the_enhancement(enlarge: Enlarge) -> None:
+    content = png(crop(box=(190, 80, 230, 120)))
+    faithful, standard, rebuilt = (
+        enlarge(content, enhance_model=mode) for mode in ("High Fidelity V2", "Standard V2", "Low Resolution V2")
+    )
+    assert decibels(faithful, standard) > decibels(faithful, rebuilt)
+
+
+# What a picture carries
+
+
+def test_transparency_is_kept_without_a_halo(enlarge: Enlarge) -> None:
+    yy, xx = np.mgrid[:64, :64]
+    inside = (xx - 32) ** 2 + (yy - 32) ** 2 < 20**2
+    pixels = np.zeros((64, 64, 4), np.uint8)
+    pixels[inside] = (200, 120, 40, 255)
+    pixels[~inside] = (0, 255, 0, 0)
+    result = np.asarray(enlarge(png(Image.fromarray(pixels)), factor="4x"))
+    yy, xx = np.mgrid[:256, :256]
+    distance = np.hypot(xx - 129.5, yy - 129.5)
+    assert (result[distance > 90][:, 3] == 0).all()
+    assert (result[distance < 70][:, 3] == 255).all()
+    visible = result[result[..., 3] > 0][:, :3].astype(int)
+    assert np.abs(visible - (200, 120, 40)).max() <= 3
+
+
+def test_a_palette_with_a_transparent_colour(enlarge: Enlarge) -> None:
+    picture = Image.open(io.BytesIO(pictures.cut_out())).convert("RGBA")
+    palette = picture.convert("P", palette=Image.Palette.ADAPTIVE)
+    transparent = palette.getpixel((0, 0))
+    result = enlarge(png(palette, transparency=transparent))
+    assert (result.mode, result.getpixel((0, 0))[3]) == ("RGBA", 0)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "1", "I;16"])
+def test_grey_stays_grey(enlarge: Enlarge, mode: str) -> None:
+    grey = crop().convert("L")
+    sixteen_bits = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    source = sixteen_bits if mode == "I;16" else grey.convert(mode)
+    result = enlarge(png(source))
+    assert result.mode == ("LA" if mode == "LA" else "L")
+    if mode != "1":
+        again = result.getchannel(0).resize(grey.size, Image.Resampling.BOX)
+        assert decibels(again, grey) > 38
+
+
+def test_sixteen_bits_of_colour(enlarge: Enlarge, tmp_path: Path) -> None:
+    skimage_io = pytest.importorskip("tifffile")
+    source = crop()
+    skimage_io.imwrite(tmp_path / "deep.tif", np.asarray(source.convert("L")).astype(np.uint16) * 257)
+    result = enlarge((tmp_path / "deep.tif").read_bytes())
+    assert (result.format, result.mode) == ("PNG", "L")
+    assert decibels(result.resize(source.size, Image.Resampling.BOX), source.convert("L")) > 38
+
+
+def test_cmyk_becomes_rgb_in_the_same_colours(enlarge: Enlarge) -> None:
+    source = crop().convert("CMYK")
+    result = enlarge(pictures.encoded(source, "JPEG", quality=95))
+    assert (result.format, result.mode) == ("JPEG", "RGB")
+    assert decibels(result.resize(source.size, Image.Resampling.BOX), source.convert("RGB")) > 28
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_the_camera_s_turn_is_made_once(enlarge: Enlarge, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = orientation, "A camera"
+    source = crop(box=(170, 60, 218, 92))
+    result = enlarge(pictures.encoded(source, "JPEG", quality=95, exif=exif.tobytes()))
+    turn = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_270, 8: Image.Transpose.ROTATE_90}[orientation]
+    upright = source.transpose(turn)
+    assert result.size == (upright.width * 2, upright.height * 2)
+    assert decibels(result.resize(upright.size, Image.Resampling.BOX), upright) > 28
+    assert result.getexif().get(0x0112, 1) == 1
+    assert result.getexif()[0x010F] == "A camera"
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
+def test_profile_and_format_are_kept(enlarge: Enlarge, format_name: str) -> None:
+    content = pictures.encoded(crop(box=(170, 60, 202, 92)), format_name, icc_profile=SRGB, dpi=(300, 300))
+    result = enlarge(content)
+    assert result.format == format_name
+    assert result.info["icc_profile"] == SRGB
+    if format_name != "WEBP":  # which has no place for it
+        assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+@pytest.mark.parametrize("format_name", ["TIFF", "BMP", "GIF"])
+def test_other_formats_become_png(enlarge: Enlarge, format_name: str) -> None:
+    assert enlarge(pictures.encoded(crop(box=(0, 0, 16, 16)), format_name)).format == "PNG"
+
+
+def test_a_webp_that_grows_too_long_becomes_png(enlarge: Enlarge) -> None:
+    strip = pictures.photograph(size=(4100, 2))
+    assert enlarge(pictures.encoded(strip, "WEBP"), "recraft").format == "PNG"
+
+
+# The child process

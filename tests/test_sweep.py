@@ -1,0 +1,121 @@
+"""What is lost is found again, and what nobody needs is removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import override_settings
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from tests import pictures, webserver
+from tests.conftest import Person
+from tests.test_work import messages, raising
+from upscaler import tasks, workers
+from upscaler.models import Upscale
+from upscaler.services import cleanup, lifecycle, submission, sweep, work
+
+
+def test_a_queue_that_is_away_loses_nothing(
+    owner: Person, monkeypatch: pytest.MonkeyPatch, upload: Callable[..., Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    with pytest.MonkeyPatch.context() as patched, django_capture_on_commit_callbacks(execute=True):
+        patched.setattr(type(tasks.advance), "enqueue", raising(OSError("the broker is away")))
+        assert owner.submit(image=upload()).status_code == 302
+    upscale = Upscale.objects.get()
+    assert messages(upscale) == []
+    assert sweep.sweep(timezone.now() + timedelta(minutes=1)) == 1
+    assert messages(upscale) == [("cpu", False)]
+
+
+def test_the_sweep_finds_a_lost_message_and_waits_longer_each_time(order: Callable[..., Upscale]) -> None:
+    upscale = order()
+    now = timezone.now()
+    assert sweep.sweep(now) == 0, "a fresh message has its grace"
+    at = now + submission.SWEEP_GRACE + timedelta(seconds=1)
+    waits = []
+    for _ in range(4):
+        assert sweep.sweep(at) == 1
+        assert sweep.sweep(at) == 0
+        due = Upscale.objects.get(pk=upscale.pk).due_at
+        waits.append((due - at).total_seconds())
+        at = due
+    assert waits == [30, 60, 120, 240]
+    assert len(messages(upscale)) == 4
+
+
+def test_the_sweep_leaves_a_live_lease_alone_and_finds_a_dead_one(order: Callable[..., Upscale]) -> None:
+    upscale = lifecycle.claim(order().pk)
+    assert upscale is not None
+    assert sweep.sweep(upscale.lease_until - timedelta(seconds=1)) == 0
+    assert sweep.sweep(upscale.lease_until + timedelta(seconds=1)) == 1
+
+
+def test_a_sweep_while_the_queue_is_away_loses_no_time(order: Callable[..., Upscale]) -> None:
+    rows = [order(), order()]
+    at = timezone.now() + timedelta(minutes=1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(tasks.advance), "enqueue", raising(OSError("the broker is away")))
+        assert sweep.sweep(at) == 0
+        assert sweep.sweep(at) == 0
+    assert sweep.sweep(at) == 2
+    assert [row.resends for row in Upscale.objects.all()] == [1, 1]
+    assert [messages(row) for row in rows] == [[("cpu", False)], [("cpu", False)]]
+
+
+def test_the_sweep_leaves_ended_work_alone(done: Callable[..., Upscale]) -> None:
+    done()
+    assert sweep.sweep(timezone.now() + timedelta(days=30)) == 0
+
+
+def test_files_that_nobody_ordered_are_removed_after_two_days(
+    owner: Person, done: Callable[..., Upscale], upload: Callable[..., Any], tmp_path: Any
+) -> None:
+    with override_settings(MEDIA_ROOT=str(tmp_path)):
+        upscale = done()
+        owner.submit(generation_result_id=str(upscale.result_id))
+        kept = {path for path in tmp_path.rglob("*") if path.is_file()}
+        headers = {"Authorization": f"Bearer {owner.token}"}
+        assert owner.client.post("/api/v1/uploads", {"file": upload()}, headers=headers).status_code == 201
+        assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == len(kept) + 2
+        assert cleanup.remove_orphans(timezone.now() + timedelta(hours=47)) == 0
+        assert cleanup.remove_orphans(timezone.now() + timedelta(hours=49)) == 2
+        assert {path for path in tmp_path.rglob("*") if path.is_file()} == kept
+
+
+def test_a_source_that_was_fetched_in_vain_is_not_left_behind(owner: Person, tmp_path: Any) -> None:
+    with webserver.serving({"/a.jpg": webserver.body(pictures.jpeg())}) as host:
+        with override_settings(FETCH_ALLOW_HOSTS=[host], MEDIA_ROOT=str(tmp_path)):
+            owner.submit(image_url=f"http://{host}/a.jpg")
+            upscale = Upscale.objects.get()
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(lifecycle, "record", raising(lifecycle.ClaimLost(upscale.pk)))
+                work.step(upscale.pk)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_ended_messages_are_pruned_and_those_of_a_dead_worker_closed(order: Callable[..., Upscale]) -> None:
+    rows = [DBTaskResult.objects.get(pk=tasks.advance.enqueue(order().pk).id) for _ in range(3)]
+    rows[0].set_successful(None)
+    rows[1].claim("cpu-dead")
+    workers.fail_task_rows_of("cpu-dead")
+    rows[1].refresh_from_db()
+    assert rows[1].status == "FAILED"
+    with time_machine.travel(timezone.now() + timedelta(minutes=1)):
+        workers.prune_task_rows()
+    assert list(DBTaskResult.objects.values_list("pk", flat=True)) == [rows[2].pk]
+
+
+def test_files_of_a_refused_submit_are_not_left_behind(
+    owner: Person, upload: Callable[..., Any], tmp_path: Any
+) -> None:
+    with override_settings(MEDIA_ROOT=str(tmp_path)), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(submission.credits, "charge", raising(OSError(28, "No space left on device")))
+        answer = owner.submit(image=upload())
+    assert answer.status_code == 422
+    assert "Nothing was charged" in answer.content.decode()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
