@@ -15,6 +15,7 @@ from PIL import Image
 
 from tests import pictures
 from tests.conftest import Person
+from tests.races import at_once
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, Finished, Order, Pending
 from upscaler.models import Upscale
@@ -269,6 +270,16 @@ def test_trying_again_is_a_new_upscale_of_the_same_source(
     assert (again.status, again.result_width) == ("Done", 96)
     assert owner.balance == 97
     assert owner.client.post(f"/upscales/{again.pk}/retry/").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_clicks_on_try_again_at_once_make_one_upscale(owner: Person, order: Callable[..., Upscale]) -> None:
+    failed = lifecycle.claim(order().pk)
+    assert failed is not None
+    lifecycle.fail(failed, message="It did not work.", code="test")
+    answers = at_once(6, lambda: owner.client.post(f"/upscales/{failed.pk}/retry/")["Location"])
+    assert len(set(answers)) == 1
+    assert owner.balance == 99
 
 
 def test_trying_again_twice_makes_one_upscale(owner: Person, order: Callable[..., Upscale]) -> None:

@@ -139,14 +139,14 @@ def retry(failed: Upscale, *, user: Any) -> Upscale:
 
     Raises credits.InsufficientCredits.
     """
+    open_retries = Upscale.objects.open().filter(retry_of=failed)
+    if (earlier := open_retries.first()) is not None:
+        return earlier
     try:
         return submit([_again(failed)], team=failed.team, user=user)[0]
     except IntegrityError:
         # A constraint allows one open retry: a second click, or a colleague's, got there first.
-        earlier = Upscale.objects.open().filter(retry_of=failed).first()
-        if earlier is None:
-            raise
-        return earlier
+        return open_retries.get()
 
 
 def _again(failed: Upscale) -> NewUpscale:
