@@ -174,3 +174,5 @@ if (!kept) {
 
 watchSending(form, { onsent: (names) => files.sent(names), onleft: () => use("nothing"), onend: refresh });
 refresh();
+// "Enlarge this result further" has chosen for the person, who should see what.
+chosenResult()?.scrollIntoView({ block: "center" });

@@ -148,6 +148,19 @@ def test_a_refusal_keeps_what_was_entered(desk: Desk, open_page: Callable[..., P
     expect(page.locator("#balance")).to_have_attribute("data-balance", str(before - 1))
 
 
+def test_a_result_to_enlarge_further_is_in_sight(desk: Desk, open_page: Callable[..., Page]) -> None:
+    token = desk.token()
+    number = desk.submit(token, pictures.jpeg(), model_name="recraft")
+    desk.wait_for(token, number, "Done")
+    page = open_page(**PHONE)
+    sign_in(page, desk)
+    page.goto(f"{desk.url}/upscales/{number}/")
+    page.get_by_role("link", name="Enlarge this result further").click()
+    chosen = page.locator("[name=generation_result_id]:checked")
+    expect(chosen).to_have_value(str(number))
+    expect(chosen).to_be_in_viewport()
+
+
 def test_signing_in_again_in_another_tab_loses_nothing(desk: Desk, open_page: Callable[..., Page]) -> None:
     page = open_page()
     sign_in(page, desk)
