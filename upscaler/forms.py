@@ -16,7 +16,7 @@ from django.utils import formats, timezone
 
 from upscaler import catalog, fetching, images, links
 from upscaler.credits import counted
-from upscaler.models import BIGGEST_ID, Team, Upscale
+from upscaler.models import BIGGEST_ID, Team, Upscale, result_hours
 from upscaler.services.submission import NewUpscale
 
 SOURCES_IN_WORDS = "upload a file, give the address of a picture, or choose an earlier result"
@@ -125,9 +125,8 @@ class UpscaleForm(forms.Form):
                 code="not_found",
             )
         if not found.is_referable:
-            hours = settings.RESULT_LIFETIME / 3600
             raise ValidationError(
-                f"Result {result_id} could be named for {hours:g} hours, until {_moment(found.expires_at)}. "
+                f"Result {result_id} could be named for {result_hours()} hours, until {_moment(found.expires_at)}. "
                 "The desk still keeps the picture: open it in the history and enlarge our kept copy, "
                 "or upload it.",
                 code="expired",

@@ -24,6 +24,11 @@ def media_storage():
     return storages["default"]
 
 
+def result_hours() -> str:
+    """For how many hours after its completion a ``generation_result_id`` may name a result, as text."""
+    return f"{settings.RESULT_LIFETIME / 3600:g}"
+
+
 class Team(models.Model):
     """People who share a history and a balance of credits."""
 

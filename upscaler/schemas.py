@@ -6,18 +6,16 @@ import json
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from upscaler import catalog, links
-from upscaler.models import Upscale
+from upscaler.models import Upscale, result_hours
 
 SETTINGS_EXAMPLE = {"enhance_model": "Standard V2", "upscale_factor": "2x", "face_enhancement": "true"}
 
 
-HOURS = f"{settings.RESULT_LIFETIME / 3600:g}"
 # What counts as given, as a number or as a map is the form's to say, so that page and API can't differ. The schema
 # tells programs what to send.
 ResultId = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "integer"}, {"const": ""}, {"type": "null"}]})]
@@ -31,7 +29,9 @@ class GenerationUpscaleIn(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    generation_result_id: ResultId = Field(0, description=f"A finished result of your team, at most {HOURS} hours old.")
+    generation_result_id: ResultId = Field(
+        0, description=f"A finished result of your team, at most {result_hours()} hours old."
+    )
     image_url: str | None = Field(
         "", description="The http or https address of a picture, or the link that `uploads` gave you."
     )

@@ -53,7 +53,7 @@ def history(request: TeamRequest) -> HttpResponse:
             "older_url": f"{address}?{urlencode({**chosen, 'before': page[-1].pk})}" if has_older and page else None,
             "filters": filters,
             "statuses": Upscale.Status.choices,
-            "model_choices": [(model.name, model.title) for model in catalog.MODELS.values()],
+            "model_choices": Upscale.MODEL_CHOICES,
             "people": get_user_model().objects.filter(upscales__team=request.team).distinct().order_by("username"),
             "is_filtered": bool(chosen),
             "newest_id": newest_id,
@@ -78,8 +78,8 @@ def live(request: TeamRequest) -> HttpResponse:
     given = map(as_number, request.GET.getlist("id")[:MOST_LIVE_ROWS])
     rows = _mine(request).filter(pk__in=[pk for pk in given if pk is not None])
     if request.GET.get("view") == "upscale":
-        rows = rows.select_related("retry_of", "source_result", "token")
-        return render(request, "history/_live_upscale.html", {**_detail(rows.first()), "oob": True} if rows else {})
+        row = rows.select_related("retry_of", "source_result", "token").first()
+        return render(request, "history/_live_upscale.html", {**_detail(row), "oob": True} if row else {})
     newest = number(request.GET, "newest")
     new_count = _filtered(request, _filters(request)).filter(pk__gt=newest).count() if newest is not None else 0
     return render(request, "history/_live.html", {"rows": rows, "oob": True, "new_count": new_count})

@@ -18,7 +18,7 @@ from upscaler import catalog, images, links
 from upscaler.credits import InsufficientCredits
 from upscaler.engines import get_engine
 from upscaler.forms import UpscaleForm
-from upscaler.models import Upscale
+from upscaler.models import Upscale, result_hours
 from upscaler.services import submission
 from upscaler.services.submission import NewUpscale
 from upscaler.views.query import number
@@ -161,7 +161,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         "kept_copy": None,
         "without_effect": get_engine(settings.ENGINE).without_effect,
         "limits": {
-            "result_hours": f"{settings.RESULT_LIFETIME / 3600:g}",
+            "result_hours": result_hours(),
             "max_upload_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,
             "max_upload_bytes": settings.MAX_UPLOAD_BYTES,
             "max_files": settings.MAX_FILES,
