@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,4 +72,23 @@ def decibels(one: Image.Image, other: Image.Image, margin: int = 0) -> float:
     return float(10 * np.log10(255**2 / (difference**2).mean()))
 
 
-# Sizes
+@dataclass(frozen=True)
+class Shrunk:
+    """A picture made smaller in floating point numbers: Pillow's 8-bit way rounds twice, which costs 51 dB at 2x."""
+
+    pixels: np.ndarray
+
+    def psnr(self, source: Image.Image) -> float:
+        return float(10 * np.log10(255**2 / max(1e-9, np.square(self.pixels - np.asarray(source, np.float64)).mean())))
+
+    def drift(self, source: Image.Image) -> float:
+        """The largest shift of a colour channel's mean, in levels of 255."""
+        return float(np.abs(self.pixels.mean((0, 1)) - np.asarray(source, np.float64).mean((0, 1))).max())
+
+
+def shrunk(picture: Image.Image, size: tuple[int, int], kernel: Image.Resampling) -> Shrunk:
+    channels = [
+        Image.fromarray(np.asarray(channel, np.float32)).resize(size, kernel)
+        for channel in picture.convert("RGB").split()
+    ]
+    return Shrunk(np.stack([np.asarray(channel, np.float64) for channel in channels], axis=2))

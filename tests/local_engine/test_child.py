@@ -168,6 +168,3 @@ assert sys.modules["openvino_telemetry"] is None
 assert not [name for name in sys.modules if name.partition(".")[0] == "django"]
 """
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-# The parts

@@ -14,17 +14,15 @@ from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from upscaler.engines.base import EngineError, Report
 from upscaler.engines.local import finish, picture, tiles
 from upscaler.engines.local.networks import Network, Networks
 from upscaler.engines.local.picture import Picture
 from upscaler.engines.local.recipe import Recipe, recipe
+from upscaler.engines.local.resample import BOX
+from upscaler.engines.local.samples import Floats, Samples, to_floats, to_samples
 from upscaler.engines.local.strength import Strength
-
-Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 FINISH_COST, SAVE_COST = 0.2, 0.15
 """Seconds for a megapixel of output, as the networks' costs are."""
@@ -103,62 +101,68 @@ class _Steps:
         self._networks = networks
         self._folder = folder
         self._report = report
+        self._strength = Strength(plan.strength)
+        self._shrink = BOX
         self._done = 0.0
         self._total = self._cost()
 
-    def enlarge(self) -> Bytes:
+    def enlarge(self) -> Samples:
         """The picture at the factor that the networks reach: RGB, (height, width, 3)."""
         work = self._source.pixels
-        for network in self._plan.passes:
+        for number, network in enumerate(self._plan.passes):
             work = self._passed(work, network)
+            if number == 0 and self._plan.keep is not finish.Keep.COLOUR:
+                self._shrink = finish.likely_shrink(self._source.pixels, work)
         if self._plan.restoring is not None:
             self._mix_in(work, self._plan.restoring)
         return work
 
-    def _passed(self, before: Bytes, network: Network) -> Bytes:
+    def _passed(self, before: Samples, network: Network) -> Samples:
         height, width = before.shape[:2]
         after = self._canvas(height * network.scale, width * network.scale, 3)
         for block in tiles.enlarge(before, network, self._networks):
-            after[block.area] = _rounded(block.pixels)
+            after[block.area] = to_samples(block.pixels, after.dtype)
             self._advance(block.pixels, network.cost, "Enlarging")
         return after
 
-    def _mix_in(self, work: Bytes, network: Network) -> None:
+    def _mix_in(self, work: Samples, network: Network) -> None:
         """Move ``work`` towards what the restoring network makes of the source, as far as the plan's strength says."""
         shrink = network.scale // self._plan.work_factor
-        strength = Strength(self._plan.strength)
+        strength = self._strength
         for block in tiles.enlarge(self._source.pixels, network, self._networks, strength.anywhere):
             restored = _averaged(block.pixels, shrink)
             rows, columns = (_divided(part, shrink) for part in block.area)
             top, left = (_divided(part, network.scale) for part in block.area)
             share = strength.within(top, left, self._plan.work_factor)
-            faithful = work[rows, columns].astype(np.float32)
-            work[rows, columns] = _rounded(faithful + share * (restored - faithful))
+            faithful = to_floats(work[rows, columns])
+            work[rows, columns] = to_samples(faithful + share * (restored - faithful), work.dtype)
             self._advance(block.pixels, network.cost, "Rebuilding detail")
 
-    def finish(self, work: Bytes) -> Bytes:
+    def finish(self, work: Samples) -> Samples:
         """The picture at its exact size in the source's colours, laid out as ``picture.save`` takes it."""
         source, factor = self._source, self._plan.factor
         channels = (1 if source.grey else 3) + (source.alpha is not None)
         canvas = self._canvas(source.height * factor, source.width * factor, 4 if channels == 3 else channels)
-        for rows, columns in finish.squares(source.height, source.width):
-            pixels = finish.locked(source.pixels, work, rows, columns, factor)
-            area = slice(rows.start * factor, rows.stop * factor), slice(columns.start * factor, columns.stop * factor)
+        finishing = finish.Finish(source.pixels, work, factor, self._plan.keep, self._shrink)
+        for area in finish.squares(source.height, source.width):
+            pixels = finishing.square(area, self._strength.within(*finishing.reach(area), 1))
+            rows, columns = (slice(part.start * factor, part.stop * factor) for part in area)
             if source.grey:
-                canvas[(*area, 0)] = _rounded(pixels.mean(axis=2))
+                canvas[rows, columns, 0] = to_samples(pixels.mean(axis=2), canvas.dtype)
             else:
-                canvas[(*area, slice(3))] = _rounded(pixels)
+                canvas[rows, columns, :3] = to_samples(pixels, canvas.dtype)
             if source.alpha is not None:
-                canvas[(*area, -1)] = _rounded(finish.enlarged_alpha(source.alpha, rows, columns, factor))
+                canvas[rows, columns, -1] = to_samples(finish.enlarged_alpha(source.alpha, area, factor), canvas.dtype)
             self._advance(pixels, FINISH_COST, "Matching colours")
         return canvas
 
-    def _canvas(self, height: int, width: int, channels: int) -> Bytes:
+    def _canvas(self, height: int, width: int, channels: int) -> Samples:
         """An array for a whole picture, in a file without a name: it goes with the array, or with the process."""
         with TemporaryFile(dir=self._folder) as file:
             # Without its room reserved, a full disk would end the process at some later write.
-            os.posix_fallocate(file.fileno(), 0, height * width * channels)
-            return np.memmap(file, np.uint8, "r+", shape=(height, width, channels))
+            kind = self._source.pixels.dtype
+            os.posix_fallocate(file.fileno(), 0, height * width * channels * kind.itemsize)
+            return np.memmap(file, kind, "r+", shape=(height, width, channels))
 
     def _advance(self, pixels: Floats, cost: float, text: str) -> None:
         self._done += cost * pixels.shape[0] * pixels.shape[1]
@@ -174,10 +178,6 @@ class _Steps:
         if plan.restoring is not None:
             total += plan.restoring.cost * plan.restoring.scale**2
         return pixels * (total + (FINISH_COST + SAVE_COST) * plan.factor**2)
-
-
-def _rounded(values: Floats) -> Bytes:
-    return (values.clip(0, 255) + 0.5).astype(np.uint8)
 
 
 def _divided(part: slice, times: int) -> slice:

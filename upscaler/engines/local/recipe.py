@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from upscaler import catalog
+from upscaler.engines.local.finish import Keep
 from upscaler.engines.local.networks import (
     CUNET,
     CUNET_DENOISE_0,
@@ -29,6 +30,9 @@ STRENGTH = {
 }
 """How much of the restoring expert is mixed in, where the whole picture is treated alike."""
 
+JPEG_CLEAN_FROM = 95
+"""From here on a JPEG's brightness is kept in every pixel: 0.04 dB more at quality 98, none lost at 95, 0.1 at 92. Not
+its colours, which most JPEGs hold at half the size: that would lose 0.4 dB at 95."""
 JPEG_GOOD_FROM, JPEG_WORN_BELOW = 83, 70
 """JPEG qualities between which the cleaning networks change places.
 
@@ -57,6 +61,8 @@ class Recipe:
     restoring: Network | None
     strength: float
     """The share of the restoring network, from 0 to 1."""
+    keep: Keep
+    """What of the source has to stay where the restoring network adds nothing."""
 
     @property
     def work_factor(self) -> int:
@@ -80,7 +86,7 @@ def recipe(model_name: str, settings: Mapping[str, Any], jpeg_quality: int | Non
     factor = catalog.factor(model_name, settings)
     passes = (_first_pass(jpeg_quality),) if factor == 2 else (_first_pass(jpeg_quality), PHOTO)
     strength = 0.0 if model_name == catalog.RECRAFT else STRENGTH[settings["enhance_model"]]
-    return Recipe(factor, passes, X4PLUS if strength else None, strength)
+    return Recipe(factor, passes, X4PLUS if strength else None, strength, _kept(jpeg_quality))
 
 
 def _first_pass(jpeg_quality: int | None) -> Network:
@@ -90,3 +96,10 @@ def _first_pass(jpeg_quality: int | None) -> Network:
     if jpeg_quality >= JPEG_GOOD_FROM:
         return CUNET_DENOISE_0
     return PHOTO_DENOISE_3 if jpeg_quality < JPEG_WORN_BELOW else CUNET_DENOISE_1
+
+
+def _kept(jpeg_quality: int | None) -> Keep:
+    """To keep all of a worn JPEG would bring its blocks back."""
+    if jpeg_quality is None:
+        return Keep.DETAIL
+    return Keep.BRIGHTNESS if jpeg_quality >= JPEG_CLEAN_FROM else Keep.COLOUR

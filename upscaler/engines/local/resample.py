@@ -31,8 +31,14 @@ def gaussian(sigma: float) -> Kernel:
     return Kernel(lambda x: np.exp(-0.5 * (x / sigma) ** 2), 3 * sigma)
 
 
+def _cubic(x: Doubles) -> Doubles:
+    near, far = 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))
+
+
 BOX = Kernel(lambda x: np.where(np.abs(x) < 0.5, 1.0, 0.0), 0.5)
 TRIANGLE = Kernel(lambda x: np.maximum(0.0, 1 - np.abs(x)), 1.0)
+CUBIC = Kernel(lambda x: _cubic(np.abs(x)), 2.0)
 LANCZOS = Kernel(lambda x: np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0), 3.0)
 BLUR = gaussian(3.0)
 

@@ -10,16 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from upscaler.engines.local.networks import Network, Networks
+from upscaler.engines.local.networks import Means, Network, Networks
 from upscaler.engines.local.resample import reflected
-
-Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
+from upscaler.engines.local.samples import Floats, Samples, to_floats
 
 STEP = 8
 """Tiles grow in steps, so that pictures of nearly one size share a compiled network. CUNet needs a multiple of 4."""
+PROBE, PROBES = 64, 3
+"""Side of the squares from which a picture's channel means are taken, and how many there are along each side of it."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def count(height: int, width: int, network: Network) -> int:
 
 
 def enlarge(
-    source: Bytes,
+    source: Samples,
     network: Network,
     networks: Networks,
     wanted: Callable[[slice, slice], bool] = lambda rows, columns: True,
@@ -80,12 +79,14 @@ def enlarge(
     """The blocks of ``source``, RGB (height, width, 3), enlarged by ``network``: row by row, one for each tile.
 
     Before a tile is run, ``wanted`` is asked with its rows and columns in the source. Where it says no, the network is
-    spared and that tile counts as black: for callers that give those pixels no weight.
+    spared and that tile counts as black: for callers that give those pixels no weight. It is spared, too, where all of
+    a tile is of one colour, which stays as it is.
     """
     height, width = source.shape[:2]
     down, across = Axis.cut(height, network), Axis.cut(width, network)
     scale = network.scale
     ramp = _smoothstep(network.feather * scale)
+    means = _means(source, network, networks) if network.pools and down.count * across.count > 1 else ()
     above: list[Floats] = []
     for row in range(down.count):
         top, bottom = down.start(row), down.stop(row)
@@ -94,10 +95,13 @@ def enlarge(
         for column in range(across.count):
             left, right = across.start(column), across.stop(column)
             rows, columns = slice(top, min(top + down.core, height)), slice(left, min(left + across.core, width))
-            if wanted(rows, columns):
-                tile = networks.run(network, _with_border(source, top, left, down.core, across.core, network.crop))
-            else:
+            pixels = _with_border(source, top, left, down.core, across.core, network.crop)
+            if not wanted(rows, columns):
                 tile = np.zeros((down.core * scale, across.core * scale, 3), np.float32)
+            elif (pixels == pixels[0, 0]).all():
+                tile = np.full((down.core * scale, across.core * scale, 3), to_floats(pixels[0, 0]))
+            else:
+                tile = networks.run(network, to_floats(pixels), means)
             if beside is not None:
                 tile[:, : len(ramp)] = _fade(beside, tile[:, : len(ramp)], ramp[None, :, None])
             beside = tile[:, (right - left) * scale :][:, : len(ramp)].copy()
@@ -107,6 +111,21 @@ def enlarge(
             below.append(visible[(bottom - top) * scale :][: len(ramp)].copy())
             yield Block(top * scale, left * scale, visible[: (bottom - top) * scale])
         above = below
+
+
+def _means(source: Samples, network: Network, networks: Networks) -> Means:
+    """The channel means for all tiles of a picture: each taking its own, they would differ where they meet."""
+    height, width = source.shape[:2]
+    squares = [
+        _with_border(source, top, left, PROBE, PROBE, network.crop)
+        for top in _spread(height)
+        for left in _spread(width)
+    ]
+    return networks.means(network, to_floats(np.stack(squares)))
+
+
+def _spread(length: int) -> list[int]:
+    return [max(0, round((length - PROBE) * number / (PROBES - 1))) for number in range(PROBES)]
 
 
 def _smoothstep(length: int) -> Floats:
@@ -120,7 +139,7 @@ def _fade(before: Floats, after: Floats, ramp: Floats) -> Floats:
     return faded
 
 
-def _with_border(source: Bytes, top: int, left: int, height: int, width: int, border: int) -> Bytes:
+def _with_border(source: Samples, top: int, left: int, height: int, width: int, border: int) -> Samples:
     """A rectangle of ``source`` and what is around it, mirrored where the picture ends."""
     rows = np.arange(top - border, top + height + border)
     columns = np.arange(left - border, left + width + border)
