@@ -106,6 +106,19 @@ def test_white_stays_white(enlarge: Enlarge, mode: str) -> None:
     assert (result[outside] == 255).all()
 
 
+@pytest.mark.parametrize("pure", [0, 255])
+def test_white_and_black_stay_so_up_to_a_soft_edge(enlarge: Enlarge, pure: int) -> None:
+    size = 96
+    yy, xx = np.mgrid[: size * 4, : size * 4]
+    share = np.clip((150 - np.hypot(xx - 192, yy - 192)) / 6 + 0.5, 0, 1)[..., None]
+    garment = np.asarray(pictures.photograph("coffee", (size * 4, size * 4)), np.float64)
+    truth = Image.fromarray((garment * share + pure * (1 - share) + 0.5).astype(np.uint8))
+    source = truth.resize((size, size), Image.Resampling.BICUBIC)
+    result = np.asarray(enlarge(png(source), factor="4x", **FAITHFUL))
+    background = (np.asarray(source) == pure).all(axis=2).repeat(4, axis=0).repeat(4, axis=1)
+    assert (result[background] == pure).all(axis=1).mean() > 0.999
+
+
 def test_the_restoring_share_grows_with_the_enhancement(enlarge: Enlarge) -> None:
     content = png(crop(box=(190, 80, 230, 120)))
     faithful, standard, rebuilt = (
