@@ -10,8 +10,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -83,11 +84,24 @@ X4PLUS = Network(
 )
 
 
+@dataclass(frozen=True)
+class Detector:
+    """A network that looks at a small copy of the picture and says where something is. It makes no pixels."""
+
+    name: str
+    package: str
+    """The Python package whose folder holds the weights; it is never imported."""
+    file: str
+    side: int
+    """The height and width of its input."""
+
+
 class Networks:
     """Compiles networks when they are first needed and keeps the last few. Not for several threads at once."""
 
     def __init__(self) -> None:
         self._compiled: OrderedDict[tuple[str, int, int], ov.InferRequest] = OrderedDict()
+        self._detectors: dict[str, ov.CompiledModel] = {}
 
     @cached_property
     def _core(self) -> ov.Core:
@@ -126,6 +140,32 @@ class Networks:
             return result[edge:-edge, edge:-edge]
         return result
 
+    def detect(self, detector: Detector, planes: Floats) -> list[Floats]:
+        """What ``detector`` says of ``planes``, (3, side, side): its outputs in the order of the file, in f32.
+
+        Raises EngineError where the weights are missing or the detector cannot be compiled.
+        """
+        if detector.name not in self._detectors:
+            self._detectors[detector.name] = self._compile_detector(detector)
+        outputs = self._detectors[detector.name](planes[None])
+        return [np.array(outputs[number]) for number in range(len(outputs))]
+
+    def _compile_detector(self, detector: Detector) -> ov.CompiledModel:
+        spec = find_spec(detector.package)
+        if spec is None or not spec.submodule_search_locations:
+            raise EngineError(
+                f"The detector {detector.name} is not installed here. "
+                "Please ask your administrator to install requirements-weights.txt.",
+                code="engine_setup",
+                permanent=True,
+            )
+        try:
+            model = self._core.read_model(Path(next(iter(spec.submodule_search_locations))) / detector.file)
+            model.reshape([1, 3, detector.side, detector.side])
+            return self._core.compile_model(model, "CPU", self._options("f32"))
+        except (OSError, RuntimeError) as error:
+            raise _unloadable(detector.name) from error
+
     def _request(self, network: Network, height: int, width: int) -> ov.InferRequest:
         key = (network.name, height, width)
         if key in self._compiled:
@@ -140,22 +180,25 @@ class Networks:
         stem = _weights(network)
         try:
             model = ncnn.read(stem.with_suffix(".param"), stem.with_suffix(".bin"), height, width)
-            return self._core.compile_model(
-                model,
-                "CPU",
-                {
-                    "INFERENCE_PRECISION_HINT": self.precision,
-                    "INFERENCE_NUM_THREADS": self.threads,
-                    "NUM_STREAMS": 1,
-                    "PERFORMANCE_HINT": "LATENCY",
-                },
-            )
+            return self._core.compile_model(model, "CPU", self._options(self.precision))
         except (OSError, ValueError, RuntimeError) as error:
-            raise EngineError(
-                f"The network {network.name} could not be loaded on this machine. Please tell your administrator.",
-                code="engine_setup",
-                permanent=True,
-            ) from error
+            raise _unloadable(network.name) from error
+
+    def _options(self, precision: Precision) -> dict[str, Any]:
+        return {
+            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_NUM_THREADS": self.threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+
+
+def _unloadable(name: str) -> EngineError:
+    return EngineError(
+        f"The network {name} could not be loaded on this machine. Please tell your administrator.",
+        code="engine_setup",
+        permanent=True,
+    )
 
 
 def _weights(network: Network) -> Path:
