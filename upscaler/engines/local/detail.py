@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 
 CELL = 16
 """Side of the squares whose detail is told apart, in source pixels."""
-STRIP = 32 * CELL
+STRIP = 16 * CELL
 """Source rows that are looked at in one go."""
 BORDER = CELL
 """Source rows and columns around a strip that the filters reach into; a multiple of 4, the coarsest octave's pixel."""
