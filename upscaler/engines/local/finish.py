@@ -111,10 +111,12 @@ class Finish:
         """One square of the result, exactly ``factor`` times the source.
 
         ``changed``: from 0 to 1, how far the detail is meant to differ from the source's, as a number or for each
-        source pixel of ``reach(area)``. Gives (factor * rows, factor * columns, 3), from 0 to 255, unrounded.
+        source pixel of ``reach(area)``, (rows, columns, 1). Gives (factor * rows, factor * columns, 3), from 0 to 255, unrounded.
         """
         source, enlarged, down, across = self._read(area)
-        kept = (1 - changed) * (self._keep is not Keep.COLOUR)
+        kept = np.atleast_3d(np.asarray(1 - changed, np.float32)).transpose(2, 0, 1)
+        if self._keep is Keep.COLOUR:
+            kept = np.zeros_like(kept)
         difference = self._difference(source, enlarged)
         colour = _resampled(difference, BLUR, 1, 1)
         enlarged = self._corrected(enlarged, colour + kept * self._detail(difference - colour))

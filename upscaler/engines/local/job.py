@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from upscaler.engines.base import EngineError, Report
-from upscaler.engines.local import finish, picture, tiles
+from upscaler.engines.local import finish, focus, picture, tiles
 from upscaler.engines.local.networks import Network, Networks
 from upscaler.engines.local.picture import Picture
 from upscaler.engines.local.recipe import Recipe, recipe
@@ -70,7 +70,10 @@ def run(
     path = output_dir / f"result.{ENDINGS[written]}"
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
-        steps = _Steps(loaded, plan, networks, output_dir, report)
+        aimed = focus.find(loaded, plan, networks, report)
+        if aimed.strength.is_zero:
+            plan = replace(plan, restoring=None)
+        steps = _Steps(loaded, plan, aimed.strength, networks, output_dir, report)
         picture.save(steps.finish(steps.enlarge()), path, written, loaded)
     except OSError as error:
         raise EngineError(
@@ -86,22 +89,28 @@ def run(
         ) from error
     report(1.0, "Ready")
     seconds = round(time.monotonic() - began, 1)
-    made_with = {"networks": plan.networks, "precision": networks.precision, "seconds": seconds}
-    if plan.restoring is not None:
-        made_with["strength"] = plan.strength
+    made_with = {"networks": plan.networks, "precision": networks.precision, "seconds": seconds, **aimed.found}
     return Result(str(path), written, width, height, made_with)
 
 
 class _Steps:
     """The steps of one job, which share the source, the plan and the progress."""
 
-    def __init__(self, source: Picture, plan: Recipe, networks: Networks, folder: Path, report: Report) -> None:
+    def __init__(
+        self,
+        source: Picture,
+        plan: Recipe,
+        strength: Strength,
+        networks: Networks,
+        folder: Path,
+        report: Report,
+    ) -> None:
         self._source = source
         self._plan = plan
+        self._strength = strength
         self._networks = networks
         self._folder = folder
         self._report = report
-        self._strength = Strength(plan.strength)
         self._shrink = BOX
         self._done = 0.0
         self._total = self._cost()
@@ -126,14 +135,13 @@ class _Steps:
         return after
 
     def _mix_in(self, work: Samples, network: Network) -> None:
-        """Move ``work`` towards what the restoring network makes of the source, as far as the plan's strength says."""
+        """Move ``work`` towards what the restoring network makes of the source, as far as the strength says."""
         shrink = network.scale // self._plan.work_factor
-        strength = self._strength
-        for block in tiles.enlarge(self._source.pixels, network, self._networks, strength.anywhere):
+        for block in tiles.enlarge(self._source.pixels, network, self._networks, self._strength.anywhere):
             restored = _averaged(block.pixels, shrink)
             rows, columns = (_divided(part, shrink) for part in block.area)
             top, left = (_divided(part, network.scale) for part in block.area)
-            share = strength.within(top, left, self._plan.work_factor)
+            share = self._strength.within(top, left, self._plan.work_factor)
             faithful = to_floats(work[rows, columns])
             work[rows, columns] = to_samples(faithful + share * (restored - faithful), work.dtype)
             self._advance(block.pixels, network.cost, "Rebuilding detail")

@@ -47,6 +47,8 @@ class Command(BaseCommand):
             f"{target}: {made.format}, {made.width // factor}x{made.height // factor} -> {made.width}x{made.height}, "
             f"{', '.join(made.made_with['networks'])}, {made.made_with['precision']}, {made.made_with['seconds']} s"
         )
+        for note in made.made_with.get("notes", []):
+            self.stdout.write(note)
 
     def _enlarge(self, source: Path, target: Path, model_name: str, settings: dict[str, Any]) -> Finished:
         asked = FORMATS.get(target.suffix.lower())
