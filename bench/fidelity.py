@@ -19,9 +19,15 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
 SHRUNK_PSNR, SHRUNK_COLOUR = 55, 0.3
-WHITE, NEAR = 0.999, 4
-"""The share of white that must stay white; and how many source pixels from the product count as its edge."""
+WHITE = 0.999
+"""The share of white that must stay white."""
+NEAR = (0, 1, 4)
+"""Source pixels from the product that may count as its edge."""
+CUT_OUT = 252
+"""Pixels of a cut-out's side."""
 SEAM = 2.0
+SEAM_PHOTOGRAPH = "mug"
+"""The largest of the photographs that is no coarse JPEG."""
 SEAM_SHIFT, SEAM_EDGE = 100, 40
 """Source pixels by which the second picture is cut shorter, and from its rim that are not compared."""
 PRECISION_PSNR = 50
@@ -54,17 +60,18 @@ def run() -> str:
             "### White stays white",
             "",
             f"Ovals cut from {len(PHOTOGRAPHS)} photographs, with soft edges, on white. Of the result's pixels whose "
-            f"source pixel is pure white: how many are exactly 255 in all channels; and of those more than {NEAR} "
-            "source pixels away from the oval.",
+            "source pixel is pure white: how many are exactly 255 in all channels; then of those only that are some "
+            f"source pixels away from the oval. Sources have {CUT_OUT} × {CUT_OUT} pixels: a larger picture has less "
+            "edge for its area, and a larger share.",
             "",
             _white(engine),
             "",
             "### Seams",
             "",
-            f"A picture of several tiles, and the same picture without its first {SEAM_SHIFT} rows and columns, so "
-            "that its tiles meet elsewhere. Where both show the same, their difference should be smooth: the largest "
-            "step is that of the row or column across which it changes most, on average along that line; inside is "
-            "the median of all lines. In levels of 255.",
+            f"A photograph of several tiles ({SEAM_PHOTOGRAPH}), and the same without its first {SEAM_SHIFT} rows and "
+            "columns, so that its tiles meet elsewhere. Where both show the same, their difference should be smooth: "
+            "the largest step is that of the row or column across which it changes most, on average along that line; "
+            "inside is the median of all lines. In levels of 255.",
             "",
             _seams(engine),
             "",
@@ -101,29 +108,31 @@ def _white(engine: LocalEngine) -> str:
     rows = []
     for title, model, chosen in (*FAITHFUL, *MIXED):
         factor = _factor(chosen)
-        kept = {"all": [0, 0], "far": [0, 0]}
+        kept = dict.fromkeys(NEAR, 0)
+        total = dict.fromkeys(NEAR, 0)
         for source in _cut_outs():
             result = enlarging.enlarge(engine, source, model, **chosen)
             white = (np.asarray(source) == 255).all(axis=2)
             stays = (result == 255).all(axis=2)
-            for name, area in (("all", white), ("far", _eroded(white, NEAR))):
-                large = area.repeat(factor, 0).repeat(factor, 1)
-                kept[name][0] += int(stays[large].sum())
-                kept[name][1] += int(large.sum())
-        share = {name: count / total for name, (count, total) in kept.items()}
-        goal = f"{WHITE:.1%}: {verdict(100 * share['all'], 100 * WHITE)}"
-        rows.append([title, f"{share['all']:.3%}", f"{share['far']:.3%}", goal])
-    return table(["", "all of the white", "away from the edge", "goal"], rows)
+            for near in NEAR:
+                large = _eroded(white, near).repeat(factor, 0).repeat(factor, 1)
+                kept[near] += int(stays[large].sum())
+                total[near] += int(large.sum())
+        shares = [kept[near] / total[near] for near in NEAR]
+        goal = f"{WHITE:.1%}: {verdict(100 * shares[0], 100 * WHITE)}"
+        rows.append([title, *(f"{share:.3%}" for share in shares), goal])
+    return table(["", "all of the white", *(f"over {near} px away" for near in NEAR[1:]), "goal, for all"], rows)
 
 
 def _cut_outs() -> Iterator[Image.Image]:
-    """Photographs cut to an oval with a soft edge on white, 126 × 126 pixels: small products as shops show them."""
+    """Photographs cut to an oval with a soft edge on white: small products as shops show them."""
+    large = CUT_OUT * 4
+    mask = Image.new("L", (large, large))
+    ImageDraw.Draw(mask).ellipse((large // 6, large // 10, large - large // 6, large - large // 10), fill=255)
+    mask = mask.resize((CUT_OUT, CUT_OUT), Image.Resampling.BOX)
     for photograph in PHOTOGRAPHS:
-        picture = photographs.clean_source(photograph, 4).resize((126, 126), Image.Resampling.BICUBIC)
-        mask = Image.new("L", (4 * 126, 4 * 126))
-        ImageDraw.Draw(mask).ellipse((80, 50, 4 * 126 - 80, 4 * 126 - 50), fill=255)
-        sheet = Image.new("RGB", picture.size, "white")
-        sheet.paste(picture, mask=mask.resize(picture.size, Image.Resampling.BOX))
+        sheet = Image.new("RGB", mask.size, "white")
+        sheet.paste(photographs.truth(photograph).resize(mask.size, Image.Resampling.BICUBIC), mask=mask)
         yield sheet
 
 
@@ -139,8 +148,8 @@ def _seams(engine: LocalEngine) -> str:
     rows = []
     for title, model, chosen in SAMPLED:
         factor = _factor(chosen)
-        side = 640 if factor == 2 else 448
-        picture = photographs.mosaic(side, side)
+        side = 592 if factor == 2 else 448
+        picture = photographs.whole(named(SEAM_PHOTOGRAPH)).crop((0, 0, side, side))
         cut = picture.crop((SEAM_SHIFT, SEAM_SHIFT, side, side))
         whole, part = (enlarging.enlarge(engine, source, model, **chosen) for source in (picture, cut))
         shift, edge = SEAM_SHIFT * factor, SEAM_EDGE * factor
