@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 ROUNDS = 5
 PAUSE = 0.3
 """Seconds between two runners: the threads of some wait actively for a while after their work."""
-NCNN_TILES = (0.45, 0.7, 1.0, 1.4)
+NCNN_TILES = (0.6, 1.4)
 """Tile sizes tried with ncnn, as shares of this engine's."""
 NCNN_OPTIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -103,14 +103,18 @@ def _entrants(network: Network) -> tuple[list[Entrant], list[str]]:
 
 def _ncnn(network: Network) -> list[Entrant]:
     usual = rivals.ncnn(network)
-    tiles = sorted({round(share * network.tile / 4) * 4 for share in NCNN_TILES})
+    tiles = {network.tile} | {round(share * network.tile / 4) * 4 for share in NCNN_TILES}
     rates = {tile: _tried(network, usual, tile) for tile in tiles}
     tile = max(rates, key=rates.__getitem__)
-    tried = [rivals.ncnn(network, **options) for options in NCNN_OPTIONS]
-    best = max(tried, key=lambda runner: _tried(network, runner, tile))
+    best, options = rates[tile], NCNN_OPTIONS[0]
+    for others in NCNN_OPTIONS[1:]:
+        # one at a time: each holds gigabytes while it lives
+        rate = _tried(network, rivals.ncnn(network, **others), tile)
+        if rate > best:
+            best, options = rate, others
     entrants = [_entrant(network, usual, network.tile)]
-    if _tried(network, best, tile) > NCNN_CLEARLY * _tried(network, usual, network.tile):
-        entrants.append(_entrant(network, best, tile))
+    if best > NCNN_CLEARLY * rates[network.tile]:
+        entrants.append(_entrant(network, rivals.ncnn(network, **options), tile))
     return entrants
 
 
