@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench import report
 from bench.enlarging import settings
 from bench.photographs import mosaic
-from bench.report import table, verdict
 from upscaler import catalog
 
 PROJECT = Path(__file__).parents[1]
@@ -65,6 +65,7 @@ def run() -> str:
     rows, worked = [], ""
     with TemporaryDirectory() as folder:
         for order in RUNS:
+            report.progress(f"{order.title}, {order.precision}")
             row, precision = _measured(order, Path(folder))
             if order.precision == "auto":
                 worked = precision
@@ -80,7 +81,7 @@ def run() -> str:
             "that enlarges; it counts pages of the canvas files, which the system may write out and take back. The "
             "goals for seconds are set for two cores with AMX.",
             "",
-            table(head, rows),
+            report.table(head, rows),
         ]
     )
 
@@ -112,9 +113,9 @@ def _measured(order: Run, folder: Path) -> tuple[list[str], str]:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode} and said: {said}")
     goals = []
     if order.seconds is not None:
-        goals.append(f"{order.seconds:g} s: {verdict(seconds, order.seconds, at_most=True)}")
+        goals.append(f"{order.seconds:g} s: {report.verdict(seconds, order.seconds, at_most=True)}")
     if order.megabytes is not None:
-        goals.append(f"{order.megabytes:g} MB: {verdict(peak, order.megabytes, at_most=True)}")
+        goals.append(f"{order.megabytes:g} MB: {report.verdict(peak, order.megabytes, at_most=True)}")
     row = [order.title, told[1], f"{seconds:.1f}", told[2], f"{peak:.0f}", "; ".join(goals)]
     return row, told[1]
 

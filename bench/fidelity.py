@@ -11,7 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from bench import enlarging, photographs
 from bench.photographs import PHOTOGRAPHS, named
-from bench.report import table, verdict
+from bench.report import progress, table, verdict
 from upscaler.catalog import HIGH_FIDELITY_V2, LOW_RESOLUTION_V2, RECRAFT, STANDARD_V2, TOPAZ
 from upscaler.engines.local.engine import LocalEngine
 
@@ -84,6 +84,7 @@ def _shrunk_back(engine: LocalEngine) -> str:
     rows = []
     for order in (*FAITHFUL, *MIXED):
         title, model, chosen = order
+        progress(f"shrunk back: {title}")
         psnrs, colours, pixels = [], [], []
         for photograph in PHOTOGRAPHS:
             factor = _factor(chosen)

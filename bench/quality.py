@@ -11,7 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from bench import enlarging, photographs
 from bench.photographs import PHOTOGRAPHS, Photograph
-from bench.report import table, verdict
+from bench.report import progress, table, verdict
 from upscaler.catalog import HIGH_FIDELITY_V2, LOW_RESOLUTION_V2, STANDARD_V2, TOPAZ
 
 Bytes = npt.NDArray[np.uint8]
@@ -63,6 +63,7 @@ def run() -> str:
     with enlarging.engine() as engine:
         # case by case: pictures of one size follow one another and share compiled networks
         for case in CASES:
+            progress(case.title)
             made: dict[str, dict[Photograph, Score]] = {name: {} for name in (*RIVALS, "engine")}
             for photograph in PHOTOGRAPHS:
                 source, truth = case.source(photograph), np.asarray(photographs.truth(photograph))

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench import peak, rivals
+from bench import peak, report, rivals
 from bench.photographs import named, whole
-from bench.report import table
 from upscaler.engines.local.networks import CUNET, PHOTO, X4PLUS, Network
 
 Bytes = npt.NDArray[np.uint8]
@@ -57,7 +56,8 @@ def run() -> str:
     peaks = {}
     for network in (CUNET, PHOTO, X4PLUS):
         entrants, left_out = _entrants(network)
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
+            report.progress(f"{network.name}: round {number + 1} of {ROUNDS}, {len(entrants)} runners")
             for entrant in entrants:
                 entrant.seconds.append(_seconds(entrant.runner, _tile(entrant.tile)))
         flops = 2 * peak.multiply_adds(rivals.model(network, network.tile)) / _megapixels(network, network.tile) / 1e9
@@ -86,6 +86,7 @@ def run() -> str:
 
 def _entrants(network: Network) -> tuple[list[Entrant], list[str]]:
     """Everybody who runs this network here, warmed up, and a line for each who can't."""
+    report.progress(f"{network.name}: warming up, and looking for the best settings of ncnn")
     left_out = []
     auto = rivals.engine(network, "auto")
     entrants = [_entrant(network, auto, network.tile)]
@@ -186,4 +187,4 @@ def _table(entrants: list[Entrant], gflop_per_megapixel: float, peaks: dict[str,
             ]
         )
     head = ["", "tile", "MP/s", "this engine is", "PSNR dB", "GFLOP/s", "of the best matmul"]
-    return table(head, rows)
+    return report.table(head, rows)
