@@ -111,7 +111,8 @@ class Finish:
         """One square of the result, exactly ``factor`` times the source.
 
         ``changed``: from 0 to 1, how far the detail is meant to differ from the source's, as a number or for each
-        source pixel of ``reach(area)``, (rows, columns, 1). Gives (factor * rows, factor * columns, 3), from 0 to 255, unrounded.
+        source pixel of ``reach(area)``, (rows, columns, 1). Gives (factor * rows, factor * columns, 3), from 0 to 255,
+        unrounded.
         """
         source, enlarged, down, across = self._read(area)
         kept = np.atleast_3d(np.asarray(1 - changed, np.float32)).transpose(2, 0, 1)
