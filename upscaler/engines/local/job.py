@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -65,7 +65,7 @@ def run(
     Raises EngineError.
     """
     began = time.monotonic()
-    loaded = picture.load(source)
+    loaded = _in_eight_bits(picture.load(source))
     plan = recipe(model_name, settings, loaded.jpeg_quality)
     width, height = loaded.width * plan.factor, loaded.height * plan.factor
     written = picture.result_format(result_format or loaded.format, width, height)
@@ -73,7 +73,7 @@ def run(
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
         steps = _Steps(loaded, plan, networks, output_dir, report)
-        picture.save(steps.finish(steps.enlarge()), path, written, loaded)
+        picture.save(steps.finish(steps.enlarge()), path, written, loaded, generative=plan.restoring is not None)
     except OSError as error:
         raise EngineError(
             "The enlarged picture could not be stored, probably because the disk is full. Please try again later.",
@@ -140,7 +140,7 @@ class _Steps:
         """The picture at its exact size in the source's colours, laid out as ``picture.save`` takes it."""
         source, factor = self._source, self._plan.factor
         channels = (1 if source.grey else 3) + (source.alpha is not None)
-        canvas = self._canvas(source.height * factor, source.width * factor, 4 if channels == 3 else channels)
+        canvas = self._canvas(source.height * factor, source.width * factor, channels)
         for rows, columns in finish.squares(source.height, source.width):
             pixels = finish.locked(source.pixels, work, rows, columns, factor)
             area = slice(rows.start * factor, rows.stop * factor), slice(columns.start * factor, columns.stop * factor)
@@ -174,6 +174,14 @@ class _Steps:
         if plan.restoring is not None:
             total += plan.restoring.cost * plan.restoring.scale**2
         return pixels * (total + (FINISH_COST + SAVE_COST) * plan.factor**2)
+
+
+def _in_eight_bits(source: Picture) -> Picture:
+    """The steps below work in 8 bits."""
+    if source.pixels.dtype == np.uint8:
+        return source
+    alpha = source.alpha if source.alpha is None else (source.alpha // 257).astype(np.uint8)
+    return replace(source, pixels=((source.pixels.astype(np.uint32) + 128) // 257).astype(np.uint8), alpha=alpha)
 
 
 def _rounded(values: Floats) -> Bytes:
