@@ -45,7 +45,9 @@ class Metadata:
 
 def read(image: Image.Image, *, turned: bool) -> Metadata:
     """Everything that is known of an opened picture. ``turned``: its sides are to change places."""
-    dpi = _dpi(image.info.get("dpi")) or _dpi_in_exif(image)
+    # Of a JPEG without a JFIF resolution, Pillow tells EXIF's for one direction only.
+    told = None if image.format in ("JPEG", "MPO") and not image.info.get("jfif_unit") else image.info.get("dpi")
+    dpi = _dpi(told) or _dpi_in_exif(image)
     if dpi and turned:
         dpi = dpi[1], dpi[0]
     return Metadata(_exif(image), _xmp(image), _iptc(image), dpi)
@@ -76,7 +78,7 @@ def _exif_of_tiff(image: Image.Image) -> bytes | None:
 
 def _as_bytes(value: Any) -> Any:
     """Text as it lay in the file: Pillow reads it as Latin-1, and would write all but ASCII as question marks."""
-    return value.encode("latin-1", "replace") if isinstance(value, str) else value
+    return value.encode("latin-1", "replace") if isinstance(value, str) and not value.isascii() else value
 
 
 def _without_thumbnail(tiff: bytes) -> bytes:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyvips
-from PIL import Image, ImageOps
+from PIL import Image
 
-from upscaler import colours
+from upscaler import pixels as meaning
 from upscaler.engines.base import EngineError
 from upscaler.engines.local.picture import metadata
 from upscaler.engines.local.picture.metadata import Metadata
@@ -26,7 +26,6 @@ UNREADABLE = "unreadable"
 
 LUMINANCE_TABLE_SUM = 3688
 """Sum of the example luminance table in ITU-T T.81, annex K, which libjpeg scales by quality."""
-ORIENTATION = 0x0112
 TURNS: dict[int, Callable[[Deep], Deep]] = {
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
@@ -100,18 +99,22 @@ def _picture(file: Image.Image, path: Path) -> Picture:
     source_format = file.format or "PNG"
     quality = _jpeg_quality(getattr(file, "quantization", None)) if source_format in ("JPEG", "MPO") else None
     is_deep = _has_sixteen_bits(file)
-    # A TIFF reader turns the picture by itself, and forgets the orientation then.
-    orientation = file.getexif().get(ORIENTATION, 1)
+    if source_format == "PNG":
+        # What it says beside its pixels may lie behind them.
+        file.load()
+    orientation = meaning.orientation(file)
+    known = metadata.read(file, turned=orientation in meaning.TURNED)
+    # Reads the pixels of all others; a TIFF's reader turns the picture itself, and forgets the orientation then.
     file.load()
-    known = metadata.read(file, turned=orientation in (5, 6, 7, 8))
-    deep = _deep(path, source_format, orientation, file) if is_deep else None
+    image = meaning.upright(file, 1 if source_format == "TIFF" else orientation)
+    deep = _deep(path, source_format, orientation, image) if is_deep else None
     if deep is not None:
         grey = deep.shape[2] < 3
-        profile = colours.sound_profile(file, "L" if grey else "RGB")
+        profile = meaning.sound_profile(file, "L" if grey else "RGB")
         alpha = deep[..., -1] if deep.shape[2] in (2, 4) else None
-        pixels = np.repeat(deep[..., :1], 3, axis=2) if grey else deep[..., :3]
+        pixels: Pixels = np.repeat(deep[..., :1], 3, axis=2) if grey else deep[..., :3]
     else:
-        image, profile = colours.plain(ImageOps.exif_transpose(file))
+        image, profile = meaning.plain(image)
         grey = image.mode in ("L", "LA")
         alpha = np.asarray(image.getchannel("A")) if image.mode in ("LA", "RGBA") else None
         pixels = np.asarray(image.convert("RGBA").convert("RGB") if alpha is not None else image.convert("RGB"))
@@ -137,27 +140,30 @@ def _has_sixteen_bits(file: Image.Image) -> bool:
         return any(str(tile.args).endswith("16B") for tile in file.tile)  # type: ignore[attr-defined]
     if file.format == "TIFF" and file.mode in ("L", "LA", "RGB", "RGBA", "RGBX", "I;16", "I;16B", "I;16L"):
         return set(_tag(file, BITS_PER_SAMPLE)) == {16}
-    return file.mode in colours.DEEP_GREY
+    return file.mode in meaning.DEEP_GREY
 
 
-def _deep(path: Path, source_format: str, orientation: int, file: Image.Image) -> Deep | None:
-    """Upright pixels in 16 bits, (height, width, 1 to 4); None for a file of which only Pillow can make something."""
+def _deep(path: Path, source_format: str, orientation: int, seen: Image.Image) -> Deep | None:
+    """Upright pixels in 16 bits, (height, width, 1 to 4); None for a file of which only Pillow can make something.
+
+    ``seen`` is what Pillow made of it, upright.
+    """
     if source_format not in ("PNG", "TIFF"):
         return None
-    if file.mode in ("I", "F"):
-        return colours.full_range(np.asarray(file), file.mode)[..., None]
+    if seen.mode in ("I", "F"):
+        return meaning.full_range(np.asarray(seen), seen.mode)[..., None]
     try:
         read = pyvips.Image.pngload if source_format == "PNG" else pyvips.Image.tiffload
         image = read(str(path), access="sequential", fail_on="truncated")
         if image.format != "ushort" or image.bands > 4:
             return None
-        if image.hasalpha() and PREMULTIPLIED in _tag(file, EXTRA_SAMPLES):
+        if image.hasalpha() and PREMULTIPLIED in _tag(seen, EXTRA_SAMPLES):
             image = image.unpremultiply(max_alpha=65535).rint().cast("ushort")
         pixels = image.numpy().reshape(image.height, image.width, image.bands)
     except pyvips.Error:
         return None
     pixels = TURNS.get(orientation, np.asarray)(pixels)
-    return pixels if pixels.shape[1::-1] == ImageOps.exif_transpose(file).size else None
+    return pixels if pixels.shape[1::-1] == seen.size else None
 
 
 def _tag(file: Image.Image, number: int) -> tuple[int, ...]:

@@ -5,19 +5,24 @@ libvips encodes row by row; only WebP needs the whole picture at once.
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pyvips
 
-from upscaler import colours
+from upscaler import pixels
 from upscaler.engines.local.picture import xmp
+from upscaler.engines.local.picture.metadata import Metadata
 from upscaler.engines.local.picture.reading import Picture, Pixels
 
 JPEG_LONGEST, WEBP_LONGEST = 65500, 16383
 """The longest sides that the formats can hold."""
 JPEG_XMP_LONGEST = 60_000
 """Bytes; a JPEG holds XMP in one segment of 64 KiB."""
+PNG_HEAD = 33
+"""Bytes of a PNG's signature and header, behind which everything else may follow."""
 INCH = 25.4
 """Millimetres, by which libvips counts resolution."""
 USUAL_DPI = 72.0
@@ -48,28 +53,48 @@ def save(canvas: Pixels, path: Path, result_format: str, source: Picture, *, gen
 
     Raises OSError.
     """
+    metadata, longest = source.metadata, JPEG_XMP_LONGEST if result_format == "JPEG" else xmp.LONGEST
+    height, width = canvas.shape[:2]
+    packet = xmp.of_result(metadata.xmp, width, height, generative=generative, longest=longest)
+    # libvips makes EXIF data up where there is none; but only in a PNG it has another place for the resolution.
+    keep = "icc:xmp:iptc:exif" if metadata.exif or (result_format != "PNG" and metadata.dpi) else "icc:xmp:iptc"
     try:
-        image, profile = _fitted(_image(canvas, source), result_format, source.profile)
-        _attach(image, result_format, source, profile, generative=generative)
-        match result_format:
-            case "JPEG":
-                image.jpegsave(str(path), Q=95, subsample_mode="off", keep=_kept(result_format, source))
-            case "WEBP":
-                image.webpsave(str(path), Q=95, alpha_q=100, effort=3, keep=_kept(result_format, source))
-            case "PNG":
-                # Of enlarged photographs, this filter made the smallest files next to trying all of them on every row.
-                image.pngsave(str(path), compression=3, filter="up", keep=_kept(result_format, source))
+        image, profile = _fitted(_image(canvas, metadata), result_format, source.profile)
+        _attach(image, metadata, profile)
+        if result_format == "PNG":
+            _save_png(image, path, packet, keep)
+            return
+        image.set_type(pyvips.GValue.blob_type, "xmp-data", packet)
+        if result_format == "JPEG":
+            image.jpegsave(str(path), Q=95, subsample_mode="off", keep=keep)
+        else:
+            image.webpsave(str(path), Q=95, alpha_q=100, effort=3, keep=keep)
     except pyvips.Error as error:
         raise OSError(f"The result could not be written: {error}") from error
 
 
-def _image(canvas: Pixels, source: Picture) -> Any:
+def _save_png(image: Any, path: Path, packet: bytes, keep: str) -> None:
+    """libvips would store XMP in a way that no other program looks for, so its place is left free before the rest."""
+    content = b"iTXtXML:com.adobe.xmp" + bytes(5) + packet
+    chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+    with path.open("wb+", buffering=0) as file:
+        file.seek(len(chunk))
+        target = pyvips.Target.new_to_descriptor(file.fileno())
+        # Of enlarged photographs, this filter made the smallest files next to trying all of them on every row.
+        image.pngsave_target(target, compression=3, filter="up", keep=keep)
+        file.seek(len(chunk))
+        head = file.read(PNG_HEAD)
+        file.seek(0)
+        file.write(head + chunk)
+
+
+def _image(canvas: Pixels, metadata: Metadata) -> Any:
     """The canvas as libvips sees it, without a copy."""
     height, width, channels = canvas.shape
     deep = canvas.dtype.itemsize == 2
     interpretation = ("grey16" if deep else "b-w") if channels < 3 else ("rgb16" if deep else "srgb")
     image = pyvips.Image.new_from_memory(canvas, width, height, channels, "ushort" if deep else "uchar")
-    across, down = source.metadata.dpi or (USUAL_DPI, USUAL_DPI)
+    across, down = metadata.dpi or (USUAL_DPI, USUAL_DPI)
     return image.copy(interpretation=interpretation, xres=across / INCH, yres=down / INCH)
 
 
@@ -91,16 +116,13 @@ def _fitted(image: Any, result_format: str, profile: bytes | None) -> tuple[Any,
 
 
 def _curve(profile: bytes, bands: int) -> Any:
-    curve = pyvips.Image.new_from_array([colours.grey_curve(profile)]).cast("uchar")
+    curve = pyvips.Image.new_from_array([pixels.grey_curve(profile)]).cast("uchar")
     same = pyvips.Image.identity()
     return curve.bandjoin(same) if bands == 2 else curve
 
 
-def _attach(image: Any, result_format: str, source: Picture, profile: bytes | None, *, generative: bool) -> None:
-    blob, metadata = pyvips.GValue.blob_type, source.metadata
-    longest = JPEG_XMP_LONGEST if result_format == "JPEG" else xmp.LONGEST
-    packet = xmp.of_result(metadata.xmp, image.width, image.height, generative=generative, longest=longest)
-    image.set_type(blob, "xmp-data", packet)
+def _attach(image: Any, metadata: Metadata, profile: bytes | None) -> None:
+    blob = pyvips.GValue.blob_type
     if metadata.exif:
         image.set_type(blob, "exif-data", metadata.exif)
     if metadata.iptc:
@@ -109,9 +131,3 @@ def _attach(image: Any, result_format: str, source: Picture, profile: bytes | No
         image.set_type(blob, "icc-profile-data", profile)
     # libvips writes this into the EXIF data, and the size and the resolution too.
     image.set_type(pyvips.GValue.gint_type, "orientation", 1)
-
-
-def _kept(result_format: str, source: Picture) -> str:
-    """libvips makes EXIF data up where there is none; but only in a PNG it has another place for the resolution."""
-    wanted = source.metadata.exif or (result_format != "PNG" and source.metadata.dpi)
-    return "icc:xmp:iptc:exif" if wanted else "icc:xmp:iptc"

@@ -1,4 +1,4 @@
-"""What colours a picture file means: one conversion for the engine, for previews and for thumbnails.
+"""What an opened picture file means, which way is up and which colours: for the engine, previews and thumbnails alike.
 
 Django-free, because the engine's child process uses it too.
 """
@@ -26,6 +26,37 @@ MOST_PROFILE_BYTES = 4_000_000
 """Printers' profiles have some 2 MB; far beyond, it is no profile that anybody needs."""
 
 
+ORIENTATION = 0x0112
+"""EXIF's number for how the camera was held."""
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What has to be done to a picture, by its orientation."""
+TURNED = (5, 6, 7, 8)
+"""The orientations in which width and height change places."""
+
+
+def orientation(image: Image.Image) -> int:
+    """How the picture lies in its file, 1 to 8; 1 where that is not known or can't be read."""
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+    # Pillow's reader meets damaged camera data with whatever its parsing trips over.
+    except Exception:
+        return 1
+    return value if value in UPRIGHT else 1
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture turned as its ``orientation`` asks."""
+    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+
+
 def plain(image: Image.Image) -> tuple[Image.Image, bytes | None]:
     """The picture in mode L, LA, RGB or RGBA with 8 bits a channel, and the ICC profile that its numbers are in.
 
@@ -39,20 +70,29 @@ def plain(image: Image.Image) -> tuple[Image.Image, bytes | None]:
         return Image.fromarray(((deep.astype(np.uint32) + 128) // 257).astype(np.uint8)), sound_profile(image, "L")
     if mode in ("CMYK", "LAB"):
         return _in_srgb(image)
-    names = ("LA", "L") if mode in ("1", "L", "LA", "La") else ("RGBA", "RGB")
+    is_grey = mode in ("1", "L", "LA", "La") or (mode in ("P", "PA") and _is_grey_palette(image))
+    names = ("LA", "L") if is_grey else ("RGBA", "RGB")
     to = names[0] if image.has_transparency_data else names[1]
+    if is_grey and mode in ("P", "PA"):
+        # Pillow goes from a palette to grey by way of weights, which round.
+        image = Image.merge(to, [image.convert("RGBA").getchannel(band) for band in ("R", "A")[: len(to)]])
     return image.convert(to), sound_profile(image, to)
+
+
+def _is_grey_palette(image: Image.Image) -> bool:
+    palette = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    return bool((palette == palette[:, :1]).all())
 
 
 def for_screens(image: Image.Image) -> Image.Image:
     """`plain` as RGB or RGBA, its profile an RGB one, if any, in ``info``. For pictures small enough to copy freely."""
-    upright, profile = plain(image)
-    if upright.mode in ("L", "LA"):
+    shown, profile = plain(image)
+    if shown.mode in ("L", "LA"):
         if profile is not None:
-            upright = grey_in_srgb(upright, profile)
-        upright, profile = upright.convert("RGBA" if upright.mode == "LA" else "RGB"), None
-    upright.info = {"icc_profile": profile} if profile else {}
-    return upright
+            shown = grey_in_srgb(shown, profile)
+        shown, profile = shown.convert("RGBA" if shown.mode == "LA" else "RGB"), None
+    shown.info = {"icc_profile": profile} if profile else {}
+    return shown
 
 
 def sound_profile(image: Image.Image, mode: str) -> bytes | None:
