@@ -82,6 +82,7 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
         settings=upscale.settings,
         source_path=source,
         work_dir=work_dir,
+        result_format=upscale.asked_format or None,
         engine_id=upscale.engine_id,
     )
     if order.engine_id is None and (engine_id := engine.start(order)) is not None:
