@@ -182,8 +182,12 @@ SEEDS = [
         ("BMP", "RGB"),
         ("GIF", "P"),
         ("AVIF", "RGB"),
+        ("TIFF", "CMYK"),
+        ("TIFF", "1"),
+        ("PNG", "I;16"),
+        ("TIFF", "I;16"),
     )
-]
+] + [pictures.deep_png(pictures.deep(channels, (24, 16))) for channels in (2, 3, 4)]
 
 
 @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
@@ -194,7 +198,7 @@ SEEDS = [
     tail=st.binary(max_size=40),
 )
 def test_a_damaged_file_gives_a_picture_or_a_message(
-    seed: bytes, cut: float | None, changes: list[tuple[float, int]], tail: bytes
+    tmp_path: Path, seed: bytes, cut: float | None, changes: list[tuple[float, int]], tail: bytes
 ) -> None:
     content = bytearray(seed)
     for place, value in changes:
@@ -207,3 +211,8 @@ def test_a_damaged_file_gives_a_picture_or_a_message(
         assert len(error.message) > 20
     else:
         assert found.width * found.height <= LIMITS["max_pixels"]
+        # What the desk takes, the engine must be able to read.
+        (tmp_path / "source").write_bytes(content + tail)
+        loaded = picture.load(tmp_path / "source")
+        assert (loaded.width, loaded.height) == (found.width, found.height)
+        assert images.preview(tmp_path / "source").content

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
 
-import pyvips
 from django.conf import settings
 from PIL import Image
 
 from upscaler import catalog, pixels
+from upscaler.vips import pyvips
 
 FORMATS = {
     "JPEG": ".jpg",

@@ -15,6 +15,7 @@ from defusedxml import ElementTree
 from PIL import ExifTags, Image, ImageCms
 
 from tests import pictures, profiles
+from tests.pictures import deep, deep_png
 from upscaler.engines.base import EngineError
 from upscaler.engines.local import picture
 from upscaler.engines.local.picture import Picture
@@ -34,25 +35,6 @@ def photograph(mode: str = "RGB") -> Image.Image:
     if mode in ("LA", "RGBA"):
         image.putalpha(Image.linear_gradient("L").rotate(90).resize(SIZE).point(lambda value: max(1, value)))
     return image.convert(mode)
-
-
-def deep(channels: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """A photograph in 16 bits with shades that 8 bits can't tell apart: (height, width, channels)."""
-    image = pictures.photograph("coffee", size)
-    fine = np.asarray(image.convert("RGB" if channels > 2 else "L"), np.uint16).reshape(size[1], size[0], -1) * 257
-    fine = np.minimum(fine + np.arange(size[0], dtype=np.uint16)[:, None], 65535).astype(np.uint16)
-    fine[0, 0], fine[0, 1] = 0, 65535
-    if channels in (2, 4):
-        alpha = np.linspace(0, 65535, size[0] * size[1]).astype(np.uint16).reshape(size[1], size[0], 1)
-        alpha[:2] = 65535
-        fine = np.concatenate([fine, alpha], axis=2)
-    return fine
-
-
-def deep_png(values: np.ndarray) -> bytes:
-    height, width, channels = values.shape
-    image = pyvips.Image.new_from_memory(np.ascontiguousarray(values), width, height, channels, "ushort")
-    return image.copy(interpretation="rgb16" if channels > 2 else "grey16").pngsave_buffer()
 
 
 def deep_tiff(values: np.ndarray, **options: Any) -> bytes:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyvips
 from PIL import Image
 
 from upscaler import pixels as meaning
 from upscaler.engines.base import EngineError
 from upscaler.engines.local.picture import metadata
 from upscaler.engines.local.picture.metadata import Metadata
+from upscaler.vips import pyvips
 
 Deep = npt.NDArray[np.uint16]
 Pixels = npt.NDArray[Any]
@@ -37,11 +37,6 @@ TURNS: dict[int, Callable[[Deep], Deep]] = {
 }
 """EXIF's orientations: what makes an array upright."""
 BITS_PER_SAMPLE, EXTRA_SAMPLES, PREMULTIPLIED = 258, 338, 1
-
-# libvips marks its readers that are not hardened against hostile files; those it has are never needed here.
-pyvips.block_untrusted_set(True)
-# Every picture is read and written once.
-pyvips.cache_set_max(0)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import pyvips
-
 from upscaler import pixels
 from upscaler.engines.local.picture import xmp
 from upscaler.engines.local.picture.metadata import Metadata
 from upscaler.engines.local.picture.reading import Picture, Pixels
+from upscaler.vips import pyvips
 
 JPEG_LONGEST, WEBP_LONGEST = 65500, 16383
 """The longest sides that the formats can hold."""
