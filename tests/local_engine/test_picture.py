@@ -324,6 +324,14 @@ def test_a_profile_that_cannot_be_right_is_dropped(case: str, source_format: str
     assert done.image.size == SIZE
 
 
+def test_a_profile_that_only_png_finds_fault_with_does_not_fail_the_job(tmp_path: Path) -> None:
+    # It says that it is longer than it is, which Little CMS overlooks.
+    damaged = b"\x01" + profiles.P3[1:]
+    content = pictures.encoded(photograph(), "JPEG", icc_profile=damaged)
+    assert RoundTrip(tmp_path, content, "JPEG").image.info["icc_profile"] == damaged
+    assert "icc_profile" not in RoundTrip(tmp_path, content, "PNG").image.info
+
+
 # What the camera and the people wrote
 
 

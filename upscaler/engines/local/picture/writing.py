@@ -100,7 +100,7 @@ def _image(canvas: Pixels, metadata: Metadata) -> Any:
 def _fitted(image: Any, result_format: str, profile: bytes | None) -> tuple[Any, bytes | None]:
     """The picture as the format can hold it, and the profile that it is in then."""
     if result_format == "PNG":
-        return image, profile
+        return image, profile if profile and _png_takes(profile, image) else None
     deep = image.format == "ushort"
     if result_format == "JPEG" and image.hasalpha():
         white = 65535 if deep else 255
@@ -112,6 +112,17 @@ def _fitted(image: Any, result_format: str, profile: bytes | None) -> tuple[Any,
         # WebP knows no grey, so nothing could apply a grey profile to it.
         image, profile = image.maplut(_curve(profile, image.bands)), None
     return image, profile
+
+
+def _png_takes(profile: bytes, image: Any) -> bool:
+    """Libpng refuses profiles that Little CMS still reads, and with them the whole picture: tried on one pixel."""
+    pixel = image.crop(0, 0, 1, 1)
+    pixel.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    try:
+        pixel.pngsave_buffer(keep="icc")
+    except pyvips.Error:
+        return False
+    return True
 
 
 def _curve(profile: bytes, bands: int) -> Any:
