@@ -213,6 +213,17 @@ def test_a_deep_tiff_is_turned_like_any_other(orientation: int, tmp_path: Path) 
     assert np.array_equal(turned.pixels >> 8, same.pixels)
 
 
+def test_a_deep_tiff_s_premultiplied_colours_are_undone(tmp_path: Path) -> None:
+    values = np.full((8, 8, 4), 20000, np.uint16)
+    values[..., 3] = 32768
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, values, photometric="rgb", extrasamples=["assocalpha"])
+    source = load(tmp_path, buffer.getvalue())
+    assert source.alpha is not None
+    assert (source.alpha == 32768).all()
+    assert np.abs(source.pixels.astype(int) - 40000).max() <= 2
+
+
 @pytest.mark.parametrize(("mode", "top"), [("I", 65535), ("I", 255), ("F", 1.0), ("F", 255.0)])
 def test_numbers_with_32_bits_are_spread_over_their_range(mode: str, top: float, tmp_path: Path) -> None:
     ramp = np.linspace(0, top, 64, dtype=np.float32)[None].repeat(8, axis=0)
@@ -597,3 +608,21 @@ def test_what_is_no_picture_is_one_plain_error(case: str, tmp_path: Path) -> Non
     with pytest.raises(EngineError, match="could not be read as a picture") as raised:
         load(tmp_path, pictures.BAD_FILES[case][1])
     assert (raised.value.code, raised.value.permanent) == (picture.UNREADABLE, True)
+
+
+@pytest.mark.parametrize("size", [59_000, 64_000])
+def test_as_much_camera_data_as_a_jpeg_holds(size: int, tmp_path: Path) -> None:
+    exif = camera_data()
+    exif.get_ifd(0x8769)[0x927C] = bytes(range(256)) * (size // 256)  # a maker's own notes
+    done = RoundTrip(tmp_path, pictures.encoded(photograph(), "JPEG", exif=exif.tobytes()))
+    kept = done.image.getexif()
+    assert kept.get(0x010F) == ("A camera" if size < 60_000 else None)
+    assert done.source_types
+
+
+@pytest.mark.parametrize("length", [58_000, 62_000])
+def test_as_much_xmp_as_a_jpeg_holds(length: int, tmp_path: Path) -> None:
+    packet = PACKET.replace("{mark}", "").replace("Zoë", "Zoë" + "x" * length).encode()
+    done = RoundTrip(tmp_path, with_xmp("JPEG", packet))
+    assert ("x" * length in (next(done.xmp.iter(f"{RDF}li"), done.xmp).text or "")) == (length < 60_000)
+    assert done.source_types == [f"{TERMS}algorithmicallyEnhanced"]

@@ -36,7 +36,8 @@ TURNS: dict[int, Callable[[Deep], Deep]] = {
     8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
 }
 """EXIF's orientations: what makes an array upright."""
-BITS_PER_SAMPLE, EXTRA_SAMPLES, PREMULTIPLIED = 258, 338, 1
+BITS_PER_SAMPLE = 258
+"""TIFF's number for it."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _has_sixteen_bits(file: Image.Image) -> bool:
     if file.format == "PNG":
         return any(str(tile.args).endswith("16B") for tile in file.tile)  # type: ignore[attr-defined]
     if file.format == "TIFF" and file.mode in ("L", "LA", "RGB", "RGBA", "RGBX", "I;16", "I;16B", "I;16L"):
-        return set(_tag(file, BITS_PER_SAMPLE)) == {16}
+        return set(file.tag_v2.get(BITS_PER_SAMPLE, ())) == {16}  # type: ignore[attr-defined]
     return file.mode in meaning.DEEP_GREY
 
 
@@ -152,17 +153,11 @@ def _deep(path: Path, source_format: str, orientation: int, seen: Image.Image) -
         image = read(str(path), access="sequential", fail_on="truncated")
         if image.format != "ushort" or image.bands > 4:
             return None
-        if image.hasalpha() and PREMULTIPLIED in _tag(seen, EXTRA_SAMPLES):
-            image = image.unpremultiply(max_alpha=65535).rint().cast("ushort")
         pixels = image.numpy().reshape(image.height, image.width, image.bands)
     except pyvips.Error:
         return None
     pixels = TURNS.get(orientation, np.asarray)(pixels)
     return pixels if pixels.shape[1::-1] == seen.size else None
-
-
-def _tag(file: Image.Image, number: int) -> tuple[int, ...]:
-    return tuple(getattr(file, "tag_v2", {}).get(number, ()))
 
 
 def _bled(pixels: Pixels, known: npt.NDArray[np.bool_]) -> Pixels:
