@@ -19,12 +19,11 @@ SPACES = {
     "RGBA": ("RGB", "RGB "),
     "L": ("L", "GRAY"),
     "LA": ("L", "GRAY"),
-    "CMYK": ("CMYK",) * 2,
+    "CMYK": ("CMYK", "CMYK"),
 }
 """By Pillow's mode: the mode of its colours alone, and the colour space that a profile for them names."""
 MOST_PROFILE_BYTES = 4_000_000
 """Printers' profiles have some 2 MB; far beyond, it is no profile that anybody needs."""
-
 
 ORIENTATION = 0x0112
 """EXIF's number for how the camera was held."""
