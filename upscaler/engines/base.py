@@ -26,6 +26,8 @@ class Order:
     """The source picture on this machine's disk."""
     work_dir: Path
     """An empty folder for this attempt; removed after it."""
+    result_format: str | None = None
+    """JPEG, PNG or WEBP; None for the source's own, as far as that is one of these."""
     engine_id: str | None = None
     """The engine's own id of the job, once ``start`` has given one."""
 

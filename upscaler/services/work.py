@@ -9,7 +9,6 @@ import time
 import uuid
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
@@ -83,6 +82,7 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
         settings=upscale.settings,
         source_path=source,
         work_dir=work_dir,
+        result_format=upscale.asked_format or None,
         engine_id=upscale.engine_id,
     )
     if order.engine_id is None and (engine_id := engine.start(order)) is not None:
@@ -148,11 +148,10 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
         return path
 
     try:
+        found, after = _examined_result(finished.path)
+        before = images.preview(source)
         with finished.path.open("rb") as file:
-            found = _examined_result(file)
             result = store(f"results/{stem}{found.extension}", File(file))
-        before, before_ext = images.preview(source)
-        after, after_ext = images.preview(finished.path)
         lifecycle.finish(
             upscale,
             result_file=result,
@@ -163,19 +162,17 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
             result_id=finished.result_id if finished.result_id is not None else upscale.pk,
             made_with=dict(finished.made_with),
             result_thumbnail=store(f"thumbnails/{stem}.webp", ContentFile(found.thumbnail)),
-            before_preview=store(f"previews/{stem}-before{before_ext}", ContentFile(before)),
-            after_preview=store(f"previews/{stem}-after{after_ext}", ContentFile(after)),
+            before_preview=store(f"previews/{stem}-before{before.extension}", ContentFile(before.content)),
+            after_preview=store(f"previews/{stem}-after{after.extension}", ContentFile(after.content)),
         )
     except BaseException:
         submission.remove(written)
         raise
 
 
-def _examined_result(file: IO[bytes]) -> images.Picture:
+def _examined_result(path: Path) -> tuple[images.Picture, images.Preview]:
     try:
-        return images.examine(
-            file, name="The result", max_bytes=MOST_RESULT_BYTES, max_pixels=settings.MAX_RESULT_PIXELS
-        )
+        return images.examine_result(path, max_bytes=MOST_RESULT_BYTES, max_pixels=settings.MAX_RESULT_PIXELS)
     except images.PictureError as error:
         # No fault of the person's picture, so its words would mislead.
         raise EngineError(

@@ -143,6 +143,7 @@ def _chosen(data: Any) -> dict[str, Any]:
     return {
         "model_name": data.get("model_name", catalog.RECRAFT),
         "settings": values,
+        "result_format": data.get("result_format", ""),
         "image_url": data.get("image_url", ""),
         "generation_result_id": data.get("generation_result_id", ""),
     }
@@ -156,6 +157,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         recent_results = [asked_for, *recent_results[: RECENT_RESULTS - 1]]
     return {
         "models": list(catalog.MODELS.values()),
+        "result_formats": catalog.RESULT_FORMATS,
         "recent_results": recent_results,
         "kept_copy": None,
         "limits": {

@@ -7,14 +7,11 @@ the coarser octaves are empty, as in a studio's background, there is nothing to 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from upscaler.engines.local.resample import apply, gaussian, reflected, taps
-
-Floats = npt.NDArray[np.float32]
+from upscaler.engines.local.samples import Floats, Samples, to_floats
 
 CELL = 16
 """Side of the squares whose detail is told apart, in source pixels."""
@@ -42,7 +39,7 @@ octave's energy survive on average: quality 85 0.91, 70 0.78, 40 0.64, 20 0.48, 
 """
 
 
-def missing(pixels: npt.NDArray[Any], jpeg_quality: int | None) -> Floats:
+def missing(pixels: Samples, jpeg_quality: int | None) -> Floats:
     """How much detail is missing, from 0 to 1, in each cell of ``pixels``: RGB of 8 or 16 bits, (height, width, 3).
 
     ``jpeg_quality``: from 1 to 100, None for what is no JPEG. Gives (height, width) divided by ``CELL``, rounded up.
@@ -57,7 +54,7 @@ def missing(pixels: npt.NDArray[Any], jpeg_quality: int | None) -> Floats:
     return lacking
 
 
-def octaves(pixels: npt.NDArray[Any]) -> tuple[Floats, Floats]:
+def octaves(pixels: Samples) -> tuple[Floats, Floats]:
     """The mean detail of each cell in levels of 255: that of the finest octave, and the larger of the next two's."""
     height = pixels.shape[0]
     strips = [_strip(pixels, top, min(top + STRIP, height)) for top in range(0, height, STRIP)]
@@ -65,13 +62,12 @@ def octaves(pixels: npt.NDArray[Any]) -> tuple[Floats, Floats]:
     return fine, coarse
 
 
-def _strip(pixels: npt.NDArray[Any], top: int, bottom: int) -> tuple[Floats, Floats]:
+def _strip(pixels: Samples, top: int, bottom: int) -> tuple[Floats, Floats]:
     height, width = pixels.shape[:2]
     down, across = -(-(bottom - top) // CELL) * CELL, -(-width // CELL) * CELL
     rows = reflected(np.arange(top - BORDER, top + down + BORDER), height)
     columns = reflected(np.arange(-BORDER, across + BORDER), width)
-    full = 255 if pixels.dtype == np.uint8 else 65535
-    octave = pixels[rows][:, columns].mean(axis=2, dtype=np.float32) * np.float32(255 / full)
+    octave = to_floats(pixels[rows][:, columns]).mean(axis=2)
     means = []
     for side in (1, 2, 4):
         smooth = _smoothed(octave)

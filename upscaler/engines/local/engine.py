@@ -72,11 +72,8 @@ class LocalEngine:
         """Nothing to hand over: ``advance`` does all the work."""
         return
 
-    def advance(self, order: Order, report: Report, *, result_format: str | None = None) -> Finished:
-        """Do the whole job; ``report`` is called after every tile.
-
-        ``result_format`` is JPEG, PNG or WEBP; by default it follows the source. What ``report`` raises stops the job
-        and is passed on.
+    def advance(self, order: Order, report: Report) -> Finished:
+        """Do the whole job; ``report`` is called after every tile. What it raises stops the job and is passed on.
 
         Raises EngineError, among others ``too_slow`` past the time limit and ``engine_crashed`` when the child dies.
         """
@@ -91,7 +88,7 @@ class LocalEngine:
                     "output_dir": str(order.work_dir),
                     "model_name": order.model_name,
                     "settings": dict(order.settings),
-                    "result_format": result_format,
+                    "result_format": order.result_format,
                 }
             )
             while True:
@@ -168,8 +165,9 @@ class _Child:
             "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
         }
         if os.environ.get("LOCAL_THREADS"):
-            # numpy's own threads, which it decides on when it is imported
+            # numpy's and libvips's own threads, on which they decide when they are imported
             environment["OPENBLAS_NUM_THREADS"] = os.environ["LOCAL_THREADS"]
+            environment["VIPS_CONCURRENCY"] = os.environ["LOCAL_THREADS"]
         # A session of its own: Ctrl-C in the terminal is for the parent, which lets a job finish.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "upscaler.engines.local"],

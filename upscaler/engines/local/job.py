@@ -74,7 +74,7 @@ def run(
         if aimed.strength.is_zero:
             plan = replace(plan, restoring=None)
         steps = _Steps(loaded, plan, aimed.strength, networks, output_dir, report)
-        picture.save(steps.finish(steps.enlarge()), path, written, loaded)
+        picture.save(steps.finish(steps.enlarge()), path, written, loaded, generative=plan.restoring is not None)
     except OSError as error:
         raise EngineError(
             "The enlarged picture could not be stored, probably because the disk is full. Please try again later.",
@@ -150,7 +150,7 @@ class _Steps:
         """The picture at its exact size in the source's colours, laid out as ``picture.save`` takes it."""
         source, factor = self._source, self._plan.factor
         channels = (1 if source.grey else 3) + (source.alpha is not None)
-        canvas = self._canvas(source.height * factor, source.width * factor, 4 if channels == 3 else channels)
+        canvas = self._canvas(source.height * factor, source.width * factor, channels)
         finishing = finish.Finish(source.pixels, work, factor, self._plan.keep, self._shrink)
         for area in finish.squares(source.height, source.width):
             pixels = finishing.square(area, self._strength.within(*finishing.reach(area), 1))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
+
+from upscaler.engines.local.samples import SIXTEEN_BIT_STEPS, Samples
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -18,12 +18,12 @@ def step(height: int, width: int) -> int:
     return max(1, -(-max(height, width) // LONGEST))
 
 
-def reduced(pixels: npt.NDArray[Any], step: int) -> Bytes:
+def reduced(pixels: Samples, step: int) -> Bytes:
     """The means of squares of ``step`` pixels a side, as 8 bits; at the far edges, of what is left of them.
 
     ``pixels``: 8 or 16 bits a channel, (height, width) or (height, width, channels).
     """
-    full = 1 if pixels.dtype == np.uint8 else 257
+    full = 1 if pixels.dtype == np.uint8 else SIXTEEN_BIT_STEPS
     if step == 1:
         return (pixels // full).astype(np.uint8)
     height, width = pixels.shape[:2]

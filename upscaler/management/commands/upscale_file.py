@@ -55,9 +55,9 @@ class Command(BaseCommand):
         engine = LocalEngine()
         # Beside the target, so that the finished file moves into place whole or not at all.
         with TemporaryDirectory(dir=target.parent, prefix=".upscale-") as work:
-            order = Order(0, model_name, settings, source.resolve(), Path(work).resolve())
+            order = Order(0, model_name, settings, source.resolve(), Path(work).resolve(), result_format=asked)
             try:
-                made = engine.advance(order, self._report, result_format=asked)
+                made = engine.advance(order, self._report)
             finally:
                 engine.close()
             if asked and made.format != asked:
