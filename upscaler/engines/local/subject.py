@@ -7,9 +7,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from upscaler.engines.local.networks import Detector, Networks
+from upscaler.engines.local.samples import Floats
 
 Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 U2NETP = Detector("u2netp", "rembg", "u2netp.onnx", side=320)
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
