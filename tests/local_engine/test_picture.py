@@ -569,6 +569,16 @@ def test_broken_camera_data_is_no_reason_to_fail(case: str, source_format: str, 
     assert done.source_types
 
 
+@pytest.mark.parametrize("kind", [3, 4, 8, 9])
+def test_no_odd_orientation_turns_the_result_once_more(kind: int, tmp_path: Path) -> None:
+    value = struct.pack("<HH", 6, 0)
+    entries = b"".join(struct.pack("<HHI", 0x0112, kind, 1) + value for _ in range(2))
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
+    for name in ("JPEG", "PNG", "WEBP"):
+        done = RoundTrip(tmp_path, pictures.encoded(photograph(), "JPEG", exif=exif), name)
+        assert done.image.getexif().get(0x0112, 1) == 1
+
+
 def test_a_picture_without_camera_data_gets_none(tmp_path: Path) -> None:
     for name in ("PNG", "JPEG", "WEBP"):
         assert not RoundTrip(tmp_path, pictures.encoded(photograph(), "PNG"), name).image.getexif()

@@ -18,6 +18,8 @@ EXIF_LONGEST = 60_000
 IPTC_LONGEST = 60_000
 """Bytes, for the same reason."""
 EXIF_MARK = b"Exif\0\0"
+ORIENTATION, SHORT = ExifTags.Base.Orientation.value, 3
+"""EXIF's numbers for how the camera was held, and for 16 bits."""
 PHOTOSHOP_MARK, IPTC_RESOURCE, DIGEST_RESOURCE = b"Photoshop 3.0\0", 0x0404, 0x0425
 TIFF_IPTC, TIFF_PHOTOSHOP = 33723, 34377
 
@@ -34,7 +36,7 @@ class Metadata:
     """What is carried over from a source, apart from its colour profile."""
 
     exif: bytes | None = None
-    """From its "Exif" mark on, without a thumbnail; the orientation still as it was."""
+    """From its "Exif" mark on, without a thumbnail, for an upright picture."""
     xmp: bytes | None = None
     """The packet as it was."""
     iptc: bytes | None = None
@@ -57,7 +59,7 @@ def _exif(image: Image.Image) -> bytes | None:
     with contextlib.suppress(Exception):
         blob = _exif_of_tiff(image) if image.format == "TIFF" else image.info.get("exif")
         if blob and len(image.getexif()):
-            tiff = _without_thumbnail(blob.removeprefix(EXIF_MARK))
+            tiff = _of_upright(blob.removeprefix(EXIF_MARK))
             return EXIF_MARK + tiff if len(tiff) <= EXIF_LONGEST else None
     return None
 
@@ -81,8 +83,10 @@ def _as_bytes(value: Any) -> Any:
     return value.encode("latin-1", "replace") if isinstance(value, str) and not value.isascii() else value
 
 
-def _without_thumbnail(tiff: bytes) -> bytes:
-    """EXIF data without its second directory, which is about a small copy of the old picture.
+def _of_upright(tiff: bytes) -> bytes:
+    """EXIF data without its second directory, which is about a small copy of the old picture, and upright.
+
+    Each orientation is overwritten here, because libvips resets neither a second one nor one of an odd type.
 
     Raises struct.error.
     """
@@ -90,7 +94,11 @@ def _without_thumbnail(tiff: bytes) -> bytes:
     (first,) = struct.unpack_from(f"{order}I", tiff, 4)
     (count,) = struct.unpack_from(f"{order}H", tiff, first)
     end = first + 2 + 12 * count
-    return tiff[:end] + bytes(4) + tiff[end + 4 :]
+    data = bytearray(tiff[:end] + bytes(4) + tiff[end + 4 :])
+    for entry in range(first + 2, end, 12):
+        if struct.unpack_from(f"{order}H", data, entry) == (ORIENTATION,):
+            struct.pack_into(f"{order}HHIHH", data, entry, ORIENTATION, SHORT, 1, 1, 0)
+    return bytes(data)
 
 
 def _xmp(image: Image.Image) -> bytes | None:
