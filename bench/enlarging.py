@@ -19,8 +19,8 @@ from upscaler.engines.local.engine import LocalEngine
 
 Bytes = npt.NDArray[np.uint8]
 
-SUBJECT_DETECTION = "Foreground"
-"""Where topaz rebuilds detail in these measurements; the form's default."""
+SUBJECT_DETECTION = "Auto"
+"""Where topaz rebuilds detail in these measurements: wherever it is missing."""
 
 
 def settings(model: str, **chosen: Any) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def enlarge(made_by: LocalEngine, source: Image.Image, model: str, **chosen: Any
             source.save(path)
         work = Path(folder, "work")
         work.mkdir()
-        order = Order(0, model, settings(model, **chosen), path, work)
-        finished = made_by.advance(order, lambda fraction, text: None, result_format="PNG")
+        order = Order(0, model, settings(model, **chosen), path, work, result_format="PNG")
+        finished = made_by.advance(order, lambda fraction, text: None)
         with Image.open(finished.path) as result:
             return np.asarray(result.convert("RGB"))

@@ -40,6 +40,7 @@ def _topaz(enhance_model: str, factor: int) -> Order:
 
 FAITHFUL: tuple[Order, ...] = (("recraft, 4x", RECRAFT, {}), *(_topaz(HIGH_FIDELITY_V2, n) for n in (2, 4, 6)))
 """Those that the goals are set for."""
+KERNELS = (Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BOX)
 MIXED = (_topaz(STANDARD_V2, 4), _topaz(LOW_RESOLUTION_V2, 4))
 SAMPLED = (FAITHFUL[1], FAITHFUL[0], MIXED[1])
 PRECISION_PHOTOGRAPHS = ("astronaut", "coffee", "china")
@@ -51,9 +52,10 @@ def run() -> str:
         lines = [
             "### Shrunk back",
             "",
-            "Clean sources as under Quality; the result is averaged back to the source's size (each square of factor × "
-            "factor pixels becomes one) and compared. PSNR: the mean of all photographs, and the lowest. Colour: how "
-            "far a channel's mean moved, the most on any photograph. Pixel: the largest difference anywhere.",
+            "Clean sources as under Quality, but shrunk in the way that the row names. The result is shrunk to the "
+            "source's size the same way and compared. PSNR: the mean of all photographs, and the lowest. Colour: how "
+            "far a channel's mean moved, the most on any photograph. Pixel: the largest difference anywhere. Averaged: "
+            "the mean PSNR where the result is shrunk by averaging squares, however its source was made.",
             "",
             _shrunk_back(engine),
             "",
@@ -82,16 +84,20 @@ def run() -> str:
 
 def _shrunk_back(engine: LocalEngine) -> str:
     rows = []
-    for order in (*FAITHFUL, *MIXED):
+    orders = [(order, kernel) for order in FAITHFUL for kernel in KERNELS]
+    orders += [(order, Image.Resampling.BICUBIC) for order in MIXED]
+    for order, kernel in orders:
         title, model, chosen = order
+        title = f"{title}, {kernel.name.lower()}"
         progress(f"shrunk back: {title}")
-        psnrs, colours, pixels = [], [], []
+        psnrs, averaged, colours, pixels = [], [], [], []
         for photograph in PHOTOGRAPHS:
             factor = _factor(chosen)
-            source = photographs.clean_source(photograph, factor)
+            source = photographs.clean_source(photograph, factor, kernel)
             result = enlarging.enlarge(engine, source, model, **chosen)
-            error = _averaged(result, factor) - np.asarray(source, np.float64)
-            psnrs.append(10 * np.log10(255**2 / np.mean(error**2)))
+            error = _shrunk(result, source.size, kernel) - np.asarray(source, np.float64)
+            psnrs.append(_decibels(error))
+            averaged.append(_decibels(_shrunk(result, source.size, Image.Resampling.BOX) - np.asarray(source)))
             colours.append(np.abs(error.mean(axis=(0, 1))).max())
             pixels.append(np.abs(error).max())
         goal = ""
@@ -101,8 +107,8 @@ def _shrunk_back(engine: LocalEngine) -> str:
                 f"{SHRUNK_COLOUR}: {verdict(max(colours), SHRUNK_COLOUR, at_most=True)}"
             )
         psnr = f"{np.mean(psnrs):.1f}, {min(psnrs):.1f}"
-        rows.append([title, psnr, f"{max(colours):.2f}", f"{max(pixels):.1f}", goal])
-    return table(["", "PSNR dB, mean and lowest", "colour", "pixel", "goal"], rows)
+        rows.append([title, psnr, f"{max(colours):.2f}", f"{max(pixels):.1f}", f"{np.mean(averaged):.1f}", goal])
+    return table(["", "PSNR dB, mean and lowest", "colour", "pixel", "averaged", "goal"], rows)
 
 
 def _white(engine: LocalEngine) -> str:
@@ -189,7 +195,12 @@ def _factor(chosen: dict[str, str]) -> int:
     return int(chosen.get("upscale_factor", "4x").removesuffix("x"))
 
 
-def _averaged(picture: Bytes, factor: int) -> Floats:
-    height, width = picture.shape[0] // factor, picture.shape[1] // factor
-    averaged: Floats = picture.reshape(height, factor, width, factor, 3).mean(axis=(1, 3))
-    return averaged
+def _shrunk(picture: Bytes, size: tuple[int, int], kernel: Image.Resampling) -> Floats:
+    """In floating point numbers: with 8-bit ones, Pillow rounds twice, which alone costs all above 51 dB at 2x."""
+    planes = [Image.fromarray(plane.astype(np.float32)).resize(size, kernel) for plane in picture.transpose(2, 0, 1)]
+    return np.stack([np.asarray(plane, np.float64) for plane in planes], axis=2).clip(0, 255)
+
+
+def _decibels(error: Floats) -> float:
+    """At most 100: the error of an exact match has no logarithm."""
+    return float(min(100.0, 10 * np.log10(255**2 / max(np.mean(error**2), 1e-12))))

@@ -94,10 +94,12 @@ def truth(photograph: Photograph) -> Image.Image:
     return picture.crop((left, top, left + width, top + height))
 
 
-def clean_source(photograph: Photograph, factor: int) -> Image.Image:
-    """The truth, shrunk by ``factor``: bicubic with antialiasing."""
+def clean_source(
+    photograph: Photograph, factor: int, shrink: Image.Resampling = Image.Resampling.BICUBIC
+) -> Image.Image:
+    """The truth, shrunk by ``factor`` with antialiasing."""
     picture = truth(photograph)
-    return picture.resize((picture.width // factor, picture.height // factor), Image.Resampling.BICUBIC)
+    return picture.resize((picture.width // factor, picture.height // factor), shrink)
 
 
 def worn_source(photograph: Photograph, factor: int) -> Image.Image:
