@@ -1,6 +1,6 @@
 """What each setting changes, in pictures and numbers.
 
-``python -m bench.settings`` writes the pictures to docs/pictures/settings and the tables into docs/settings.md, between
+``python -m bench.settings`` writes the pictures to docs/pictures/settings and the tables into docs/engines.md, between
 its two marks. Look at the pictures and compare the tables before they are committed.
 
 The sources are photographs that scikit-image ships, shrunk, and worn where it says so. Each row compares two results,
@@ -26,11 +26,11 @@ from upscaler.engines.local.networks import Networks
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PICTURES = DOCS / "pictures" / "settings"
-PAGE = DOCS / "settings.md"
+PAGE = DOCS / "engines.md"
 BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
 SHOWN, GAP = 340, 6
 """Side of each picture of a pair, and the white between them."""
-MARGIN = 20
+MARGIN = 24
 """Source pixels around a part in which its soft edge and the colour lock may still show."""
 RESTORING = "realesrgan-x4plus"
 
