@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from PIL import Image
+
 from bench import report
 from bench.enlarging import settings
-from bench.photographs import mosaic
+from bench.photographs import gravel, mosaic
 from upscaler import catalog
 
 PROJECT = Path(__file__).parents[1]
+TOLD = r", (\w+), ([\d.]+) s$"
+"""The end of the line in which ``upscale_file`` tells the precision and the seconds; notes may follow it."""
 LOOK = 0.05
 """Seconds between two looks at the memory. The kernel keeps the peak, so only growth at the very end can be missed."""
 
@@ -42,6 +46,11 @@ class Run:
         factor = catalog.factor(self.model, settings(self.model, **given))
         how = given.get("enhance_model", self.model)
         return f"{how}, {self.width} × {self.height} to {self.width * factor} × {self.height * factor}, {self.ending}"
+
+    @property
+    def picture(self) -> Image.Image:
+        """Gravel has no subject, so that topaz enhances all of it: nothing is spared."""
+        return (gravel if self.chosen == LOW else mosaic)(self.width, self.height)
 
 
 LOW = (("enhance_model", catalog.LOW_RESOLUTION_V2), ("upscale_factor", "4x"))
@@ -76,8 +85,9 @@ def run() -> str:
     return "\n".join(
         [
             "`manage.py upscale_file`, started anew each time: starting Python, reading and compiling the networks, "
-            "reading the picture and writing the result are all inside. Sources are laid out of photographs, at JPEG "
-            "quality 95 or as PNG; the result has the source's format. The peak is the kernel's VmHWM of the process "
+            "reading the picture and writing the result are all inside. Sources are laid out of photographs (for Low "
+            "Resolution V2 of gravel, in which there is no subject, so that all of it is enhanced), at JPEG quality "
+            "95 or as PNG; the result has the source's format. The peak is the kernel's VmHWM of the process "
             "that enlarges; it counts pages of the canvas files, which the system may write out and take back. The "
             "goals for seconds are set for two cores with AMX.",
             "",
@@ -89,9 +99,9 @@ def run() -> str:
 def _measured(order: Run, folder: Path) -> tuple[list[str], str]:
     """A row of the table, and the precision that the engine worked in."""
     source, target = folder / f"source.{order.ending}", folder / f"result.{order.ending}"
-    mosaic(order.width, order.height).save(source, quality=95)
+    order.picture.save(source, quality=95)
     command = [sys.executable, "manage.py", "upscale_file", str(source), str(target), "--model", order.model]
-    for key, value in settings(order.model, **dict(order.chosen)).items():
+    for key, value in order.chosen:
         command += ["--set", f"{key}={value}"]
     began = time.monotonic()
     process = subprocess.Popen(
@@ -108,7 +118,7 @@ def _measured(order: Run, folder: Path) -> tuple[list[str], str]:
         time.sleep(LOOK)
     seconds = time.monotonic() - began
     said, _ = process.communicate()
-    told = re.search(r", (\w+), ([\d.]+) s\s*$", said)
+    told = re.search(TOLD, said, re.MULTILINE)
     if process.returncode or told is None:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode} and said: {said}")
     goals = []

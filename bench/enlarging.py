@@ -19,8 +19,8 @@ from upscaler.engines.local.engine import LocalEngine
 
 Bytes = npt.NDArray[np.uint8]
 
-SUBJECT_DETECTION = "Auto"
-"""Where topaz rebuilds detail in these measurements: wherever it is missing."""
+SUBJECT_DETECTION = None
+"""Topaz rebuilds detail everywhere, which no order can ask for, so that networks are measured and not masks."""
 
 
 def settings(model: str, **chosen: Any) -> dict[str, Any]:

@@ -126,6 +126,16 @@ def mosaic(width: int, height: int) -> Image.Image:
     return sheet
 
 
+def gravel(width: int, height: int) -> Image.Image:
+    """A picture of any size that is full of detail and has no subject."""
+    stones = whole(Photograph("gravel", "scikit_image", "data/gravel.png", "gravel"))
+    sheet = Image.new("RGB", (width, height))
+    for top in range(0, height, stones.height):
+        for left in range(0, width, stones.width):
+            sheet.paste(stones, (left, top))
+    return sheet
+
+
 def listed() -> str:
     """The photographs and where they come from, as a sentence in Markdown."""
     packages: dict[str, list[str]] = {}

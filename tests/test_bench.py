@@ -1,5 +1,6 @@
 """The bench's own bookkeeping: what it writes, and what it counts."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from openvino import opset13 as ops
 
 from bench import __main__ as bench
-from bench import peak, report
+from bench import end_to_end, peak, report
 
 pytestmark = pytest.mark.engine
 
@@ -21,6 +22,13 @@ def test_a_part_that_ran_alone_leaves_the_others_figures(tmp_path: Path, monkeyp
     written = bench.README.read_text()
     assert "1.0 MP/s" not in written
     assert written.index("2.0 MP/s") < written.index("51 dB")
+
+
+def test_seconds_are_found_before_notes():
+    said = "b.png: PNG, 2x2 -> 8x8, waifu2x-cunet, waifu2x-photo, bf16, 1.5 s\nNo face was found to enhance.\n"
+    told = re.search(end_to_end.TOLD, said, re.MULTILINE)
+    assert told is not None
+    assert told.groups() == ("bf16", "1.5")
 
 
 def test_multiply_adds_leave_out_weights_that_are_zero():

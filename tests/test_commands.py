@@ -17,7 +17,7 @@ from django.test import override_settings
 
 from tests.conftest import Person
 from tests.desk import ROOT
-from upscaler import checks, tokens
+from upscaler import checks, tokens, workers
 from upscaler.models import CreditEntry, Team, Upscale
 
 
@@ -139,6 +139,17 @@ def test_every_thread_publishes_with_the_desk_s_own_celery_settings() -> None:
         [sys.executable, "-c", look], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "upscaler {'confirm_publish': True}", done.stderr
+
+
+@pytest.mark.parametrize(("slots", "asked", "threads"), [(1, "", "8"), (3, "0", "2"), (16, "", "1"), (3, "5", "5")])
+def test_the_slots_share_the_cores_out(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, slots: int, asked: str, threads: str
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setenv("LOCAL_THREADS", asked)
+    settings.CPU_SLOTS = slots
+    workers.share_out_cores()
+    assert os.environ["LOCAL_THREADS"] == threads
 
 
 def test_the_cluster_queue_wants_a_database_server() -> None:

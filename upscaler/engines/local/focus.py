@@ -60,7 +60,7 @@ def find(source: Picture, plan: Recipe, networks: Networks, report: Report) -> F
     step = view.step(source.height, source.width)
     small = view.reduced(source.pixels, step)
     share = np.full(small.shape[:2], plan.strength, np.float32)
-    found: dict[str, Any] = {"strength": plan.strength}
+    found: dict[str, Any] = {}
     notes: list[str] = []
     if plan.part == "Auto":
         report(0.0, "Finding where detail is missing")
@@ -85,6 +85,8 @@ def find(source: Picture, plan: Recipe, networks: Networks, report: Report) -> F
         for face in seen:
             asked = min(plan.faces, most_for(face.height * step))
             share += face.ellipse(*small.shape[:2]) * (np.float32(asked) - share)
+    if share.any():
+        found["strength"] = plan.strength
     if notes:
         found["notes"] = notes
     return Focus(Strength(share, step), found)

@@ -63,12 +63,12 @@ def run(
     Raises EngineError.
     """
     began = time.monotonic()
-    loaded = picture.load(source)
-    plan = recipe(model_name, settings, loaded.jpeg_quality)
-    width, height = loaded.width * plan.factor, loaded.height * plan.factor
-    written = picture.result_format(result_format or loaded.format, width, height)
-    path = output_dir / f"result.{ENDINGS[written]}"
     try:
+        loaded = picture.load(source)
+        plan = recipe(model_name, settings, loaded.jpeg_quality)
+        width, height = loaded.width * plan.factor, loaded.height * plan.factor
+        written = picture.result_format(result_format or loaded.format, width, height)
+        path = output_dir / f"result.{ENDINGS[written]}"
         output_dir.mkdir(parents=True, exist_ok=True)
         aimed = focus.find(loaded, plan, networks, report)
         if aimed.strength.is_zero:
@@ -132,6 +132,7 @@ class _Steps:
         for block in tiles.enlarge(before, network, self._networks):
             after[block.area] = to_samples(block.pixels, after.dtype)
             self._advance(block.pixels, network.cost, "Enlarging")
+        self._networks.rest()
         return after
 
     def _mix_in(self, work: Samples, network: Network) -> None:
@@ -145,6 +146,7 @@ class _Steps:
             faithful = to_floats(work[rows, columns])
             work[rows, columns] = to_samples(faithful + share * (restored - faithful), work.dtype)
             self._advance(block.pixels, network.cost, "Rebuilding detail")
+        self._networks.rest()
 
     def finish(self, work: Samples) -> Samples:
         """The picture at its exact size in the source's colours, laid out as ``picture.save`` takes it."""
