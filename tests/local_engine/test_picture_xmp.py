@@ -16,8 +16,17 @@ from tests.local_engine.files import (
     photograph,
     with_xmp,
 )
+from upscaler.engines.local.picture import xmp
 
 pytestmark = pytest.mark.engine
+
+IPTC_EXTENSION = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+MARK = f' Iptc4xmpExt:DigitalSourceType="{TERMS}trainedAlgorithmicMedia"'
+THING = f"<n:Thing xmlns:n='urn:x' xmlns:Iptc4xmpExt='{IPTC_EXTENSION}'{MARK}/>"
+LIST = (
+    f"<Iptc4xmpExt:DigitalSourceType><rdf:Bag><rdf:li>{TERMS}trainedAlgorithmicMedia</rdf:li></rdf:Bag>"
+    "</Iptc4xmpExt:DigitalSourceType>"
+)
 
 
 @pytest.mark.parametrize("source_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
@@ -62,6 +71,34 @@ def test_a_stronger_mark_is_kept_and_a_weaker_one_replaced(
     packet = PACKET.replace("{mark}", f' Iptc4xmpExt:DigitalSourceType="{TERMS}{was}"')
     done = RoundTrip(tmp_path, with_xmp("JPEG", packet.encode()), generative=generative)
     assert done.source_types == [TERMS + now]
+
+
+LONG = f"<h:prompt xmlns:h='urn:x'>{'x' * 61_000}</h:prompt>"
+VERY_LONG = LONG.replace("x" * 61_000, "x" * 600_000)
+MARKED = {
+    "too long for a JPEG": PACKET.replace("{mark}", MARK).replace("<dc:creator>", f"{LONG}<dc:creator>"),
+    "too long to read": PACKET.replace("{mark}", MARK).replace("<dc:creator>", f"{VERY_LONG}<dc:creator>"),
+    "too many nodes": PACKET.replace("{mark}", MARK).replace("old", "<a/>" * 30_000),
+    "cut off": PACKET.replace("{mark}", MARK)[:900],
+    "a list": PACKET.replace("{mark}", "").replace("<dc:creator>", f"{LIST}<dc:creator>"),
+    "a node with a type": PACKET.replace("{mark}", "").replace("</rdf:RDF>", f"{THING}</rdf:RDF>"),
+    "escaped letters": PACKET.replace("{mark}", MARK.replace("/trained", "/&#116;rained")),
+}
+
+
+@pytest.mark.parametrize("case", MARKED)
+def test_a_stronger_mark_is_kept_from_whatever_it_is_found_in(case: str, tmp_path: Path) -> None:
+    done = RoundTrip(tmp_path, with_xmp("PNG", MARKED[case].encode()), "JPEG")
+    assert set(done.source_types) == {f"{TERMS}trainedAlgorithmicMedia"}
+
+
+def test_a_packet_of_very_many_attributes_is_not_read() -> None:
+    many = " ".join(f"a{number}=''" for number in range(40_000))
+    packet = PACKET.replace("{mark}", f" {many}").encode()
+    assert len(packet) < xmp.LONGEST
+    result = xmp.of_result(packet, 10, 10, generative=False)
+    assert b"a39999" not in result
+    assert b"algorithmicallyEnhanced" in result
 
 
 BOMB = (
