@@ -177,8 +177,8 @@ def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> 
 def _found(still: _Still, small: Image.Image) -> Picture:
     """What is known once the whole file was decoded; ``small`` is what it shows."""
     image = still.image
-    # Of a picture that was streamed, only the header was read, as the picture then lies in the preview too; of all
-    # others, a PNG may say it at its end. A TIFF's reader turns size and picture by itself.
+    # A PNG that was decoded as a whole may have said it at its end; of one that was streamed the header alone was read,
+    # for its preview too. A TIFF's reader turns size and picture by itself.
     turned = pixels.orientation(image) in pixels.TURNED and image.format != "TIFF"
     width, height = still.size[::-1] if turned else still.size
     return Picture(
