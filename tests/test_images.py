@@ -15,6 +15,7 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tests import pictures, profiles
 from upscaler import images, pixels
@@ -310,3 +311,24 @@ def test_a_damaged_file_gives_a_picture_or_a_message(
         loaded = picture.load(tmp_path / "source")
         assert (loaded.width, loaded.height) == (found.width, found.height)
         assert images.preview(tmp_path / "source").content
+
+
+# Files that cost more than they should
+
+
+def test_a_jpeg_of_very_many_passes_is_refused_at_once() -> None:
+    content = pictures.encoded(pictures.photograph("coffee", (64, 48)).convert("L"), "JPEG", progressive=True)
+    last = content.rindex(images.START_OF_SCAN)
+    bomb = content[:last] + content[last:-2] * 2000 + content[-2:]
+    with pytest.raises(images.PictureError) as caught:
+        images.examine_source(io.BytesIO(bomb), name="a.jpg")
+    assert caught.value.code == "damaged"
+    assert "100 passes" in caught.value.message
+    assert images.examine_source(io.BytesIO(content), name="a.jpg").width == 64
+
+
+def test_a_png_with_a_megabyte_of_text_is_taken() -> None:
+    info = PngInfo()
+    info.add_text("workflow", "node " * 400_000, zip=True)
+    content = pictures.encoded(pictures.photograph("coffee", (64, 48)), "PNG", pnginfo=info)
+    assert images.examine_source(io.BytesIO(content), name="a.png").width == 64

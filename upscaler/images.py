@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from django.conf import settings
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 
 from upscaler import catalog, deep, pixels
 from upscaler.vips import pyvips
@@ -36,6 +36,18 @@ THUMBNAIL_SIDE = 640
 PREVIEW_SIDE = 2048
 STREAMED = {"JPEG": ("L", "RGB"), "PNG": ("L", "LA", "I;16", "RGB", "RGBA"), "WEBP": ("RGB", "RGBA")}
 """By format the modes of results that are read row by row; others are rare and read as a whole."""
+
+STREAMED_FROM = 16_000_000
+"""Pixels from which on a result is worth reading row by row."""
+MOST_SCANS = 100
+"""Passes of a progressive JPEG over its picture: cameras and shops write some ten. Each is decoded in full, so a small
+file with thousands of them would keep a process busy for minutes."""
+START_OF_SCAN = b"\xff\xda"
+"""The marker before each pass; in the data itself, such bytes are always escaped."""
+
+# A megabyte of text, as generators of pictures leave it in a PNG, is no reason to refuse it. Pillow's own limit is one
+# for each part, and the file's size is limited before.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
 
 # `examine` checks the pixel count against the desk's own limit before a single row is decoded; Pillow's own guard
 # would only warn at half of it and stop with a message for programmers.
@@ -122,7 +134,8 @@ def examine_result(path: Path, *, max_bytes: int, max_pixels: int) -> tuple[Pict
     with path.open("rb") as file:
         still = _opened(file, "The result", max_bytes=max_bytes, max_pixels=max_pixels)
         with still.image as image, _decoding("The result"):
-            is_streamed = image.mode in STREAMED.get(str(image.format), ())
+            is_large = image.width * image.height >= STREAMED_FROM
+            is_streamed = is_large and image.mode in STREAMED.get(str(image.format), ())
             small = _streamed(path, image) if is_streamed else _decoded(image, PREVIEW_SIDE)
             return _found(still, small), _preview(small)
 
@@ -171,7 +184,22 @@ def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> 
                 "picture: save the frame that you want as a PNG, and upload that.",
                 code="animated",
             )
+        if image.format in ("JPEG", "MPO") and _scans(file) > MOST_SCANS:
+            raise PictureError(
+                f"{named} is a JPEG of more than {MOST_SCANS} passes, which takes too long to read. Export it again "
+                "as a plain JPEG, and upload that.",
+                code="damaged",
+            )
     return _Still(image, image.size, size)
+
+
+def _scans(file: IO[bytes]) -> int:
+    """How many passes a JPEG makes; the file is left where it was."""
+    at = file.tell()
+    file.seek(0)
+    found = sum(block.count(START_OF_SCAN) for block in iter(lambda: file.read(1 << 20), b""))
+    file.seek(at)
+    return found
 
 
 def _found(still: _Still, small: Image.Image) -> Picture:
