@@ -17,8 +17,7 @@ from upscaler import catalog, fetching, images, links
 from upscaler.credits import counted
 from upscaler.engines.base import KnownResult
 from upscaler.models import BIGGEST_ID, Team, Upscale
-from upscaler.services import results
-from upscaler.services.remote import NO_PUBLIC_URL
+from upscaler.services import remote, results
 from upscaler.services.submission import NewUpscale
 
 SOURCES_IN_WORDS = "upload a file, give the address of a picture, or choose an earlier result"
@@ -105,8 +104,8 @@ class UpscaleForm(forms.Form):
 
     def _check_reach(self) -> None:
         """A remote engine fetches our files itself, so it must be able to."""
-        if settings.ENGINE == Upscale.Engine.UWEAR and not settings.PUBLIC_URL:
-            raise ValidationError(NO_PUBLIC_URL, code="public_url_missing")
+        if refusal := remote.why_no_uploads():
+            raise ValidationError(refusal, code="public_url_missing")
 
     def _check_own_link(self, url: str, link: links.Link) -> str:
         self._check_reach()

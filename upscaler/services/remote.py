@@ -93,6 +93,11 @@ def watched(engine: RemoteEngine, *, takes_work: bool = False) -> Iterator[None]
     breaker.answered(engine.name, took_work=takes_work)
 
 
+def why_no_uploads() -> str:
+    """Why files of the desk's own can't be enlarged, for people; empty where they can."""
+    return NO_PUBLIC_URL if settings.ENGINE == Upscale.Engine.UWEAR and not settings.PUBLIC_URL else ""
+
+
 def waited_too_long(upscale: Upscale, pause: Pause) -> bool:
     """Whether the engine has been in trouble for so long that this upscale ends."""
     if pause.since is None:
