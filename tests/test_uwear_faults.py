@@ -286,14 +286,11 @@ def test_where_it_can_t_be_told_nothing_is_sent_again(
 def test_equal_orders_get_one_generation_each(vendor: Vendor, owner: Person, caplog: pytest.LogCaptureFixture) -> None:
     """Both were taken, and both answers were lost."""
     vendor.fail(SUBMIT, vendors.taken_but(vendor, webserver.cut))
-    source = {"image_url": f"http://{vendor.host}/file/source.png", "model_name": "recraft"}
+    source = {"image_url": f"http://{vendor.host}/shop/source.png", "model_name": "recraft"}
     numbers = [owner.api("post", "generation-upscale", source).json()["generation_id"] for _ in range(2)]
     first, second = (Upscale.objects.get(pk=number) for number in numbers)
-    small = vendors.picture((48, 40))
-    large, vendor.picture = vendor.picture, small
     step(first)
     step(second)
-    vendor.picture = large
     assert vendor.bodies == [source, source]
     assert {follow(first).status, follow(second).status} == {"Done"}
     assert {first.engine_id, second.engine_id} == {"71", "72"}
