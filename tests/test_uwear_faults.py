@@ -59,14 +59,22 @@ RULES = [
     {"type": "enum", "loc": ["body", "generation_settings", "upscale_factor"], "msg": "Input should be '2x'"},
     {"type": "extra_forbidden", "loc": ["body", "model_name"], "msg": "Unknown model"},
 ]
+
+
+def lost(answer: Callable[[Vendor], Answer], settings: dict[str, Any] | None = None) -> Fault:
+    """Posted as often as MAX_FAILURES says, and never there when it is looked for."""
+    words = "4 times, and it never arrived"
+    return Fault(SUBMIT, answer, "uwear_not_taken", words, posts=4, settings=settings)
+
+
 FAULTS: dict[str, Fault] = {
     "401": Fault(SUBMIT, says(401), "uwear_key", "refuses the key of this desk"),
     "402": Fault(SUBMIT, says(402), "uwear_credits", "account at Uwear has no credits left"),
     "403": Fault(SUBMIT, says(403), "uwear_key", "refuses the key of this desk"),
     "404": Fault(SUBMIT, says(404), "uwear_not_found", "knows nothing of this call"),
-    "409": Fault(SUBMIT, says(409), "uwear_busy", "could not take the picture just now", posts=4),
+    "409": lost(says(409)),
     "422 with a list": Fault(
-        SUBMIT, says(422, RULES), "uwear_refused", "Enlarge by: Input should be '2x'; the model: "
+        SUBMIT, says(422, RULES), "uwear_refused", "Enlarge by: Input should be '2x'; the model: Unknown model"
     ),
     "could not fetch our link": Fault(
         SUBMIT,
@@ -76,21 +84,21 @@ FAULTS: dict[str, Fault] = {
         posts=4,
     ),
     "a refusal that repeats the key": Fault(SUBMIT, says(400, f"bad {vendors.KEY}"), "uwear_refused", "bad ***"),
-    "500, not taken": Fault(SUBMIT, says(500), "uwear_outage", "it answered 500", posts=4),
+    "500, not taken": lost(says(500)),
     "500, taken": Fault(SUBMIT, taken(as_json({"detail": "no"}, 500)), "Done"),
-    "502 with HTML": Fault(SUBMIT, always(body(HTML, 502)), "uwear_outage", "it answered 502", posts=4),
+    "502 with HTML": lost(always(body(HTML, 502))),
     "502 with HTML, taken": Fault(SUBMIT, taken(body(HTML, 502)), "Done"),
-    "503": Fault(SUBMIT, says(503), "uwear_outage", "it answered 503", posts=4),
+    "503": lost(says(503)),
     "empty body, taken": Fault(SUBMIT, taken(body(b"")), "Done"),
-    "empty body, not taken": Fault(SUBMIT, always(body(b"")), "uwear_unreadable", "empty or not JSON", posts=4),
+    "empty body, not taken": lost(always(body(b""))),
     "invalid JSON, taken": Fault(SUBMIT, taken(body(b'{"generation_id": 7')), "Done"),
     "another shape, taken": Fault(SUBMIT, taken(as_json([1, 2])), "Done"),
-    "another shape, not taken": Fault(SUBMIT, always(as_json({"id": "x"})), "uwear_unreadable", "no generation_id", 4),
+    "another shape, not taken": lost(always(as_json({"id": "x"}))),
     "read timeout, taken": Fault(SUBMIT, taken(never), "Done", settings=SHORT),
-    "read timeout, not taken": Fault(SUBMIT, always(never), "uwear_timeout", "in time", posts=4, settings=SHORT),
+    "read timeout, not taken": lost(always(never), settings=SHORT),
     "cut, taken": Fault(SUBMIT, taken(webserver.cut), "Done"),
-    "cut, not taken": Fault(SUBMIT, always(webserver.cut), "uwear_cut", "broke off", posts=4),
-    "redirect, taken or not": Fault(SUBMIT, always(webserver.redirect("/else")), "uwear_redirect", "another", posts=4),
+    "cut, not taken": lost(always(webserver.cut)),
+    "redirect, taken or not": lost(always(webserver.redirect("/else"))),
     "429": Fault(SUBMIT, says(429), "waits", "asks us to slow down", posts=12),
     "429 with Retry-After": Fault(SUBMIT, says(429, Retry_After="7"), "waits", "asks us to slow down", posts=12),
     "follow: 401": Fault(FOLLOW, says(401), "uwear_key", "refuses the key"),
@@ -306,6 +314,27 @@ def test_another_program_s_generation_is_not_taken_for_ours(
     vendor.fail(SUBMIT, vendors.taken_but(vendor, webserver.cut))
     upscale = follow(order())
     assert (upscale.status, upscale.engine_id, vendor.calls(SUBMIT)) == ("Done", "72", 1)
+
+
+def test_a_vendor_that_is_busy_without_an_end_is_given_up(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.fail(SUBMIT, as_json({"detail": "slow"}, 429))
+    upscale = step(order())
+    with override_settings(UWEAR_OUTAGE_LIMIT=0):
+        follow(upscale)
+    assert (upscale.status, upscale.error_code) == ("Error", "uwear_outage")
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_the_last_try_too_is_looked_for_before_anything_is_refunded(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.fail(SUBMIT, webserver.cut, webserver.cut, webserver.cut, vendors.taken_but(vendor, webserver.cut))
+    with override_settings(UWEAR_SETTLE_SECONDS=0):
+        upscale = follow(order())
+    assert (upscale.status, vendor.calls(SUBMIT), len(vendor.generations)) == ("Done", 4, 1)
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 
 def test_a_dead_link_is_not_waited_for_once_the_4_hours_are_over(

@@ -28,12 +28,18 @@ logger = logging.getLogger(__name__)
 
 SLOT_PAUSE = 5.0
 LONGEST_SLOT_PAUSE = 120.0
+FIRST_LOOK = 5.0
 LOOK_PAUSE = 10.0
+LOOKING = "Asking Uwear whether it has the picture"
 FRESH = timedelta(minutes=10)
 NO_PUBLIC_URL = (
     "Uploads can’t be enlarged by Uwear here, because Uwear could not fetch them: this desk has no public address. "
     "An admin has to set PUBLIC_URL to it, like https://upscaler.example.com. Until then, give the address of a "
     "picture on the web."
+)
+NOT_TAKEN = (
+    "We sent your picture to Uwear {times} times, and it never arrived there. Nothing is wrong with the picture: try "
+    "again later."
 )
 OUTAGE = "Uwear did not take work for {hours:.1f} hours, so we gave up. Try again once it does."
 
@@ -54,20 +60,50 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
             return _with_id(upscale, order, found)
         left = upscale.handed_over_at + timedelta(seconds=settings.UWEAR_SETTLE_SECONDS) - timezone.now()
         if left > timedelta(0):
-            raise Pause(min(left.total_seconds(), LOOK_PAUSE), "Asking Uwear whether it has the picture")
-        logger.warning("upscale %s: %s never got it, it is sent again", upscale.pk, engine.name)
+            raise Pause(min(left.total_seconds(), LOOK_PAUSE), LOOKING)
+        _count_lost_call(upscale, engine)
     else:
         order = replace(order, reference=_reference(upscale))
     _take_slot(upscale, engine, order)
     order = replace(order, handed_over_at=upscale.handed_over_at)
-    with watched(engine, takes_work=True):
-        try:
+    try:
+        with watched(engine, takes_work=True):
             engine_id = engine.start(order)
-        except EngineError as error:
-            if not error.maybe_taken:
-                lifecycle.record(upscale, handed_over_at=None, handed_over={})
-            raise
+    except EngineError as error:
+        raise _after_failed_start(upscale, error) from error
+    except Pause as pause:
+        if isinstance(pause.__cause__, EngineError):
+            _after_failed_start(upscale, pause.__cause__)
+        else:
+            # Nothing was sent: the engine turned out to be down at the last moment.
+            _is_not_handed_over(upscale)
+        raise
     return _with_id(upscale, order, engine_id)
+
+
+def _after_failed_start(upscale: Upscale, error: EngineError) -> Exception:
+    """Note what a failed hand-over means, and give what to raise."""
+    if not error.maybe_taken:
+        _is_not_handed_over(upscale)
+        return error
+    # It counts as a failure only once it is certain that the call was lost: an upscale must not end, and be
+    # refunded, while the engine may be working on it.
+    logger.warning("upscale %s: %s, the engine may have it all the same", upscale.pk, error.code)
+    return Pause(FIRST_LOOK, LOOKING)
+
+
+def _is_not_handed_over(upscale: Upscale) -> None:
+    lifecycle.record(upscale, handed_over_at=None, handed_over={})
+
+
+def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
+    """A hand-over never arrived. Raises EngineError where that was the last try."""
+    failures = upscale.failures + 1
+    if failures >= settings.MAX_FAILURES:
+        _is_not_handed_over(upscale)
+        raise EngineError(NOT_TAKEN.format(times=failures), code="uwear_not_taken", permanent=True)
+    logger.warning("upscale %s: %s never got it, it is sent again", upscale.pk, engine.name)
+    lifecycle.record(upscale, failures=failures)
 
 
 @contextmanager
