@@ -24,7 +24,7 @@ class Order:
     settings: Mapping[str, Any]
     """Complete: every setting of the model, defaults filled in."""
     source_path: Path
-    """The source picture on this machine's disk."""
+    """The source picture on this machine's disk; a remote engine gets no file, but ``reference``."""
     work_dir: Path
     """An empty folder for this attempt; removed after it."""
     engine_id: str | None = None

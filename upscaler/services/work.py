@@ -74,9 +74,8 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
             lifecycle.release(upscale, due_in=0)
             submission.enqueue(upscale)
             return
-    else:
-        with upscale.source_file.open("rb") as stored, source.open("wb") as copy:
-            shutil.copyfileobj(stored, copy)
+    elif not isinstance(engine, RemoteEngine):
+        _copy_source(upscale, source)
 
     work_dir = folder / "work"
     work_dir.mkdir()
@@ -107,8 +106,16 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
         # It is under way, so whatever failed before has passed.
         lifecycle.release(upscale, due_in=outcome.retry_after, failures=0, progress_text="")
         submission.enqueue(upscale, delay=outcome.retry_after)
-    else:
-        _keep(upscale, outcome, source)
+        return
+    if not source.exists():
+        # Only now: a remote engine has no use for the file, and most of its steps only ask how it stands.
+        _copy_source(upscale, source)
+    _keep(upscale, outcome, source)
+
+
+def _copy_source(upscale: Upscale, target: Path) -> None:
+    with upscale.source_file.open("rb") as stored, target.open("wb") as copy:
+        shutil.copyfileobj(stored, copy)
 
 
 def _reporter(upscale: Upscale, heartbeat: Heartbeat) -> Report:
