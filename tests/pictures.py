@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pyvips
 from PIL import Image
 from skimage import data
 
@@ -43,6 +44,26 @@ def cut_out(size: tuple[int, int] = (48, 48)) -> bytes:
     inside = ((xx - size[0] / 2) / (size[0] * 0.4)) ** 2 + ((yy - size[1] / 2) / (size[1] * 0.4)) ** 2 < 1
     picture.putalpha(Image.fromarray((inside * 255).astype("uint8")))
     return encoded(picture, "PNG")
+
+
+def deep(channels: int, size: tuple[int, int] = (60, 40)) -> np.ndarray:
+    """A photograph in 16 bits with shades that 8 bits can't tell apart: (height, width, channels)."""
+    image = photograph("coffee", size)
+    fine = np.asarray(image.convert("RGB" if channels > 2 else "L"), np.uint16).reshape(size[1], size[0], -1) * 257
+    fine = np.minimum(fine + np.arange(size[0], dtype=np.uint16)[:, None], 65535).astype(np.uint16)
+    fine[0, 0], fine[0, 1] = 0, 65535
+    if channels in (2, 4):
+        alpha = np.linspace(0, 65535, size[0] * size[1]).astype(np.uint16).reshape(size[1], size[0], 1)
+        alpha[:2] = 65535
+        fine = np.concatenate([fine, alpha], axis=2)
+    return fine
+
+
+def deep_png(values: np.ndarray) -> bytes:
+    """Such values as a 16-bit PNG."""
+    height, width, channels = values.shape
+    image = pyvips.Image.new_from_memory(np.ascontiguousarray(values), width, height, channels, "ushort")
+    return image.copy(interpretation="rgb16" if channels > 2 else "grey16").pngsave_buffer()
 
 
 def huge_header() -> bytes:

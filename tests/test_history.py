@@ -156,6 +156,13 @@ def test_a_finished_upscale_s_page(owner: Person, teammate: Person, done: Callab
     assert f"?source={upscale.pk}" in page
 
 
+def test_what_could_not_be_done_as_asked_is_on_the_page(owner: Person, done: Callable[..., Upscale]) -> None:
+    upscale = done()
+    upscale.made_with = {"networks": ["waifu2x-cunet"], "notes": ["No face was found to enhance."]}
+    upscale.save(update_fields=["made_with"])
+    assert "No face was found to enhance." in owner.client.get(f"/upscales/{upscale.pk}/").content.decode()
+
+
 def test_the_download_has_the_source_s_own_name(owner: Person, done: Callable[..., Upscale]) -> None:
     upscale = done(name="Été – robe n° 5.JPG")
     answer = owner.client.get(f"/upscales/{upscale.pk}/download/")

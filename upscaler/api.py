@@ -150,6 +150,9 @@ def create_upscale(
     """
     token: ApiToken = request.auth  # type: ignore[attr-defined]
     body = payload.dict()
+    if not body["result_format"]:
+        # The vendor's contract knows no such field, so a request without it stays the request that it was.
+        del body["result_format"]
     idempotency = submission.Idempotency.of(idempotency_key, body) if idempotency_key else None
     if idempotency and (earlier := submission.find_repeat(team=token.team, idempotency=idempotency)):
         return _created(earlier)

@@ -19,6 +19,10 @@ LOW_RESOLUTION_V2 = "Low Resolution V2"
 HIGH_FIDELITY_V2 = "High Fidelity V2"
 
 
+RESULT_FORMATS = {"JPEG": "JPEG", "PNG": "PNG", "WEBP": "WebP"}
+"""The formats that a result may be asked for in, by Pillow's name, each with the name that people know."""
+
+
 class SettingError(Exception):
     """A setting that can't be taken. ``message`` names what is allowed, ``code`` is Pydantic's name of the fault."""
 

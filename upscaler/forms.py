@@ -72,6 +72,7 @@ class UpscaleForm(forms.Form):
     )
     model_name = forms.CharField(error_messages={"required": f"Choose a model: {MODELS_IN_WORDS}."})
     generation_settings = SettingsField(required=False)
+    result_format = forms.CharField(required=False, empty_value="")
 
     def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -136,6 +137,16 @@ class UpscaleForm(forms.Form):
             )
         return name
 
+    def clean_result_format(self) -> str:
+        name = self.cleaned_data["result_format"]
+        if name and name not in catalog.RESULT_FORMATS:
+            raise ValidationError(
+                f"Results are saved as {', '.join(catalog.RESULT_FORMATS)}, not as “{catalog.shortened(name)}”. "
+                "Leave result_format empty to keep the picture's own format.",
+                code="enum",
+            )
+        return name
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         self._check_one_source()
@@ -178,6 +189,7 @@ class UpscaleForm(forms.Form):
         common: dict[str, Any] = {
             "model_name": model.name,
             "settings": data["generation_settings"],
+            "asked_format": data["result_format"],
         }
         if data["image"]:
             return NewUpscale(

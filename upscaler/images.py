@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from django.conf import settings
-from PIL import Image, ImageOps
+from PIL import Image
 
-from upscaler import catalog
+from upscaler import catalog, pixels
+from upscaler.vips import pyvips
 
 FORMATS = {
     "JPEG": ".jpg",
@@ -31,10 +32,10 @@ FORMATS = {
 FORMATS_IN_WORDS = "JPEG, PNG, WebP, TIFF, BMP, GIF or AVIF"
 ACCEPT = "image/jpeg,image/png,image/webp,image/tiff,image/bmp,image/gif,image/avif"
 
-ORIENTATION = 0x0112
-"""EXIF's number for how the camera was held."""
 THUMBNAIL_SIDE = 640
 PREVIEW_SIDE = 2048
+STREAMED = {"JPEG": ("L", "RGB"), "PNG": ("L", "LA", "RGB", "RGBA"), "WEBP": ("RGB", "RGBA")}
+"""By format the modes of results that are read row by row; others are rare and read as a whole."""
 
 # `examine` checks the pixel count against the desk's own limit before a single row is decoded; Pillow's own guard
 # would only warn at half of it and stop with a message for programmers.
@@ -70,6 +71,14 @@ class Picture:
         return FORMATS[self.format]
 
 
+class Preview(NamedTuple):
+    """A copy for the screen, in full colour resolution and with its profile, because people judge colour by it."""
+
+    content: bytes
+    extension: str
+    """Of a JPEG; of a PNG where there is transparency."""
+
+
 @contextmanager
 def _decoding(named: str) -> Iterator[None]:
     try:
@@ -98,6 +107,37 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> P
     ``too_many_pixels`` or ``damaged``.
     """
     named = f"“{name}”" if name else "The file"
+    still = _opened(file, named, max_bytes=max_bytes, max_pixels=max_pixels)
+    with still.image, _decoding(named):
+        found = _found(still, _decoded(still.image, THUMBNAIL_SIDE))
+    file.seek(0)
+    return found
+
+
+def examine_result(path: Path, *, max_bytes: int, max_pixels: int) -> tuple[Picture, Preview]:
+    """Like `examine`, for a finished picture, and its copy for the screen: both from one decoding.
+
+    Raises PictureError.
+    """
+    with path.open("rb") as file:
+        still = _opened(file, "The result", max_bytes=max_bytes, max_pixels=max_pixels)
+        with still.image as image, _decoding("The result"):
+            is_streamed = image.mode in STREAMED.get(str(image.format), ())
+            small = _streamed(path, image) if is_streamed else _decoded(image, PREVIEW_SIDE)
+            return _found(still, small), _preview(small)
+
+
+@dataclass(frozen=True)
+class _Still:
+    """A picture of which only the header was read."""
+
+    image: Image.Image
+    size: tuple[int, int]
+    """As the header has it: decoding may change the image's own."""
+    file_size: int
+
+
+def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> _Still:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if size == 0:
@@ -115,9 +155,7 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> P
             f"{named} is not a picture that we can read. Upload a {FORMATS_IN_WORDS} file.",
             code="not_a_picture",
         ) from None
-    with image, _decoding(named):
-        # An MPO file is what many phones and cameras write: a JPEG with a small copy behind it.
-        format_name = "JPEG" if image.format == "MPO" else str(image.format)
+    with _decoding(named):
         width, height = image.size
         if width * height > max_pixels:
             raise PictureError(
@@ -125,6 +163,7 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> P
                 "megapixels. Make it smaller, and upload that.",
                 code="too_many_pixels",
             )
+        # An MPO file is what many phones and cameras write: a JPEG with a small copy behind it.
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
         if frames > 1:
             raise PictureError(
@@ -132,14 +171,22 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> P
                 "picture: save the frame that you want as a PNG, and upload that.",
                 code="animated",
             )
-        if image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8):
-            width, height = height, width
-        # A JPEG decoder can shrink while it reads: the whole file is still read, for a fraction of the memory.
-        image.draft(None, (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-        image.load()
-        thumbnail = _encode(_shrunk(image, THUMBNAIL_SIDE), "WEBP", quality=82)
-    file.seek(0)
-    return Picture(format=format_name, width=width, height=height, file_size=size, thumbnail=thumbnail)
+    return _Still(image, image.size, size)
+
+
+def _found(still: _Still, small: Image.Image) -> Picture:
+    """What is known once the whole file was decoded; ``small`` is what it shows."""
+    image = still.image
+    # Asked after decoding, because a PNG may say it at its end. A TIFF's reader turns size and picture by itself.
+    turned = pixels.orientation(image) in pixels.TURNED and image.format != "TIFF"
+    width, height = still.size[::-1] if turned else still.size
+    return Picture(
+        format="JPEG" if image.format == "MPO" else str(image.format),
+        width=width,
+        height=height,
+        file_size=still.file_size,
+        thumbnail=_encode(_within(small, THUMBNAIL_SIDE), "WEBP", quality=82),
+    )
 
 
 def examine_source(file: IO[bytes], *, name: str) -> Picture:
@@ -147,38 +194,61 @@ def examine_source(file: IO[bytes], *, name: str) -> Picture:
     return examine(file, name=name, max_bytes=settings.MAX_UPLOAD_BYTES, max_pixels=settings.MAX_SOURCE_PIXELS)
 
 
-def preview(path: Path) -> tuple[bytes, str]:
-    """A copy for the screen of at most ``PREVIEW_SIDE`` pixels, and its extension.
+def preview(path: Path) -> Preview:
+    """A copy for the screen of at most ``PREVIEW_SIDE`` pixels.
 
-    JPEG in full colour resolution with the source's profile, or PNG where there is transparency, because people
-    judge colour by it. ``path`` was examined before; raises PictureError where it can't be read all the same.
+    ``path`` was examined before; raises PictureError where it can't be read all the same.
     """
     with _decoding("The picture"), Image.open(path, formats=list(FORMATS)) as image:
-        image.draft(None, (PREVIEW_SIDE, PREVIEW_SIDE))
-        small = _shrunk(image, PREVIEW_SIDE)
-        if small.mode == "RGBA":
-            return _encode(small, "PNG", compress_level=3), ".png"
-        return _encode(small, "JPEG", quality=92, subsampling="4:4:4"), ".jpg"
+        return _preview(_decoded(image, PREVIEW_SIDE))
 
 
-def _shrunk(image: Image.Image, side: int) -> Image.Image:
-    """Upright, in RGB or RGBA with its profile, no side longer than ``side`` pixels."""
-    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA") else None
-    orientation = image.getexif().get(ORIENTATION, 1)
-    if image.mode.startswith("I;16"):
-        image = image.convert("I").point(lambda value: value / 256).convert("L")
-    elif image.mode not in ("RGB", "RGBA", "L", "LA", "CMYK") or "transparency" in image.info:
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+def _preview(small: Image.Image) -> Preview:
+    if small.mode == "RGBA":
+        return Preview(_encode(small, "PNG", compress_level=3), ".png")
+    return Preview(_encode(small, "JPEG", quality=92, subsampling="4:4:4"), ".jpg")
+
+
+def _decoded(image: Image.Image, side: int) -> Image.Image:
+    """Upright, in the colours that the engine sees, as RGB or RGBA, no side longer than ``side`` pixels."""
+    # A JPEG decoder can shrink while it reads: the whole file is still read, for a fraction of the memory.
+    image.draft(None, (side, side))
+    image.load()
+    orientation = 1 if image.format == "TIFF" else pixels.orientation(image)
+    if image.mode in (*pixels.DEEP_GREY, "1", "P", "PA") or "transparency" in image.info:
+        plain, profile = pixels.plain(image)
+        plain.info = {"icc_profile": profile} if profile else {}
+        image = plain
     # Before anything else is done to it: each step on the whole picture would hold one more copy of it in memory.
+    return pixels.for_screens(pixels.upright(_within(image, side), orientation))
+
+
+def _streamed(path: Path, image: Image.Image) -> Image.Image:
+    """`_decoded` for a preview of a large file, with only some rows of it in memory at a time."""
+    try:
+        rows = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated")
+        if rows.format == "ushort":
+            rows = rows.cast("uchar", shift=True)
+        scale = PREVIEW_SIDE / max(image.size)
+        if scale < 1:
+            clear = rows.hasalpha()
+            rows = (
+                rows.premultiply().resize(scale).unpremultiply().rint().cast("uchar") if clear else rows.resize(scale)
+            )
+        values = rows.numpy()
+    except pyvips.Error as error:
+        raise OSError(str(error)) from error
+    small = Image.fromarray(values)
+    small.info = {"icc_profile": image.info.get("icc_profile")}
+    return pixels.for_screens(pixels.upright(small, pixels.orientation(image)))
+
+
+def _within(image: Image.Image, side: int) -> Image.Image:
     scale = side / max(image.size)
-    if scale < 1:
-        size = (max(1, math.floor(image.width * scale)), max(1, math.floor(image.height * scale)))
-        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    image.getexif()[ORIENTATION] = orientation
-    upright = ImageOps.exif_transpose(image)
-    upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-    upright.info = {"icc_profile": profile} if profile else {}
-    return upright
+    if scale >= 1:
+        return image
+    size = (max(1, math.floor(image.width * scale)), max(1, math.floor(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def _encode(image: Image.Image, format_name: str, **options: object) -> bytes:

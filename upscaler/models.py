@@ -157,6 +157,12 @@ class Upscale(models.Model):
 
     model_name = models.CharField(max_length=20, choices=MODEL_CHOICES)
     settings = models.JSONField(default=dict, blank=True)
+    asked_format = models.CharField(
+        max_length=10,
+        blank=True,
+        choices=list(catalog.RESULT_FORMATS.items()),
+        help_text="The result's format; empty for the source's own.",
+    )
     credits = models.PositiveIntegerField()
     retry_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries")
 

@@ -39,6 +39,10 @@ class GenerationUpscaleIn(Schema):
     generation_settings: SettingsMap = Field(
         None, description="Topaz only. Text or JSON values.", examples=[SETTINGS_EXAMPLE]
     )
+    result_format: str | None = Field(
+        "",
+        description=f"This desk's addition: {', '.join(catalog.RESULT_FORMATS)}; empty keeps the picture's own format.",
+    )
 
 
 ITEMS_PER_PAGE = 20
@@ -165,6 +169,8 @@ def generation(upscale: Upscale) -> dict[str, Any]:
         "model_name": upscale.model_name,
         "generation_settings": upscale.settings,
     }
+    if upscale.asked_format:
+        payload["result_format"] = upscale.asked_format
     return {
         "generation_id": upscale.pk,
         "status": upscale.status,

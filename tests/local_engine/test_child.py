@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests import pictures
 from tests.local_engine.conftest import crop, png
@@ -88,6 +90,23 @@ def test_an_unreadable_file(engine: LocalEngine, order: Callable[..., Order], co
     with pytest.raises(EngineError) as caught:
         engine.advance(order(content), lambda fraction, text: None)
     assert (caught.value.code, caught.value.permanent) == ("unreadable", True)
+
+
+def test_a_large_result_stays_under_a_gigabyte(order: Callable[..., Order]) -> None:
+    # Mostly white, which spares the networks their time, not the rest its memory.
+    product = Image.new("RGB", (2450, 2450), "white")
+    product.paste(pictures.photograph(size=(230, 230)), (1000, 1000))
+    engine = LocalEngine()
+    try:
+        work = order(png(product), upscale_factor="2x", enhance_model="Low Resolution V2")
+        finished, _ = watched(engine, work)
+        peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{engine.child_pid}/status").read_text())
+    finally:
+        engine.close()
+    assert finished.width * finished.height > 24e6
+    assert "realesrgan-x4plus" in finished.made_with["networks"]
+    assert peak is not None
+    assert int(peak[1]) * 1024 < 1e9
 
 
 def test_two_threads_take_turns(engine: LocalEngine, order: Callable[..., Order], tmp_path: Path) -> None:

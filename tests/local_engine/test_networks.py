@@ -114,6 +114,7 @@ def test_the_quality_of_a_jpeg_is_read_from_its_tables(quality: int, tmp_path: P
 def test_a_recipe_for_every_choice_of_the_catalog() -> None:
     for mode in catalog.MODELS["topaz"].setting("enhance_model").values:  # type: ignore[union-attr]
         for factor in (2, 4, 6):
-            made = recipe.recipe("topaz", {"enhance_model": mode, "upscale_factor": f"{factor}x"}, None)
+            settings = catalog.MODELS["topaz"].defaults | {"enhance_model": mode, "upscale_factor": f"{factor}x"}
+            made = recipe.recipe("topaz", settings, None)
             assert (made.factor, made.work_factor) == (factor, min(factor, 4))
             assert (made.restoring is None) == (mode == "High Fidelity V2")

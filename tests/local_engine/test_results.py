@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 
 from tests import pictures
@@ -106,6 +107,19 @@ def test_white_stays_white(enlarge: Enlarge, mode: str) -> None:
     assert (result[outside] == 255).all()
 
 
+@pytest.mark.parametrize("pure", [0, 255])
+def test_white_and_black_stay_so_up_to_a_soft_edge(enlarge: Enlarge, pure: int) -> None:
+    size = 96
+    yy, xx = np.mgrid[: size * 4, : size * 4]
+    share = np.clip((150 - np.hypot(xx - 192, yy - 192)) / 6 + 0.5, 0, 1)[..., None]
+    garment = np.asarray(pictures.photograph("coffee", (size * 4, size * 4)), np.float64)
+    truth = Image.fromarray((garment * share + pure * (1 - share) + 0.5).astype(np.uint8))
+    source = truth.resize((size, size), Image.Resampling.BICUBIC)
+    result = np.asarray(enlarge(png(source), factor="4x", **FAITHFUL))
+    background = (np.asarray(source) == pure).all(axis=2).repeat(4, axis=0).repeat(4, axis=1)
+    assert (result[background] == pure).all(axis=1).mean() > 0.999
+
+
 def test_the_restoring_share_grows_with_the_enhancement(enlarge: Enlarge) -> None:
     content = png(crop(box=(190, 80, 230, 120)))
     faithful, standard, rebuilt = (
@@ -140,25 +154,53 @@ def test_a_palette_with_a_transparent_colour(enlarge: Enlarge) -> None:
     assert (result.mode, result.getpixel((0, 0))[3]) == ("RGBA", 0)
 
 
-@pytest.mark.parametrize("mode", ["L", "LA", "1", "I;16"])
+@pytest.mark.parametrize("mode", ["L", "LA", "1"])
 def test_grey_stays_grey(enlarge: Enlarge, mode: str) -> None:
     grey = crop().convert("L")
-    sixteen_bits = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
-    source = sixteen_bits if mode == "I;16" else grey.convert(mode)
-    result = enlarge(png(source))
+    result = enlarge(png(grey.convert(mode)))
     assert result.mode == ("LA" if mode == "LA" else "L")
     if mode != "1":
         again = result.getchannel(0).resize(grey.size, Image.Resampling.BOX)
         assert decibels(again, grey) > 38
 
 
-def test_sixteen_bits_of_colour(enlarge: Enlarge, tmp_path: Path) -> None:
-    skimage_io = pytest.importorskip("tifffile")
-    source = crop()
-    skimage_io.imwrite(tmp_path / "deep.tif", np.asarray(source.convert("L")).astype(np.uint16) * 257)
-    result = enlarge((tmp_path / "deep.tif").read_bytes())
-    assert (result.format, result.mode) == ("PNG", "L")
-    assert decibels(result.resize(source.size, Image.Resampling.BOX), source.convert("L")) > 38
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_sixteen_bits_come_out_as_sixteen(
+    engine: LocalEngine, order: Callable[..., Order], channels: int, tmp_path: Path
+) -> None:
+    source = pictures.deep(channels, (48, 32))
+    finished = engine.advance(
+        order(pictures.deep_png(source), upscale_factor="2x", **FAITHFUL), lambda fraction, text: None
+    )
+    result = pyvips.Image.new_from_file(str(finished.path))
+    assert (result.format, result.bands, result.width, result.height) == ("ushort", channels, 96, 64)
+    again = result.numpy().reshape(32, 2, 48, 2, channels).mean(axis=(1, 3)).reshape(32, 48, channels).astype(float)
+    seen = source[..., -1] > 60000 if channels in (2, 4) else np.ones(source.shape[:2], bool)
+    assert np.abs(again - source)[seen].mean() < 4 * 257
+    # Shades between those of 8 bits, which a shallow picture written deep would not have.
+    assert (result.numpy() % 257 != 0).mean() > 0.5
+
+
+def test_a_deep_picture_is_enlarged_in_its_shades(enlarge: Enlarge) -> None:
+    grey = crop().convert("L")
+    result = enlarge(pictures.deep_png(np.asarray(grey).astype(np.uint16)[..., None] * 257))
+    shades = Image.fromarray(
+        (np.asarray(result).astype(np.uint32) // (257 if result.mode == "I;16" else 1)).astype("uint8")
+    )
+    assert decibels(shades.resize(grey.size, Image.Resampling.BOX), grey) > 38
+
+
+@pytest.mark.parametrize(
+    ("enhance_model", "term"),
+    [
+        ("High Fidelity V2", "algorithmicallyEnhanced"),
+        ("Standard V2", "compositeWithTrainedAlgorithmicMedia"),
+        ("Low Resolution V2", "compositeWithTrainedAlgorithmicMedia"),
+    ],
+)
+def test_the_mark_of_ai_says_whether_detail_was_invented(enlarge: Enlarge, enhance_model: str, term: str) -> None:
+    result = enlarge(pictures.encoded(crop(box=(180, 80, 204, 104)), "JPEG"), enhance_model=enhance_model)
+    assert f"digitalsourcetype/{term}".encode() in result.info["xmp"]
 
 
 def test_cmyk_becomes_rgb_in_the_same_colours(enlarge: Enlarge) -> None:

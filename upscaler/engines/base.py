@@ -27,6 +27,8 @@ class Order:
     """The source picture on this machine's disk; a remote engine gets no file, but ``reference``."""
     work_dir: Path
     """An empty folder for this attempt; removed after it."""
+    result_format: str | None = None
+    """JPEG, PNG or WEBP; None for the source's own, as far as that is one of these."""
     engine_id: str | None = None
     """The engine's own id of the job, once ``start`` has given one."""
     reference: Mapping[str, Any] = field(default_factory=dict)
@@ -57,7 +59,7 @@ class Finished:
     result_id: int | None = None
     """The engine's own id of the result; None where it has none."""
     made_with: Mapping[str, Any] = field(default_factory=dict)
-    """What made it, for the record: networks, precision, seconds."""
+    """What made it, for the record: networks, precision, seconds; ``notes`` are sentences that the page shows."""
     referable_until: datetime | None = None
     """Until when the engine itself takes ``result_id`` as a source; None where it sets no time of its own."""
 
@@ -108,8 +110,6 @@ class Engine(Protocol):
 
     name: str
     """As stored with each upscale: ``local`` or ``uwear``."""
-    without_effect: frozenset[str]
-    """Settings that the engine takes but does not use; the page says so."""
     queue: str
     """The queue that ``advance`` belongs on: ``cpu`` for heavy work here, ``io`` for talking to others."""
 

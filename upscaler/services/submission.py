@@ -36,6 +36,8 @@ class NewUpscale:
     settings: dict[str, Any]
     """Complete, defaults filled in."""
     source_name: str
+    asked_format: str = ""
+    """One of `catalog.RESULT_FORMATS`; empty for the source's own."""
     source_url: str = ""
     source_result: Upscale | None = None
     source_result_number: int | None = None
@@ -156,6 +158,7 @@ def _again(failed: Upscale) -> NewUpscale:
         source=failed.source,
         model_name=failed.model_name,
         settings=failed.settings,
+        asked_format=failed.asked_format,
         source_name=failed.source_name,
         source_url=failed.source_url,
         source_result=failed.source_result,
@@ -217,6 +220,7 @@ def _row(order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, wr
         source_thumbnail=thumbnail,
         model_name=order.model_name,
         settings=order.settings,
+        asked_format=order.asked_format,
         credits=order.credits,
         retry_of=order.retry_of,
         engine=settings.ENGINE,

@@ -9,7 +9,6 @@ import time
 import uuid
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
@@ -85,6 +84,7 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
         settings=upscale.settings,
         source_path=source,
         work_dir=work_dir,
+        result_format=upscale.asked_format or None,
         engine_id=upscale.engine_id,
         handed_over_at=upscale.handed_over_at,
     )
@@ -166,12 +166,11 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
         return path
 
     try:
+        found, after = _examined_result(finished.path)
+        _check_larger(upscale, found)
+        before = images.preview(source)
         with finished.path.open("rb") as file:
-            found = _examined_result(file)
-            _check_larger(upscale, found)
             result = store(f"results/{stem}{found.extension}", File(file))
-        before, before_ext = images.preview(source)
-        after, after_ext = images.preview(finished.path)
         lifecycle.finish(
             upscale,
             result_file=result,
@@ -183,19 +182,17 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
             made_with=dict(finished.made_with),
             referable_until=finished.referable_until,
             result_thumbnail=store(f"thumbnails/{stem}.webp", ContentFile(found.thumbnail)),
-            before_preview=store(f"previews/{stem}-before{before_ext}", ContentFile(before)),
-            after_preview=store(f"previews/{stem}-after{after_ext}", ContentFile(after)),
+            before_preview=store(f"previews/{stem}-before{before.extension}", ContentFile(before.content)),
+            after_preview=store(f"previews/{stem}-after{after.extension}", ContentFile(after.content)),
         )
     except BaseException:
         submission.remove(written)
         raise
 
 
-def _examined_result(file: IO[bytes]) -> images.Picture:
+def _examined_result(path: Path) -> tuple[images.Picture, images.Preview]:
     try:
-        return images.examine(
-            file, name="The result", max_bytes=MOST_RESULT_BYTES, max_pixels=settings.MAX_RESULT_PIXELS
-        )
+        return images.examine_result(path, max_bytes=MOST_RESULT_BYTES, max_pixels=settings.MAX_RESULT_PIXELS)
     except images.PictureError as error:
         # No fault of the person's picture, so its words would mislead.
         raise EngineError(

@@ -16,7 +16,6 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from upscaler import catalog, images, links
 from upscaler.credits import InsufficientCredits
-from upscaler.engines import get_engine
 from upscaler.forms import UpscaleForm
 from upscaler.models import Upscale, result_hours
 from upscaler.services import remote, submission
@@ -144,6 +143,7 @@ def _chosen(data: Any) -> dict[str, Any]:
     return {
         "model_name": data.get("model_name", catalog.RECRAFT),
         "settings": values,
+        "result_format": data.get("result_format", ""),
         "image_url": data.get("image_url", ""),
         "generation_result_id": data.get("generation_result_id", ""),
     }
@@ -157,10 +157,10 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         recent_results = [asked_for, *recent_results[: RECENT_RESULTS - 1]]
     return {
         "models": list(catalog.MODELS.values()),
+        "result_formats": catalog.RESULT_FORMATS,
         "recent_results": recent_results,
         "kept_copy": None,
         "uploads_refused": remote.why_no_uploads(),
-        "without_effect": get_engine(settings.ENGINE).without_effect,
         "limits": {
             "result_hours": result_hours(),
             "max_upload_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,

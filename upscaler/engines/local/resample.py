@@ -14,7 +14,8 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from upscaler.engines.local.samples import Floats
+
 Doubles = npt.NDArray[np.float64]
 
 

@@ -33,7 +33,6 @@ class UwearEngine:
     """Hands pictures to the vendor. Reads its settings at every call, so one instance serves the whole process."""
 
     name = "uwear"
-    without_effect: frozenset[str] = frozenset()
     queue = "io"
 
     def __init__(self) -> None:

@@ -47,15 +47,17 @@ class Command(BaseCommand):
             f"{target}: {made.format}, {made.width // factor}x{made.height // factor} -> {made.width}x{made.height}, "
             f"{', '.join(made.made_with['networks'])}, {made.made_with['precision']}, {made.made_with['seconds']} s"
         )
+        for note in made.made_with.get("notes", []):
+            self.stdout.write(note)
 
     def _enlarge(self, source: Path, target: Path, model_name: str, settings: dict[str, Any]) -> Finished:
         asked = FORMATS.get(target.suffix.lower())
         engine = LocalEngine()
         # Beside the target, so that the finished file moves into place whole or not at all.
         with TemporaryDirectory(dir=target.parent, prefix=".upscale-") as work:
-            order = Order(0, model_name, settings, source.resolve(), Path(work).resolve())
+            order = Order(0, model_name, settings, source.resolve(), Path(work).resolve(), result_format=asked)
             try:
-                made = engine.advance(order, self._report, result_format=asked)
+                made = engine.advance(order, self._report)
             finally:
                 engine.close()
             if asked and made.format != asked:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0001_initial'),
+        ('upscaler', '0002_asked_format'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,128 @@
+"""Where the restoring network goes: what ``subject_detection`` and ``face_enhancement`` make of one picture.
+
+The order's strength holds in the part of the picture that ``subject_detection`` names and is 0 elsewhere. In faces, the
+asked creativity takes its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from upscaler.engines.base import Report
+from upscaler.engines.local import detail, faces, subject, view
+from upscaler.engines.local.networks import Networks
+from upscaler.engines.local.picture import Picture
+from upscaler.engines.local.recipe import Recipe
+from upscaler.engines.local.samples import Floats
+from upscaler.engines.local.strength import Strength
+
+Bytes = npt.NDArray[np.uint8]
+
+VISIBLE = 0.99
+"""A source whose opaque part is smaller than this is a cut-out, and what it shows is the subject."""
+
+NO_SUBJECT = "No clear subject was found, so the whole picture was enhanced."
+ALL_SUBJECT = "The subject fills the picture, so there was no background to enhance."
+CUT_OUT = "The picture is a cut-out, so there was no background to enhance."
+NOTHING_MISSING = "No detail was found missing, so nothing was rebuilt."
+NO_FACE = "No face was found to enhance."
+
+SMALL_FACE, LARGE_FACE = 48, 72
+"""Heights of faces, in source pixels, up to which creativity is held at ``SMALL_FACE_MOST`` and from which it is free.
+
+The restoring network takes a few pixels of an eye or a mouth for something else and draws that.
+"""
+SMALL_FACE_MOST = 0.3
+
+
+@dataclass(frozen=True)
+class Focus:
+    """How much of the restoring network goes where, and what was found on the way."""
+
+    strength: Strength
+    found: dict[str, Any]
+    """For the record: ``strength``, ``subject`` (its share of the picture), ``faces`` (how many), and ``notes``, plain
+    sentences where something could not be done as asked."""
+
+
+def find(source: Picture, plan: Recipe, networks: Networks, report: Report) -> Focus:
+    """Look at the source as far as the plan asks for it.
+
+    Raises EngineError where a detector is not installed.
+    """
+    if plan.restoring is None:
+        return Focus(Strength(0.0), {})
+    step = view.step(source.height, source.width)
+    small = view.reduced(source.pixels, step)
+    share = np.full(small.shape[:2], plan.strength, np.float32)
+    found: dict[str, Any] = {}
+    notes: list[str] = []
+    if plan.part == "Auto":
+        report(0.0, "Finding where detail is missing")
+        share *= _lacking(source, step, small.shape[:2])
+        if not share.any():
+            notes.append(NOTHING_MISSING)
+    elif plan.part is not None:
+        cut_out = _cut_out(source, step)
+        if cut_out is None:
+            report(0.0, "Finding the subject")
+        mask = subject.mask(small, networks) if cut_out is None else cut_out
+        found["subject"] = round(subject.cover(mask), 3)
+        part, note = _part(mask, plan.part, is_cut_out=cut_out is not None)
+        share *= part
+        notes += note
+    if plan.faces is not None:
+        report(0.0, "Finding faces")
+        seen = faces.find(small, networks)
+        found["faces"] = len(seen)
+        if not seen:
+            notes.append(NO_FACE)
+        for face in seen:
+            asked = min(plan.faces, most_for(face.height * step))
+            share += face.ellipse(*small.shape[:2]) * (np.float32(asked) - share)
+    if share.any():
+        found["strength"] = plan.strength
+    if notes:
+        found["notes"] = notes
+    return Focus(Strength(share, step), found)
+
+
+def _cut_out(source: Picture, step: int) -> Floats | None:
+    """What shows of a source with a transparent surrounding, from 0 to 1; None for any other source."""
+    if source.alpha is None:
+        return None
+    visible = view.reduced(source.alpha, step).astype(np.float32) / np.float32(255)
+    return visible if visible.mean() < VISIBLE else None
+
+
+def _part(mask: Floats, part: str, *, is_cut_out: bool) -> tuple[Floats | float, list[str]]:
+    """What of the picture is enhanced, from 0 to 1, and what there is to say about it."""
+    if is_cut_out:
+        return (mask, []) if part == "Foreground" else (0.0, [CUT_OUT])
+    cover = subject.cover(mask)
+    if cover < subject.NONE_BELOW:
+        return 1.0, [NO_SUBJECT]
+    if part == "Foreground":
+        return mask, []
+    return (0.0, [ALL_SUBJECT]) if cover >= subject.ALL_FROM else (1 - mask, [])
+
+
+def _lacking(source: Picture, step: int, shape: tuple[int, ...]) -> Floats:
+    """How much detail is missing, on the map of that shape whose values stand for ``step`` source pixels a side."""
+    cells = detail.missing(source.pixels, source.jpeg_quality)
+    height, width = shape
+    reach = min(width * step / detail.CELL, cells.shape[1]), min(height * step / detail.CELL, cells.shape[0])
+    image = Image.fromarray(cells).resize((width, height), Image.Resampling.BILINEAR, box=(0, 0, *reach))
+    lacking: Floats = np.asarray(image, np.float32)
+    return lacking
+
+
+def most_for(height: float) -> float:
+    """The most creativity for a face of that height in source pixels."""
+    at = (height - SMALL_FACE) / (LARGE_FACE - SMALL_FACE)
+    return SMALL_FACE_MOST + (1 - SMALL_FACE_MOST) * min(max(at, 0.0), 1.0)
