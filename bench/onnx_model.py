@@ -27,7 +27,7 @@ def translated(model: ov.Model) -> bytes:
         name, kind = node.get_friendly_name(), node.get_type_name()
         inputs = [value.get_source_output().get_node().get_friendly_name() for value in node.inputs()]
         if kind == "Parameter":
-            graph_in.append(helper.make_tensor_value_info(name, TensorProto.UINT8, list(node.get_output_shape(0))))
+            graph_in.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(node.get_output_shape(0))))
         elif kind == "Constant":
             values[name] = np.array(node.get_data())
             constants.append(numpy_helper.from_array(values[name], name))
@@ -65,8 +65,6 @@ def _operator(
             return kind, inputs, {}
         case "Slice":
             return "Slice", [*inputs[:3], inputs[4], inputs[3]], {}
-        case "Convert":
-            return "Cast", inputs, {"to": TensorProto.FLOAT}
         case "Convolution" | "ConvolutionBackpropData":
             attributes = {
                 "strides": list(given["strides"]),

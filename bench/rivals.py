@@ -55,7 +55,7 @@ def engine(network: Network, precision: str) -> Runner:
     networks = _networks(precision)
     return Runner(
         f"this engine, {networks.precision}",
-        lambda pixels: networks.run(network, pixels),
+        lambda pixels: networks.run(network, pixels.astype(np.float32)),
         lambda result: result.copy(),
     )
 
@@ -111,7 +111,7 @@ def onnxruntime(network: Network, tile: int) -> Runner:
     name = session.get_inputs()[0].name
     return Runner(
         "ONNX Runtime, f32",
-        lambda pixels: session.run(None, {name: pixels[None]}),
+        lambda pixels: session.run(None, {name: pixels[None].astype(np.float32)}),
         lambda result: inside(network, result[0][0]),
     )
 

@@ -239,7 +239,7 @@ def sizes() -> list[str]:
                 write_pair(title, pixels, larger, RIM, cup.width),
                 f"{cup.width} × {cup.height}",
                 f"{larger.width} × {larger.height}",
-                f"{decibels(larger.resize(cup.size, Image.Resampling.BOX), cup):.1f} dB",
+                f"{decibels(larger.resize(cup.size, Image.Resampling.BICUBIC), cup):.1f} dB",
             )
         )
     return lines

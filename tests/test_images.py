@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import io
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tests import pictures, profiles
 from upscaler import images, pixels
@@ -99,6 +104,54 @@ def test_broken_camera_data_is_no_reason_to_refuse(format_name: str) -> None:
     assert (found.width, found.height) == (60, 40)
 
 
+MEMORY = """
+import os, sys
+from pathlib import Path
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+import django
+django.setup()
+from upscaler import images
+from upscaler.engines.local import picture
+
+def highest():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) * 1024
+
+def work(path):
+    if sys.argv[1] == "engine":
+        return picture.load(path)
+    with path.open("rb") as file:
+        return images.examine(file, name="x", max_bytes=10**9, max_pixels=10**9)
+
+folder = Path(sys.argv[2])
+work(folder / "small")
+before = highest()
+kept = work(folder / "large")
+print(highest() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from Linux")
+@pytest.mark.parametrize(
+    ("who", "mode", "own", "most"),
+    [
+        # The bytes of a pixel as it lies in memory, as decoded or, in the engine, as loaded.
+        ("desk", "F", 4, 2), ("desk", "I", 4, 2), ("desk", "I;16", 2, 2.5), ("desk", "P", 1, 5), ("desk", "RGBA", 4, 2),
+        ("engine", "RGB", 3, 3), ("engine", "RGBA", 4, 3), ("engine", "F", 6, 2), ("engine", "P", 4, 3),
+    ],
+)  # fmt: skip
+def test_a_small_file_of_many_pixels_takes_little_more_memory_than_they_do(
+    who: str, mode: str, own: int, most: float, tmp_path: Path
+) -> None:
+    for name, side in (("small", 16), ("large", 4000)):
+        options = {"transparency": 0} if mode == "P" else {}
+        options |= {"compression": "tiff_lzw"} if mode in ("F", "I") else {}
+        content = pictures.encoded(Image.new(mode, (side, side)), "TIFF" if mode in ("F", "I") else "PNG", **options)
+        (tmp_path / name).write_bytes(content)
+    command = [sys.executable, "-c", MEMORY, who, str(tmp_path)]
+    grown = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert grown < most * own * 4000 * 4000
+
+
 # Previews and thumbnails: what the engine sees, and what the result shows
 
 
@@ -123,6 +176,43 @@ def test_the_same_picture_looks_the_same_on_both_sides_of_the_slider(file: str, 
     assert apart(before, after) < 1
     with Image.open(io.BytesIO(found.thumbnail)) as thumbnail:
         assert thumbnail.size == after.size == (60, 40)
+
+
+def tiff(values: np.ndarray, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, values, **options)
+    return buffer.getvalue()
+
+
+RAMP = np.linspace(0, 65535, 64).astype(np.uint16)[None].repeat(48, axis=0)
+COLOURS = pictures.deep(3, (64, 48))
+ODD = {
+    "grey from white": (tiff(65535 - RAMP, photometric="miniswhite"), RAMP),
+    "floats from white": (tiff((1 - RAMP / 65535).astype(np.float32), photometric="miniswhite"), RAMP),
+    "32 bits without a sign": (tiff(RAMP.astype(np.uint32) * 65537, photometric="minisblack"), RAMP),
+    "one channel after another": (
+        tiff(np.ascontiguousarray(COLOURS.transpose(2, 0, 1)), photometric="rgb", planarconfig="separate"),
+        COLOURS,
+    ),
+    "a channel for something else": (
+        tiff(np.dstack([COLOURS, np.zeros_like(RAMP)]), photometric="rgb", extrasamples=["unspecified"]),
+        COLOURS,
+    ),
+    "on its side": (tiff(COLOURS, photometric="rgb", extratags=[(274, 3, 1, 6, True)]), np.rot90(COLOURS, -1)),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_desk_and_engine_see_the_same_in_an_odd_tiff(case: str, tmp_path: Path) -> None:
+    content, expected = ODD[case]
+    before, after, found = shown(content, tmp_path)
+    loaded = picture.load(tmp_path / "picture")
+    assert (found.width, found.height) == (loaded.width, loaded.height) == expected.shape[1::-1]
+    assert (loaded.grey, loaded.alpha) == (expected.ndim == 2, None)
+    colours = np.atleast_3d(expected)
+    assert np.abs(loaded.pixels.astype(int) - colours).max() <= 1
+    for preview in (before, after):
+        assert np.abs(np.asarray(preview.convert("RGB"), float) - colours / 257).mean() < 5
 
 
 HELD = {
@@ -221,3 +311,24 @@ def test_a_damaged_file_gives_a_picture_or_a_message(
         loaded = picture.load(tmp_path / "source")
         assert (loaded.width, loaded.height) == (found.width, found.height)
         assert images.preview(tmp_path / "source").content
+
+
+# Files that cost more than they should
+
+
+def test_a_jpeg_of_very_many_passes_is_refused_at_once() -> None:
+    content = pictures.encoded(pictures.photograph("coffee", (64, 48)).convert("L"), "JPEG", progressive=True)
+    last = content.rindex(images.START_OF_SCAN)
+    bomb = content[:last] + content[last:-2] * 2000 + content[-2:]
+    with pytest.raises(images.PictureError) as caught:
+        images.examine_source(io.BytesIO(bomb), name="a.jpg")
+    assert caught.value.code == "damaged"
+    assert "100 passes" in caught.value.message
+    assert images.examine_source(io.BytesIO(content), name="a.jpg").width == 64
+
+
+def test_a_png_with_a_megabyte_of_text_is_taken() -> None:
+    info = PngInfo()
+    info.add_text("workflow", "node " * 400_000, zip=True)
+    content = pictures.encoded(pictures.photograph("coffee", (64, 48)), "PNG", pnginfo=info)
+    assert images.examine_source(io.BytesIO(content), name="a.png").width == 64

@@ -67,8 +67,13 @@ def test_what_is_not_allowed_is_named(source: Path, model: str, pair: str | None
 def test_unusable_files_end_in_one_plain_sentence(source: Path, tmp_path: Path) -> None:
     text = tmp_path / "notes.png"
     text.write_text("no picture")
+    animation = tmp_path / "moving.webp"
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    frames[0].save(animation, save_all=True, append_images=frames[1:])
     for source_path, target, words in (
-        (text, tmp_path / "o.png", "could not be read as a picture"),
+        (text, tmp_path / "o.png", "not a picture that we can read"),
+        (animation, tmp_path / "o.png", "holds 3 pictures"),
+        (source, tmp_path, "is a folder"),
         (tmp_path / "none.png", tmp_path / "o.png", "There is no file"),
         (source, tmp_path / "none" / "o.png", "There is no folder"),
         (source, tmp_path / "o.tiff", "not as .tiff"),
@@ -83,5 +88,5 @@ def test_it_runs_alone_and_fails_without_a_traceback(tmp_path: Path) -> None:
     command = [sys.executable, "manage.py", "upscale_file", tmp_path / "bad.jpg", tmp_path / "o.png"]
     done = subprocess.run([*command, "--model=recraft"], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("CommandError: This file could not be read as a picture.")
+    assert done.stderr.startswith("CommandError: “bad.jpg” is not a picture that we can read.")
     assert "Traceback" not in done.stderr

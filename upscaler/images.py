@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from django.conf import settings
-from PIL import Image
+from PIL import Image, ImageFile, PngImagePlugin
 
-from upscaler import catalog, pixels
+from upscaler import catalog, deep, pixels
 from upscaler.vips import pyvips
 
 FORMATS = {
@@ -34,8 +34,20 @@ ACCEPT = "image/jpeg,image/png,image/webp,image/tiff,image/bmp,image/gif,image/a
 
 THUMBNAIL_SIDE = 640
 PREVIEW_SIDE = 2048
-STREAMED = {"JPEG": ("L", "RGB"), "PNG": ("L", "LA", "RGB", "RGBA"), "WEBP": ("RGB", "RGBA")}
+STREAMED = {"JPEG": ("L", "RGB"), "PNG": ("L", "LA", "I;16", "RGB", "RGBA"), "WEBP": ("RGB", "RGBA")}
 """By format the modes of results that are read row by row; others are rare and read as a whole."""
+
+STREAMED_FROM = 16_000_000
+"""Pixels from which on a result is worth reading row by row."""
+MOST_SCANS = 100
+"""Passes of a progressive JPEG over its picture: cameras and shops write some ten. Each is decoded in full, so a small
+file with thousands of them would keep a process busy for minutes."""
+START_OF_SCAN = b"\xff\xda"
+"""The marker before each pass; in the data itself, such bytes are always escaped."""
+
+# A megabyte of text, as generators of pictures leave it in a PNG, is no reason to refuse it. Pillow's own limit is one
+# for each part, and the file's size is limited before.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
 
 # `examine` checks the pixel count against the desk's own limit before a single row is decoded; Pillow's own guard
 # would only warn at half of it and stop with a message for programmers.
@@ -122,7 +134,8 @@ def examine_result(path: Path, *, max_bytes: int, max_pixels: int) -> tuple[Pict
     with path.open("rb") as file:
         still = _opened(file, "The result", max_bytes=max_bytes, max_pixels=max_pixels)
         with still.image as image, _decoding("The result"):
-            is_streamed = image.mode in STREAMED.get(str(image.format), ())
+            is_large = image.width * image.height >= STREAMED_FROM
+            is_streamed = is_large and image.mode in STREAMED.get(str(image.format), ())
             small = _streamed(path, image) if is_streamed else _decoded(image, PREVIEW_SIDE)
             return _found(still, small), _preview(small)
 
@@ -131,7 +144,7 @@ def examine_result(path: Path, *, max_bytes: int, max_pixels: int) -> tuple[Pict
 class _Still:
     """A picture of which only the header was read."""
 
-    image: Image.Image
+    image: ImageFile.ImageFile
     size: tuple[int, int]
     """As the header has it: decoding may change the image's own."""
     file_size: int
@@ -171,13 +184,29 @@ def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> 
                 "picture: save the frame that you want as a PNG, and upload that.",
                 code="animated",
             )
+        if image.format in ("JPEG", "MPO") and _scans(file) > MOST_SCANS:
+            raise PictureError(
+                f"{named} is a JPEG of more than {MOST_SCANS} passes, which takes too long to read. Export it again "
+                "as a plain JPEG, and upload that.",
+                code="damaged",
+            )
     return _Still(image, image.size, size)
+
+
+def _scans(file: IO[bytes]) -> int:
+    """How many passes a JPEG makes; the file is left where it was."""
+    at = file.tell()
+    file.seek(0)
+    found = sum(block.count(START_OF_SCAN) for block in iter(lambda: file.read(1 << 20), b""))
+    file.seek(at)
+    return found
 
 
 def _found(still: _Still, small: Image.Image) -> Picture:
     """What is known once the whole file was decoded; ``small`` is what it shows."""
     image = still.image
-    # Asked after decoding, because a PNG may say it at its end. A TIFF's reader turns size and picture by itself.
+    # A PNG that was decoded as a whole may have said it at its end; of one that was streamed the header alone was read,
+    # for its preview too. A TIFF's reader turns size and picture by itself.
     turned = pixels.orientation(image) in pixels.TURNED and image.format != "TIFF"
     width, height = still.size[::-1] if turned else still.size
     return Picture(
@@ -209,46 +238,94 @@ def _preview(small: Image.Image) -> Preview:
     return Preview(_encode(small, "JPEG", quality=92, subsampling="4:4:4"), ".jpg")
 
 
-def _decoded(image: Image.Image, side: int) -> Image.Image:
+def _decoded(image: ImageFile.ImageFile, side: int) -> Image.Image:
     """Upright, in the colours that the engine sees, as RGB or RGBA, no side longer than ``side`` pixels."""
+    if image.format == "TIFF" and deep.is_deep(image) and (small := _deep(image, side)) is not None:
+        return small
     # A JPEG decoder can shrink while it reads: the whole file is still read, for a fraction of the memory.
     image.draft(None, (side, side))
     image.load()
     orientation = 1 if image.format == "TIFF" else pixels.orientation(image)
-    if image.mode in (*pixels.DEEP_GREY, "1", "P", "PA") or "transparency" in image.info:
-        plain, profile = pixels.plain(image)
-        plain.info = {"icc_profile": profile} if profile else {}
-        image = plain
-    # Before anything else is done to it: each step on the whole picture would hold one more copy of it in memory.
-    return pixels.for_screens(pixels.upright(_within(image, side), orientation))
+    small = _within(image, side)
+    # Only then: each step on the whole picture would hold one more copy of it in memory.
+    return pixels.for_screens(pixels.upright(small, orientation))
+
+
+def _deep(image: ImageFile.ImageFile, side: int) -> Image.Image | None:
+    """`_decoded` for a TIFF with 16 bits a channel; None for one that libvips does not read."""
+    file = image.fp
+    if file is None:
+        return None
+    orientation = pixels.orientation(image)
+    file.seek(0)
+    # Named, because libvips reads from these bytes until the last row, and nothing else keeps them.
+    source = pyvips.Source.new_from_memory(file.read())
+    rows = deep.rows(source, image, orientation)
+    try:
+        return None if rows is None else _shrunk(rows, image, orientation, side)
+    except pyvips.Error:
+        return None
 
 
 def _streamed(path: Path, image: Image.Image) -> Image.Image:
     """`_decoded` for a preview of a large file, with only some rows of it in memory at a time."""
     try:
         rows = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated")
-        if rows.format == "ushort":
-            rows = rows.cast("uchar", shift=True)
-        scale = PREVIEW_SIDE / max(image.size)
-        if scale < 1:
-            clear = rows.hasalpha()
-            rows = (
-                rows.premultiply().resize(scale).unpremultiply().rint().cast("uchar") if clear else rows.resize(scale)
-            )
-        values = rows.numpy()
+        return _shrunk(rows, image, pixels.orientation(image), PREVIEW_SIDE)
     except pyvips.Error as error:
         raise OSError(str(error)) from error
-    small = Image.fromarray(values)
+
+
+def _shrunk(rows: Any, image: Image.Image, orientation: int, side: int) -> Image.Image:
+    """`_decoded` for the rows of a libvips image; ``image`` is the same file, of which only the header was read."""
+    if rows.format == "ushort":
+        rows = rows.cast("uchar", shift=True)
+    scale = side / max(image.size)
+    if scale < 1:
+        clear = rows.hasalpha()
+        rows = rows.premultiply().resize(scale).unpremultiply().rint().cast("uchar") if clear else rows.resize(scale)
+    small = Image.fromarray(rows.numpy())
     small.info = {"icc_profile": image.info.get("icc_profile")}
-    return pixels.for_screens(pixels.upright(small, pixels.orientation(image)))
+    return pixels.for_screens(pixels.upright(small, orientation))
 
 
 def _within(image: Image.Image, side: int) -> Image.Image:
-    scale = side / max(image.size)
-    if scale >= 1:
+    """The picture with no side longer than ``side`` pixels, in a mode whose values can be averaged."""
+    width, height = image.size
+    scale = min(1.0, side / max(width, height))
+    # What Pillow's own shrinking in two steps, by this gap, would take for the first of them.
+    gap = 3.0
+    factor = max(1, int(1 / scale / gap))
+    if image.mode in pixels.DEEP_GREY:
+        image, factor = _plain(image), 1
+    elif image.mode in ("1", "P", "PA", "LA", "RGBA") or "transparency" in image.info:
+        image = _reduced(image, factor)
+    else:
+        factor = 1
+    if scale == 1:
         return image
-    size = (max(1, math.floor(image.width * scale)), max(1, math.floor(image.height * scale)))
-    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    size = (max(1, math.floor(width * scale)), max(1, math.floor(height * scale)))
+    box = (0, 0, width / factor, height / factor)
+    return image.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=gap)
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """`_plain` with means of ``factor`` by ``factor`` pixels, some rows at a time to save memory."""
+    reduced: Image.Image | None = None
+    for rows, strip in pixels.strips(image, factor):
+        plain = _plain(strip)
+        if reduced is None:
+            reduced = Image.new(plain.mode, (-(-image.width // factor), -(-image.height // factor)))
+            reduced.info = plain.info
+        reduced.paste(plain.reduce(factor), (0, rows.start // factor))
+    return reduced or image
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    plain, profile = pixels.plain(image)
+    if plain is not image:
+        plain.info = {"icc_profile": profile} if profile else {}
+    return plain
 
 
 def _encode(image: Image.Image, format_name: str, **options: object) -> bytes:

@@ -5,12 +5,13 @@ Django-free, because the engine's child process uses it too.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 """Pillow's modes for grey with more than 8 bits."""
@@ -25,20 +26,26 @@ SPACES = {
 MOST_PROFILE_BYTES = 4_000_000
 """Printers' profiles have some 2 MB; far beyond, it is no profile that anybody needs."""
 
-ORIENTATION = 0x0112
+PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
+"""TIFF's numbers for what the samples mean, 0 with white at zero, and for their kind: 1 without a sign."""
+ORIENTATION = ExifTags.Base.Orientation.value
 """EXIF's number for how the camera was held."""
+ACROSS, DOWN, SWAP = Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE
 UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+    2: (ACROSS,),
+    3: (ACROSS, DOWN),
+    4: (DOWN,),
+    5: (SWAP,),
+    6: (SWAP, ACROSS),
+    7: (SWAP, ACROSS, DOWN),
+    8: (SWAP, DOWN),
 }
-"""What has to be done to a picture, by its orientation."""
-TURNED = (5, 6, 7, 8)
+"""What has to be done to a picture, one after the other, by its orientation."""
+TURNED = tuple(orientation for orientation, steps in UPRIGHT.items() if SWAP in steps)
 """The orientations in which width and height change places."""
+
+STRIP_PIXELS = 2**20
+"""How many pixels of a large picture are converted at a time."""
 
 
 def orientation(image: Image.Image) -> int:
@@ -53,7 +60,32 @@ def orientation(image: Image.Image) -> int:
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
     """The picture turned as its ``orientation`` asks."""
-    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+    for step in UPRIGHT.get(orientation, ()):
+        image = image.transpose(step)
+    return image
+
+
+def upright_view(values: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """`upright` for pixels, (height, width, channels), without a copy."""
+    for step in UPRIGHT.get(orientation, ()):
+        values = values.swapaxes(0, 1) if step is SWAP else values[:, ::-1] if step is ACROSS else values[::-1]
+    return values
+
+
+def strips(image: Image.Image, multiple: int = 1) -> Iterator[tuple[slice, Image.Image]]:
+    """The picture in parts of some rows, a ``multiple`` in all but the last, each with where those rows are."""
+    rows = max(1, STRIP_PIXELS // (image.width * multiple)) * multiple
+    for top in range(0, image.height, rows):
+        below = min(image.height, top + rows)
+        yield slice(top, below), image.crop((0, top, image.width, below))
+
+
+def array(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """(height, width, channels) of a picture with 8 bits a channel: numpy would hold two copies in between."""
+    values = np.empty((image.height, image.width, len(image.getbands())), np.uint8)
+    for rows, strip in strips(image):
+        values[rows] = np.asarray(strip).reshape(values[rows].shape)
+    return values
 
 
 def plain(image: Image.Image) -> tuple[Image.Image, bytes | None]:
@@ -65,8 +97,10 @@ def plain(image: Image.Image) -> tuple[Image.Image, bytes | None]:
     """
     mode = image.mode
     if mode in DEEP_GREY:
-        deep = full_range(np.asarray(image), mode)
-        return Image.fromarray(((deep.astype(np.uint32) + 128) // 257).astype(np.uint8)), sound_profile(image, "L")
+        shallow = np.empty((image.height, image.width), np.uint8)
+        for rows, levels in _levels(image):
+            shallow[rows] = (levels.astype(np.uint32) + 128) // 257
+        return Image.fromarray(shallow), sound_profile(image, "L")
     if mode in ("CMYK", "LAB"):
         return _in_srgb(image)
     is_grey = mode in ("1", "L", "LA", "La") or (mode in ("P", "PA") and _is_grey_palette(image))
@@ -75,7 +109,7 @@ def plain(image: Image.Image) -> tuple[Image.Image, bytes | None]:
     if is_grey and mode in ("P", "PA"):
         # Pillow goes from a palette to grey by way of weights, which round.
         image = Image.merge(to, [image.convert("RGBA").getchannel(band) for band in ("R", "A")[: len(to)]])
-    return image.convert(to), sound_profile(image, to)
+    return image if image.mode == to else image.convert(to), sound_profile(image, to)
 
 
 def _is_grey_palette(image: Image.Image) -> bool:
@@ -111,18 +145,42 @@ def grey_curve(profile: bytes) -> list[int]:
     return np.asarray(_converted(ramp, ImageCms.ImageCmsProfile(BytesIO(profile))))[0, :, 1].tolist()
 
 
-def full_range(values: npt.NDArray[Any], mode: str) -> npt.NDArray[np.uint16]:
-    """Grey with more than 8 bits, in one of ``DEEP_GREY``, as 0 to 65535.
+def deep_grey(image: Image.Image) -> npt.NDArray[np.uint16]:
+    """(height, width) of a picture in one of ``DEEP_GREY``, black at 0 and white at 65535.
 
     32-bit numbers say nothing of their range: floats up to 1 are taken for 0 to 1, others, and integers, for 0 to 255
-    where none is higher, else for 0 to 65535.
+    where none is higher, else for 0 to 65535; integers that need the last bit, for 0 to 2**32 - 1.
     """
-    if mode.startswith("I;16"):
-        return values.astype(np.uint16)
-    values = np.nan_to_num(values.astype(np.float64))
-    ranges = (1.0, 255.0) if mode == "F" else (255.0,)
-    full = next((limit for limit in ranges if values.max() <= limit), 65535.0)
-    return (values.clip(0, full) * (65535 / full) + 0.5).astype(np.uint16)
+    values = np.empty((image.height, image.width), np.uint16)
+    for rows, levels in _levels(image):
+        values[rows] = levels
+    return values
+
+
+def _levels(image: Image.Image) -> Iterator[tuple[slice, npt.NDArray[np.uint16]]]:
+    """`deep_grey` in strips, each with its rows: a picture of 64 megapixels would be 512 MB of float64."""
+    # Only TIFF has such pictures with 0 for white, or without a sign; Pillow reads both as if they were not.
+    tags: Any = getattr(image, "tag_v2", {})
+    is_negative, is_unsigned = tags.get(PHOTOMETRIC) == 0, set(tags.get(SAMPLE_FORMAT, (1,))) == {1} and bool(tags)
+    if image.mode.startswith("I;16"):
+        for rows, strip in strips(image):
+            levels = np.asarray(strip).astype(np.uint16)
+            yield rows, ~levels if is_negative else levels
+        return
+
+    def numbers(strip: Image.Image) -> npt.NDArray[np.float64]:
+        kept = np.asarray(strip)
+        kept = kept.view(np.uint32) if is_unsigned and image.mode == "I" else kept
+        return np.nan_to_num(kept.astype(np.float64))
+
+    highest = max(numbers(strip).max() for _, strip in strips(image))
+    ranges = (1.0, 255.0) if image.mode == "F" else (255.0,)
+    full = next((limit for limit in ranges if highest <= limit), 65535.0)
+    if image.mode == "I" and highest >= 2**31:
+        full = 2**32 - 1
+    for rows, strip in strips(image):
+        levels = (numbers(strip).clip(0, full) * (65535 / full) + 0.5).astype(np.uint16)
+        yield rows, ~levels if is_negative else levels
 
 
 def _opened(profile: bytes, mode: str) -> ImageCms.ImageCmsProfile | None:

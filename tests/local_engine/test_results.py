@@ -239,6 +239,8 @@ def test_other_formats_become_png(enlarge: Enlarge, format_name: str) -> None:
     assert enlarge(pictures.encoded(crop(box=(0, 0, 16, 16)), format_name)).format == "PNG"
 
 
-def test_a_webp_that_grows_too_long_becomes_png(enlarge: Enlarge) -> None:
+def test_a_webp_that_grows_too_long_becomes_png_and_says_so(engine: LocalEngine, order: Callable[..., Order]) -> None:
     strip = pictures.photograph(size=(4100, 2))
-    assert enlarge(pictures.encoded(strip, "WEBP"), "recraft").format == "PNG"
+    finished = engine.advance(order(pictures.encoded(strip, "WEBP"), "recraft"), lambda fraction, text: None)
+    assert finished.format == "PNG"
+    assert finished.made_with["notes"] == ["The result is too large for a WebP, so it is a PNG."]

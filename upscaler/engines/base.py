@@ -110,6 +110,8 @@ class Engine(Protocol):
 
     name: str
     """As stored with each upscale: ``local`` or ``uwear``."""
+    advice: Mapping[str, str]
+    """By setting, what people should know about it with this engine; the page says so."""
     queue: str
     """The queue that ``advance`` belongs on: ``cpu`` for heavy work here, ``io`` for talking to others."""
 

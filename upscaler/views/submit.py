@@ -16,6 +16,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from upscaler import catalog, images, links
 from upscaler.credits import InsufficientCredits
+from upscaler.engines import get_engine
 from upscaler.forms import UpscaleForm
 from upscaler.models import Upscale, result_hours
 from upscaler.services import remote, submission
@@ -157,6 +158,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         recent_results = [asked_for, *recent_results[: RECENT_RESULTS - 1]]
     return {
         "models": list(catalog.MODELS.values()),
+        "advice": get_engine(settings.ENGINE).advice,
         "result_formats": catalog.RESULT_FORMATS,
         "recent_results": recent_results,
         "kept_copy": None,

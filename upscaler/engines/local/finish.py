@@ -37,6 +37,8 @@ MARGIN = 5 * ROUNDS
 """What is read around a square: each round reaches 3 pixels for shrinking, 2 for enlarging; the blur reaches 9."""
 FLAT_REACH = 2
 """How far around a source pixel everything has to be of its colour; nearer to an edge, the networks draw the edge."""
+REBUILT_FROM = np.float32(0.2)
+"""The share of the restoring expert from which its detail stands: to match a blurred source would blur it again."""
 NEARLY = 8
 """Levels of 255 that the networks stray from white or black beside an edge; where it is more, it is the edge itself."""
 SHRINKS = (BOX, CUBIC, LANCZOS)
@@ -110,16 +112,16 @@ class Finish:
     def square(self, area: Area, changed: float | Floats = 0.0) -> Floats:
         """One square of the result, exactly ``factor`` times the source.
 
-        ``changed``: from 0 to 1, how far the detail is meant to differ from the source's, as a number or for each
-        source pixel of ``reach(area)``, (rows, columns, 1). Gives (factor * rows, factor * columns, 3), from 0 to 255,
-        unrounded.
+        ``changed``: from 0 to 1, how much of the restoring expert is in it, as a number or for each source pixel of
+        ``reach(area)``, (rows, columns, 1). Gives (factor * rows, factor * columns, 3), from 0 to 255, unrounded.
         """
         around = self._source[self.reach(area)]
         if (around == around[0, 0]).all():
             height, width = ((part.stop - part.start) * self._factor for part in area)
             return np.full((height, width, 3), to_floats(around[0, 0]))
         source, enlarged, down, across = self._read(area)
-        kept = np.atleast_3d(np.asarray(1 - changed, np.float32)).transpose(2, 0, 1)
+        shares = np.asarray(changed, np.float32)
+        kept: Floats = np.atleast_3d(1 - (shares / REBUILT_FROM).clip(0, 1)).transpose(2, 0, 1)
         if self._keep is Keep.COLOUR:
             kept = np.zeros_like(kept)
         difference = self._difference(source, enlarged)

@@ -27,6 +27,10 @@ from upscaler.engines.local.strength import Strength
 FINISH_COST, SAVE_COST = 0.2, 0.15
 """Seconds for a megapixel of output, as the networks' costs are."""
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+TOO_LARGE = {
+    "JPEG": "The result is too long for a JPEG, so it is a PNG.",
+    "WEBP": "The result is too large for a WebP, so it is a PNG.",
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def run(
         loaded = picture.load(source)
         plan = recipe(model_name, settings, loaded.jpeg_quality)
         width, height = loaded.width * plan.factor, loaded.height * plan.factor
-        written = picture.result_format(result_format or loaded.format, width, height)
+        asked = result_format or loaded.format
+        written = picture.result_format(asked, width, height)
         path = output_dir / f"result.{ENDINGS[written]}"
         output_dir.mkdir(parents=True, exist_ok=True)
         aimed = focus.find(loaded, plan, networks, report)
@@ -90,6 +95,8 @@ def run(
     report(1.0, "Ready")
     seconds = round(time.monotonic() - began, 1)
     made_with = {"networks": plan.networks, "precision": networks.precision, "seconds": seconds, **aimed.found}
+    if written != asked and asked in TOO_LARGE:
+        made_with["notes"] = [*aimed.found.get("notes", []), TOO_LARGE[asked]]
     return Result(str(path), written, width, height, made_with)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from upscaler import catalog
+from upscaler import catalog, images
 from upscaler.engines.base import EngineError, Finished, Order
 from upscaler.engines.local.engine import LocalEngine
 
@@ -36,9 +37,12 @@ class Command(BaseCommand):
             raise CommandError(f"There is no folder {target.parent} to write {target.name} to.")
         if target.suffix and target.suffix.lower() not in FORMATS:
             raise CommandError(f"Results are written as {', '.join(FORMATS)}, not as {target.suffix}.")
+        if target.is_dir():
+            raise CommandError(f"{target} is a folder. Please name the file to write.")
         try:
+            _examine(source, catalog.factor(options["model"], settings))
             made = self._enlarge(source, target, options["model"], settings)
-        except EngineError as error:
+        except (EngineError, images.PictureError) as error:
             raise CommandError(error.message) from error
         except OSError as error:
             raise CommandError(f"{target} could not be written: {error.strerror}.") from error
@@ -68,6 +72,18 @@ class Command(BaseCommand):
 
     def _report(self, fraction: float, text: str) -> None:
         self.stderr.write(f"{fraction:4.0%}  {text}", self.style.NOTICE)
+
+
+def _examine(source: Path, factor: int) -> None:
+    """The desk's own look at a picture, less its limit on a file's size. Raises PictureError."""
+    with source.open("rb") as file:
+        found = images.examine(
+            file,
+            name=source.name,
+            max_bytes=source.stat().st_size,
+            max_pixels=django_settings.MAX_SOURCE_PIXELS,
+        )
+    images.check_result_size(found.width, found.height, factor, max_pixels=django_settings.MAX_RESULT_PIXELS)
 
 
 def _settings(model_name: str, pairs: list[str]) -> dict[str, Any]:

@@ -13,13 +13,15 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
+from upscaler.pixels import ORIENTATION
+
 EXIF_LONGEST = 60_000
 """Bytes; a JPEG holds EXIF in one segment of 64 KiB."""
 IPTC_LONGEST = 60_000
 """Bytes, for the same reason."""
 EXIF_MARK = b"Exif\0\0"
-ORIENTATION, SHORT = ExifTags.Base.Orientation.value, 3
-"""EXIF's numbers for how the camera was held, and for 16 bits."""
+SHORT = 3
+"""EXIF's number for 16 bits."""
 PHOTOSHOP_MARK, IPTC_RESOURCE, DIGEST_RESOURCE = b"Photoshop 3.0\0", 0x0404, 0x0425
 TIFF_IPTC, TIFF_PHOTOSHOP = 33723, 34377
 
@@ -88,7 +90,7 @@ def _of_upright(tiff: bytes) -> bytes:
 
     Each orientation is overwritten here, because libvips resets neither a second one nor one of an odd type.
 
-    Raises struct.error.
+    Raises struct.error, and KeyError for data that does not start like EXIF.
     """
     order = {b"II": "<", b"MM": ">"}[tiff[:2]]
     (first,) = struct.unpack_from(f"{order}I", tiff, 4)

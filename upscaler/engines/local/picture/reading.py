@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from upscaler import deep
 from upscaler import pixels as meaning
 from upscaler.engines.base import EngineError
 from upscaler.engines.local.picture import metadata
@@ -18,24 +18,10 @@ from upscaler.engines.local.picture.metadata import Metadata
 from upscaler.engines.local.samples import Samples
 from upscaler.vips import pyvips
 
-Deep = npt.NDArray[np.uint16]
-
 UNREADABLE = "unreadable"
 
 LUMINANCE_TABLE_SUM = 3688
 """Sum of the example luminance table in ITU-T T.81, annex K, which libjpeg scales by quality."""
-TURNS: dict[int, Callable[[Deep], Deep]] = {
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: pixels.swapaxes(0, 1)[:, ::-1],
-    7: lambda pixels: pixels.swapaxes(0, 1)[::-1, ::-1],
-    8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
-}
-"""EXIF's orientations: what makes an array upright."""
-BITS_PER_SAMPLE = 258
-"""TIFF's number for it."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +60,11 @@ def load(path: Path) -> Picture:
     Raises EngineError with the code ``unreadable`` for anything that is no sound picture.
     """
     try:
-        with warnings.catch_warnings(), Image.open(path) as file:
+        with warnings.catch_warnings():
             # Pillow warns of sizes, which are the caller's rule, and of damaged extras, which are left out.
             warnings.simplefilter("ignore")
-            return _picture(file, path)
+            read = _read(path)
+        return _picture(read)
     except MemoryError:
         raise
     # Pillow's readers meet hostile files with whatever their parsing trips over.
@@ -89,32 +76,53 @@ def load(path: Path) -> Picture:
         ) from error
 
 
-def _picture(file: Image.Image, path: Path) -> Picture:
-    source_format = file.format or "PNG"
-    quality = _jpeg_quality(getattr(file, "quantization", None)) if source_format in ("JPEG", "MPO") else None
-    is_deep = _has_sixteen_bits(file)
-    if source_format == "PNG":
-        # What it says beside its pixels may lie behind them.
+@dataclass(frozen=True)
+class _Read:
+    """A file's pixels as they lie in it, without the objects they were read with: those hold a copy."""
+
+    values: Samples
+    """(height, width, 1 to 4)."""
+    orientation: int
+    format: str
+    jpeg_quality: int | None
+    profile: bytes | None
+    metadata: Metadata
+
+
+def _read(path: Path) -> _Read:
+    with Image.open(path) as file:
+        source_format = file.format or "PNG"
+        quality = _jpeg_quality(getattr(file, "quantization", None)) if source_format in ("JPEG", "MPO") else None
+        is_deep = deep.is_deep(file)
+        if source_format == "PNG":
+            # What it says beside its pixels may lie behind them.
+            file.load()
+        orientation = meaning.orientation(file)
+        known = metadata.read(file, turned=orientation in meaning.TURNED)
+        if is_deep and (values := _deep(path, file, orientation)) is not None:
+            profile = meaning.sound_profile(file, "L" if values.shape[2] < 3 else "RGB")
+            return _Read(values, orientation, source_format, quality, profile, known)
+        # Reads the pixels of all others; a TIFF's reader turns the picture itself.
         file.load()
-    orientation = meaning.orientation(file)
-    known = metadata.read(file, turned=orientation in meaning.TURNED)
-    # Reads the pixels of all others; a TIFF's reader turns the picture itself, and forgets the orientation then.
-    file.load()
-    image = meaning.upright(file, 1 if source_format == "TIFF" else orientation)
-    deep = _deep(path, source_format, orientation, image) if is_deep else None
-    if deep is not None:
-        grey = deep.shape[2] < 3
-        profile = meaning.sound_profile(file, "L" if grey else "RGB")
-        alpha = deep[..., -1] if deep.shape[2] in (2, 4) else None
-        pixels: Samples = np.repeat(deep[..., :1], 3, axis=2) if grey else deep[..., :3]
-    else:
-        image, profile = meaning.plain(image)
-        grey = image.mode in ("L", "LA")
-        alpha = np.asarray(image.getchannel("A")) if image.mode in ("LA", "RGBA") else None
-        pixels = np.asarray(image.convert("RGBA").convert("RGB") if alpha is not None else image.convert("RGB"))
+        if source_format == "TIFF":
+            orientation = 1
+        if file.mode in ("I", "F"):
+            grey = meaning.deep_grey(file)[..., None]
+            return _Read(grey, orientation, source_format, quality, meaning.sound_profile(file, "L"), known)
+        image, profile = meaning.plain(file)
+        return _Read(meaning.array(image), orientation, source_format, quality, profile, known)
+
+
+def _picture(read: _Read) -> Picture:
+    values = meaning.upright_view(read.values, read.orientation)
+    channels = values.shape[2]
+    alpha = np.ascontiguousarray(values[..., -1]) if channels in (2, 4) else None
+    colours: Samples = np.repeat(values[..., :1], 3, axis=2) if channels < 3 else values[..., :3]
+    if read.orientation != 1:
+        colours = np.ascontiguousarray(colours)
     if alpha is not None:
-        pixels = _bled(pixels, alpha > 0)
-    return Picture(pixels, alpha, grey, source_format, quality, profile, known)
+        colours = _bled(colours, alpha > 0)
+    return Picture(colours, alpha, channels < 3, read.format, read.jpeg_quality, read.profile, read.metadata)
 
 
 def _jpeg_quality(tables: dict[int, list[int]] | None) -> int | None:
@@ -129,33 +137,15 @@ def _jpeg_quality(tables: dict[int, list[int]] | None) -> int | None:
     return max(1, min(100, round(quality)))
 
 
-def _has_sixteen_bits(file: Image.Image) -> bool:
-    if file.format == "PNG":
-        return any(str(tile.args).endswith("16B") for tile in file.tile)  # type: ignore[attr-defined]
-    if file.format == "TIFF" and file.mode in ("L", "LA", "RGB", "RGBA", "RGBX", "I;16", "I;16B", "I;16L"):
-        return set(file.tag_v2.get(BITS_PER_SAMPLE, ())) == {16}  # type: ignore[attr-defined]
-    return file.mode in meaning.DEEP_GREY
-
-
-def _deep(path: Path, source_format: str, orientation: int, seen: Image.Image) -> Deep | None:
-    """Upright pixels in 16 bits, (height, width, 1 to 4); None for a file of which only Pillow can make something.
-
-    ``seen`` is what Pillow made of it, upright.
-    """
-    if source_format not in ("PNG", "TIFF"):
-        return None
-    if seen.mode in ("I", "F"):
-        return meaning.full_range(np.asarray(seen), seen.mode)[..., None]
+def _deep(path: Path, seen: Image.Image, orientation: int) -> Samples | None:
+    """Pixels in 16 bits, (height, width, 1 to 4); None for a file of which only Pillow can make something."""
     try:
-        read = pyvips.Image.pngload if source_format == "PNG" else pyvips.Image.tiffload
-        image = read(str(path), access="sequential", fail_on="truncated")
-        if image.format != "ushort" or image.bands > 4:
-            return None
-        pixels = image.numpy().reshape(image.height, image.width, image.bands)
+        source = pyvips.Source.new_from_file(str(path))
+        rows = deep.rows(source, seen, orientation)
+        values: Samples | None = None if rows is None else rows.numpy().reshape(rows.height, rows.width, rows.bands)
     except pyvips.Error:
         return None
-    pixels = TURNS.get(orientation, np.asarray)(pixels)
-    return pixels if pixels.shape[1::-1] == seen.size else None
+    return values
 
 
 def _bled(pixels: Samples, known: npt.NDArray[np.bool_]) -> Samples:

@@ -19,6 +19,8 @@ from upscaler.vips import pyvips
 
 JPEG_LONGEST, WEBP_LONGEST = 65500, 16383
 """The longest sides that the formats can hold."""
+WEBP_MOST_PIXELS = 64_000_000
+"""libwebp writes no picture in parts and takes 8 bytes for each of its pixels: more would not fit beside the engine."""
 JPEG_XMP_LONGEST = 60_000
 """Bytes; a JPEG holds XMP in one segment of 64 KiB."""
 PNG_HEAD = 33
@@ -32,13 +34,13 @@ USUAL_DPI = 72.0
 def result_format(asked: str, width: int, height: int) -> str:
     """Pillow's name of the format in which a result of that size is written.
 
-    ``asked``: a source's format, or the one that was chosen. JPEG, PNG and WebP stay what they are, unless a side is
-    longer than the format can hold; everything else becomes PNG.
+    ``asked``: a source's format, or the one that was chosen. JPEG, PNG and WebP stay what they are, unless the result
+    is larger than the format can hold; everything else becomes PNG.
     """
     longest = max(width, height)
     if asked in ("JPEG", "MPO") and longest <= JPEG_LONGEST:
         return "JPEG"
-    if asked == "WEBP" and longest <= WEBP_LONGEST:
+    if asked == "WEBP" and longest <= WEBP_LONGEST and width * height <= WEBP_MOST_PIXELS:
         return "WEBP"
     return "PNG"
 

@@ -6,6 +6,7 @@ XMP is XML from strangers: defusedxml refuses the declarations that entity bombs
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 from xml.dom import Node
@@ -16,6 +17,8 @@ from defusedxml import DefusedXmlException, minidom
 
 LONGEST = 500_000
 """Bytes of a packet that is read: parsed, it takes some three hundred times that much memory at worst."""
+MOST_NODES = 10_000
+"""Elements and attributes of a packet that is read: what takes them out needs time by their number squared."""
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 TIFF, EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
@@ -29,7 +32,8 @@ ENHANCED = f"{SOURCE_TYPES}algorithmicallyEnhanced"
 GENERATIVE = f"{SOURCE_TYPES}compositeWithTrainedAlgorithmicMedia"
 """A picture that a generative network edited."""
 STRONGER = ("trainedAlgorithmicMedia", "compositeSynthetic", "compositeWithTrainedAlgorithmicMedia")
-"""Terms that say of a source that a generative network had a part in it: enlarging takes nothing of that back."""
+"""Terms that say of a source that a generative network had a part in it: enlarging takes nothing of that back. The
+first outweighs the others where a packet names several."""
 
 STALE = ((XMP, "Thumbnails"), (NOTE, "HasExtendedXMP"))
 """Properties of the old file: its small copy, and where in it more XMP lay."""
@@ -55,15 +59,18 @@ END = '<?xpacket end="w"?>'
 def of_result(packet: bytes | None, width: int, height: int, *, generative: bool, longest: int = LONGEST) -> bytes:
     """The source's ``packet`` for a picture of that size in pixels, with IPTC's DigitalSourceType.
 
-    ``generative``: whether a network that invents detail took part. A packet that can't be read, is unsafe to, or would
-    have more than ``longest`` bytes even without an editor's history, is replaced by one that holds the mark alone.
+    ``generative``: whether a network that invents detail took part; a source that already says as much in one of
+    ``STRONGER``, anywhere and in any shape, keeps that term. A packet that can't be read, is unsafe to, has more than
+    ``MOST_NODES`` nodes, or would have more than ``longest`` bytes even without an editor's history, is replaced by one
+    that holds the mark alone.
     """
-    source_type = GENERATIVE if generative else ENHANCED
-    if packet and len(packet) <= LONGEST:
+    source_type = _stronger(packet or b"") or (GENERATIVE if generative else ENHANCED)
+    if packet and len(packet) <= LONGEST and packet.count(b"<") / 2 + packet.count(b"=") <= MOST_NODES:
         # Besides its own errors expat passes on what decoding the text raises; the last is of elements nested too deep.
         with contextlib.suppress(DefusedXmlException, ExpatError, ValueError, LookupError, RecursionError):
             document = minidom.parseString(packet.strip(b"\0 \t\r\n"), forbid_dtd=True)
             if document.getElementsByTagNameNS(RDF, "RDF"):
+                source_type = _stronger(_packed(document)) or source_type
                 _bring_in_line(document, width, height)
                 _mark(document, source_type)
                 if len(_packed(document)) > longest:
@@ -73,6 +80,14 @@ def of_result(packet: bytes | None, width: int, height: int, *, generative: bool
     document = minidom.parseString(EMPTY)
     _mark(document, source_type)
     return _packed(document)
+
+
+def _stronger(packet: bytes) -> str | None:
+    """The source's own mark, if it is one of ``STRONGER``: looked for in the bytes, as not every packet is parsed."""
+    # In UTF-16, every second byte of it is zero.
+    text = packet.replace(b"\0", b"")
+    found = next((term for term in STRONGER if re.search(rf"\b{term}\b".encode(), text)), None)
+    return found and SOURCE_TYPES + found
 
 
 def _packed(document: Document) -> bytes:
@@ -95,11 +110,7 @@ def _bring_in_line(document: Document, width: int, height: int) -> None:
 
 
 def _mark(document: Document, source_type: str) -> None:
-    found = list(_properties(document, IPTC_EXTENSION, "DigitalSourceType"))
-    if any(_text(one).rstrip("/").endswith(STRONGER) for one in found):
-        return
-    for one in found:
-        _remove(one)
+    _drop(document, ((IPTC_EXTENSION, "DigitalSourceType"),))
     description = document.createElementNS(RDF, "rdf:Description")
     for name, value in (("xmlns:rdf", RDF), ("xmlns:Iptc4xmpExt", IPTC_EXTENSION)):
         description.setAttributeNS(XMLNS, name, value)
@@ -138,15 +149,7 @@ def _elements(parent: Element) -> list[Element]:
 
 
 def _attributes(element: Element) -> list[Any]:
-    return [element.attributes.item(index) for index in range(element.attributes.length)]
-
-
-def _text(node: Any) -> str:
-    if node.nodeType == Node.ATTRIBUTE_NODE:
-        return node.value
-    # A URI may also be given as a resource.
-    written = "".join(child.data for child in node.childNodes if child.nodeType == Node.TEXT_NODE).strip()
-    return written or node.getAttributeNS(RDF, "resource")
+    return list(element.attributes.values())
 
 
 def _set_text(node: Any, text: str) -> None:
