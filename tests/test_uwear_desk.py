@@ -348,3 +348,15 @@ def test_messages_of_the_vendor_s_work_go_to_the_io_queue(
         upscale = order()
     work.step(upscale.pk)
     assert set(DBTaskResult.objects.values_list("queue_name", flat=True)) == {"io"}
+
+
+def test_a_result_is_saved_in_the_format_that_was_asked_for(vendor: Vendor, owner: Person) -> None:
+    url = f"http://{vendor.host}/shop/shirt.png"
+    body = {"image_url": url, "model_name": "recraft", "result_format": "WEBP"}
+    owner.api("post", "generation-upscale", body)
+    upscale = follow(newest())
+    assert (upscale.status, upscale.result_format) == ("Done", "WEBP")
+    assert "result_format" not in vendor.bodies[0]
+    with upscale.result_file.open("rb") as file, Image.open(file) as result:
+        assert (result.format, result.size) == ("WEBP", (upscale.result_width, upscale.result_height))
+        assert b"compositeWithTrainedAlgorithmicMedia" in result.info["xmp"]

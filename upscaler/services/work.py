@@ -17,6 +17,7 @@ from django.utils import timezone
 from upscaler import fetching, images
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, Finished, Order, Pending, RemoteEngine, Report
+from upscaler.engines.local import picture
 from upscaler.models import Upscale, media_storage
 from upscaler.services import lifecycle, remote, submission
 from upscaler.services.breaker import Pause
@@ -168,6 +169,10 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
     try:
         found, after = _examined_result(finished.path)
         _check_larger(upscale, found)
+        asked = upscale.asked_format
+        if asked not in ("", found.format) and picture.result_format(asked, found.width, found.height) == asked:
+            finished = _saved_as(asked, finished)
+            found, after = _examined_result(finished.path)
         before = images.preview(source)
         with finished.path.open("rb") as file:
             result = store(f"results/{stem}{found.extension}", File(file))
@@ -188,6 +193,13 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
     except BaseException:
         submission.remove(written)
         raise
+
+
+def _saved_as(asked: str, finished: Finished) -> Finished:
+    """The result in the format that was asked for, from an engine that can't choose."""
+    path = finished.path.with_name("recoded")
+    picture.recode(picture.load(finished.path), path, asked, generative=True)
+    return replace(finished, path=path)
 
 
 def _examined_result(path: Path) -> tuple[images.Picture, images.Preview]:

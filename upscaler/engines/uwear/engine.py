@@ -33,6 +33,7 @@ class UwearEngine:
     """Hands pictures to the vendor. Reads its settings at every call, so one instance serves the whole process."""
 
     name = "uwear"
+    advice: Mapping[str, str] = {}
     queue = "io"
 
     def __init__(self) -> None:
