@@ -104,6 +104,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "upscaler.context.engine",
             ],
         },
     },
@@ -145,7 +146,26 @@ SWEEP_SECONDS = whole("SWEEP_SECONDS", 10, minimum=1)
 
 # --- The desk's own rules -------------------------------------------------------------------------
 
-ENGINE = one_of("ENGINE", "local", ("local",))
+ENGINE = one_of("ENGINE", "local", ("local", "uwear"))
+UWEAR_API_URL = env.str("UWEAR_API_URL", default="").strip().rstrip("/") or "https://api.uwear.ai/api/v1"
+if urlsplit(UWEAR_API_URL).scheme not in ("http", "https") or not urlsplit(UWEAR_API_URL).hostname:
+    raise ImproperlyConfigured(
+        f"UWEAR_API_URL is {UWEAR_API_URL!r}. It must be a web address with its prefix, like https://api.uwear.ai/api/v1."
+    )
+# Stripped, because a key with a line's end is refused. Never repeated in a message: people paste those.
+UWEAR_API_KEY = env.str("UWEAR_API_KEY", default="").strip()
+if not re.fullmatch(r"[!-~]*", UWEAR_API_KEY):
+    raise ImproperlyConfigured("UWEAR_API_KEY holds blanks or letters that no key has. Copy it again from Uwear.")
+if ENGINE == "uwear" and not UWEAR_API_KEY:
+    raise ImproperlyConfigured("UWEAR_API_KEY is not set. ENGINE=uwear needs the key of your Uwear account.")
+UWEAR_CONCURRENCY = whole("UWEAR_CONCURRENCY", 2, minimum=1)
+UWEAR_CONNECT_TIMEOUT: float = whole("UWEAR_CONNECT_TIMEOUT", 10, minimum=1)
+UWEAR_READ_TIMEOUT: float = whole("UWEAR_READ_TIMEOUT", 60, minimum=1)
+UWEAR_SETTLE_SECONDS = whole("UWEAR_SETTLE_SECONDS", 120)
+UWEAR_BREAKER_FAILURES = whole("UWEAR_BREAKER_FAILURES", 3, minimum=1)
+UWEAR_TIME_LIMIT = whole("UWEAR_TIME_LIMIT", 60 * 60, minimum=1)
+UWEAR_OUTAGE_LIMIT = whole("UWEAR_OUTAGE_LIMIT", 24 * 60 * 60, minimum=1)
+UWEAR_MAX_RESULT_BYTES = whole("UWEAR_MAX_RESULT_MB", 1000, minimum=1) * 1_000_000
 # The local engine reads these from the environment itself, since its process has no Django. A bad value stops here.
 one_of("LOCAL_PRECISION", "auto", ("auto", "f32", "bf16"))
 whole("LOCAL_THREADS", 0)

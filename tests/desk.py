@@ -36,7 +36,10 @@ def until(condition: Callable[[], Any], *, what: str, seconds: float = 120) -> A
 
 
 class Desk:
-    """One desk with a database, pictures and a port of its own. ``mode`` is ``embedded`` or ``cluster``."""
+    """One desk with a database, pictures and a port of its own. ``mode`` is ``embedded`` or ``cluster``.
+
+    What is put into ``environment`` before `set_up` is the desk's too.
+    """
 
     def __init__(self, mode: str, folder: Path) -> None:
         self.mode = mode
@@ -152,6 +155,19 @@ class Desk:
     def token(self, user: str = "demo", team: str = "demo") -> str:
         """A new API token."""
         return self.manage("issue_token", "--team", team, "--user", user, "--name", "tests").splitlines()[-1]
+
+    def sign_in(self, user: str = "demo", password: str = "upscale-demo") -> requests.Session:
+        """A browser without JavaScript, as far as forms go; `post` sends one."""
+        session = requests.Session()
+        self.post(session, "/accounts/login/", {"username": user, "password": password})
+        return session
+
+    def post(self, session: requests.Session, path: str, data: dict[str, Any], **options: Any) -> requests.Response:
+        """Open a page and send its form."""
+        page = session.get(self.url + path, timeout=30)
+        token = page.text.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
+        data = {"csrfmiddlewaretoken": token, **data}
+        return session.post(self.url + path, data=data, headers={"Referer": self.url}, timeout=30, **options)
 
     def balance(self, token: str) -> int:
         return self.api("get", "credits", token).json()["balance"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,19 +75,48 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
+def cut(handler: BaseHTTPRequestHandler) -> None:
+    """The connection is closed without an answer."""
+    handler.connection.shutdown(socket.SHUT_RDWR)
+    handler.close_connection = True
+
+
 @contextmanager
-def serving(pages: dict[str, Answer], port: int = 0) -> Iterator[str]:
-    """Serve ``pages`` by their path; gives the server's ``host:port``."""
+def unreachable() -> Iterator[str]:
+    """A ``host:port`` whose connections are never taken: the first fills the queue, the others wait for ever."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for waiting in (first, second):
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def serving(
+    pages: dict[str, Answer] | Callable[[BaseHTTPRequestHandler], Answer],
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[str]:
+    """Serve ``pages`` by their path, or what a function makes of each request; gives the server's ``host:port``."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            pages.get(self.path.partition("?")[0], body(b"nothing here", 404))(self)
+            if isinstance(pages, dict):
+                pages.get(self.path.partition("?")[0], body(b"nothing here", 404))(self)
+            else:
+                pages(self)(self)
+
+        do_POST = do_GET
 
         def log_message(self, *args: object) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from upscaler.models import ApiToken, CreditEntry, Membership, Team, Upscale
+from upscaler.models import ApiToken, CreditEntry, EngineState, Membership, Team, Upscale
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -94,3 +94,8 @@ class CreditEntryAdmin(ReadOnlyAdmin):
     search_fields = ("=upscale__id", "note", "team__name", "created_by__username")
     date_hierarchy = "created_at"
     list_select_related = ("team", "upscale", "created_by")
+
+
+@admin.register(EngineState)
+class EngineStateAdmin(ReadOnlyAdmin):
+    list_display = ("engine", "failures", "failing_since", "retry_at", "busy_since", "busy_until")

@@ -48,6 +48,10 @@ CODES = {
 TOO_LARGE_CODES = ("too_large", "too_many_pixels")
 
 
+class EngineUnavailable(Exception):
+    """The remote engine is needed to answer, and does not."""
+
+
 class TokenAuth(HttpBearer):
     """`Authorization: Bearer <token>`; ``request.auth`` becomes the ApiToken."""
 
@@ -154,6 +158,7 @@ def create_upscale(
         return _created(earlier)
     form = UpscaleForm(body, team=token.team)
     if not form.is_valid() or form.order is None:
+        _check_engine(form)
         raise RequestInvalid(problems_of(form))
     [upscale] = submission.submit([form.order], team=token.team, user=token.user, token=token, idempotency=idempotency)
     return _created(upscale)
@@ -252,6 +257,14 @@ def _page(upscales: Any, query: schemas.PageQuery, shape: Any) -> dict[str, Any]
     }
 
 
+def _check_engine(form: UpscaleForm) -> None:
+    """A refusal that only says "not now" is no rule that the caller broke."""
+    for errors in form.errors.as_data().values():
+        for error in errors:
+            if error.code == "engine_unavailable":
+                raise EngineUnavailable(" ".join(map(str, error.messages)))
+
+
 def problems_of(form: UpscaleForm) -> list[dict[str, Any]]:
     """A refused form's errors in the contract's shape: ``type``, ``loc``, ``msg``."""
     problems = []
@@ -334,6 +347,13 @@ def _unknown(request: HttpRequest, error: Http404) -> HttpResponse:
 @api.exception_handler(Throttled)
 def _too_fast(request: HttpRequest, error: Throttled) -> HttpResponse:
     return _answer(request, 429, f"Too many calls: at most {settings.API_RATE} per token. Wait, then go on.")
+
+
+@api.exception_handler(EngineUnavailable)
+def _engine_away(request: HttpRequest, error: EngineUnavailable) -> HttpResponse:
+    response = _answer(request, 503, str(error))
+    response.headers["Retry-After"] = "60"
+    return response
 
 
 @api.exception_handler(OperationalError)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
 
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError
+from upscaler.services import remote
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @checks.register(checks.Tags.compatibility)
@@ -17,7 +21,8 @@ def engine_is_there(**kwargs: Any) -> list[checks.CheckMessage]:
     try:
         get_engine(settings.ENGINE).check()
     except EngineError as error:
-        return [checks.Error(error.message, hint="Run `make setup`.", id="upscaler.E001")]
+        hint = "Run `make setup`." if settings.ENGINE == "local" else "Set UWEAR_API_KEY, or ENGINE=local."
+        return [checks.Error(error.message, hint=hint, id="upscaler.E001")]
     return []
 
 
@@ -44,6 +49,29 @@ def public_url_is_known(**kwargs: Any) -> list[checks.CheckMessage]:
                 "PUBLIC_URL is not set, so links to pictures use whatever host name a request came with.",
                 hint="Set PUBLIC_URL to the address that people type, like https://upscaler.example.com.",
                 id="upscaler.W001",
+            )
+        ]
+    return []
+
+
+@checks.register(checks.Tags.compatibility)
+def remote_engine_can_fetch_uploads(**kwargs: Any) -> list[checks.CheckMessage]:
+    """A remote engine fetches uploads from the desk's public address."""
+    if refusal := remote.why_no_uploads():
+        return [checks.Warning(refusal, hint="Set PUBLIC_URL.", id="upscaler.W002")]
+    return []
+
+
+@checks.register(checks.Tags.security)
+def key_is_not_sent_in_clear(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The key of a remote engine travels over TLS, except on this machine."""
+    address = urlsplit(settings.UWEAR_API_URL)
+    if settings.ENGINE == "uwear" and address.scheme == "http" and address.hostname not in LOOPBACK:
+        return [
+            checks.Warning(
+                "UWEAR_API_URL starts with http://, so the key is sent in clear.",
+                hint="Use the https:// address.",
+                id="upscaler.W003",
             )
         ]
     return []

@@ -12,11 +12,12 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils import formats, timezone
 
 from upscaler import catalog, fetching, images, links
 from upscaler.credits import counted
-from upscaler.models import BIGGEST_ID, Team, Upscale, result_hours
+from upscaler.engines.base import KnownResult
+from upscaler.models import BIGGEST_ID, Team, Upscale
+from upscaler.services import remote, results
 from upscaler.services.submission import NewUpscale
 
 SOURCES_IN_WORDS = "upload a file, give the address of a picture, or choose an earlier result"
@@ -82,6 +83,7 @@ class UpscaleForm(forms.Form):
         upload = self.cleaned_data.get("image")
         if upload is None:
             return None
+        self._check_reach()
         try:
             self.picture = images.examine_source(upload, name=upload.name)
         except images.PictureError as error:
@@ -101,38 +103,31 @@ class UpscaleForm(forms.Form):
                 raise ValidationError(error.message, code=error.code) from None
         return url
 
+    def _check_reach(self) -> None:
+        """A remote engine fetches our files itself, so it must be able to."""
+        if refusal := remote.why_no_uploads():
+            raise ValidationError(refusal, code="public_url_missing")
+
     def _check_own_link(self, url: str, link: links.Link) -> str:
+        self._check_reach()
         if len(url) > fetching.MAX_URL_LENGTH:
             raise ValidationError("The address of this upload is too long. Rename the file.", code="url_too_long")
         if link.team_id != self.team.pk:
             raise ValidationError("This link belongs to another team. Upload the picture again.", code="not_found")
         if not link.is_alive:
             raise ValidationError(
-                f"This link ran out on {_moment(link.expires_at)}. Upload the picture again.", code="expired"
+                f"This link ran out on {results.moment(link.expires_at)}. Upload the picture again.", code="expired"
             )
         return url
 
-    def clean_generation_result_id(self) -> Upscale | None:
+    def clean_generation_result_id(self) -> Upscale | KnownResult | None:
         result_id = self.cleaned_data.get("generation_result_id")
         if not result_id:
             return None
-        found = Upscale.objects.filter(
-            team=self.team, status=Upscale.Status.DONE, engine=settings.ENGINE, result_id=result_id
-        ).first()
-        if found is None:
-            raise ValidationError(
-                f"There is no finished result with the number {result_id} in your team. "
-                "Check the number, or upload the picture.",
-                code="not_found",
-            )
-        if not found.is_referable:
-            raise ValidationError(
-                f"Result {result_id} could be named for {result_hours()} hours, until {_moment(found.expires_at)}. "
-                "The desk still keeps the picture: open it in the history and enlarge our kept copy, "
-                "or upload it.",
-                code="expired",
-            )
-        return found
+        try:
+            return results.find(result_id, team=self.team)
+        except results.ResultRefused as refusal:
+            raise ValidationError(refusal.message, code=refusal.code) from None
 
     def clean_model_name(self) -> str:
         name = self.cleaned_data["model_name"]
@@ -207,7 +202,15 @@ class UpscaleForm(forms.Form):
                 file_size=self.picture.file_size,
                 **common,
             )
-        if result := data["generation_result_id"]:
+        if isinstance(result := data["generation_result_id"], KnownResult):
+            return NewUpscale(
+                source=Upscale.Source.RESULT,
+                source_name=fetching.file_name(result.url),
+                source_url=result.url,
+                source_result_number=result.result_id,
+                **common,
+            )
+        if result:
             return NewUpscale(
                 source=Upscale.Source.RESULT,
                 source_name=result.source_name,
@@ -254,8 +257,3 @@ class UpscaleForm(forms.Form):
             )
         except images.PictureError as error:
             self.add_error(None, ValidationError(error.message, code=error.code))
-
-
-def _moment(moment: Any) -> str:
-    local = timezone.localtime(moment)
-    return f"{formats.date_format(local, 'j F Y, H:i')} ({local.tzname()})"

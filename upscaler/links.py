@@ -70,20 +70,25 @@ def result_of(upscale: Upscale) -> StoredPicture:
 
 
 def make(
-    request: HttpRequest,
+    request: HttpRequest | None,
     picture: StoredPicture,
     *,
     name: str,
     team_id: int,
     expires_at: datetime | None = None,
 ) -> str:
-    """The address of a stored picture, good until ``expires_at`` (a day from now unless told)."""
+    """The address of a stored picture, good until ``expires_at`` (a day from now unless told).
+
+    Without a request, as in a worker, PUBLIC_URL must be set.
+    """
     expires_at = expires_at or timezone.now() + timedelta(seconds=settings.UPLOAD_LINK_LIFETIME)
     facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.file_size]
     content = [facts, name[-100:], team_id, int(expires_at.timestamp())]
     signed = signing.dumps(content, salt=SALT, compress=True)
     address = reverse("signed-file", args=[signed, f"picture.{picture.path.rpartition('.')[2]}"])
-    return (settings.PUBLIC_URL + address) if settings.PUBLIC_URL else request.build_absolute_uri(address)
+    if settings.PUBLIC_URL or request is None:
+        return settings.PUBLIC_URL + address
+    return request.build_absolute_uri(address)
 
 
 def read(signed: str) -> Link | None:

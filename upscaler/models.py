@@ -94,9 +94,10 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
     def referable(self, now: datetime | None = None) -> UpscaleQuerySet:
         """Results still inside the contract's 4 hours, so that a ``generation_result_id`` may name them."""
         now = now or timezone.now()
-        return self.filter(
-            status=Upscale.Status.DONE, completed_at__gt=now - timedelta(seconds=settings.RESULT_LIFETIME)
+        by_our_clock = Q(
+            referable_until__isnull=True, completed_at__gt=now - timedelta(seconds=settings.RESULT_LIFETIME)
         )
+        return self.filter(by_our_clock | Q(referable_until__gt=now), status=Upscale.Status.DONE)
 
 
 class Upscale(models.Model):
@@ -145,6 +146,9 @@ class Upscale(models.Model):
     source_name = models.CharField(max_length=255, blank=True, help_text="The file name that people know it by.")
     source_url = models.CharField(max_length=2000, blank=True)
     source_result = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="reused_by")
+    source_result_number = models.BigIntegerField(
+        null=True, blank=True, help_text="The engine's own id of a source result that was not made on this desk."
+    )
     source_file = models.FileField(storage=media_storage, max_length=255, blank=True)
     source_thumbnail = models.FileField(storage=media_storage, max_length=255, blank=True)
     source_width = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels, as displayed.")
@@ -164,7 +168,14 @@ class Upscale(models.Model):
 
     engine = models.CharField(max_length=20, choices=Engine.choices)
     engine_id = models.CharField(max_length=100, null=True, blank=True, help_text="The engine's own id of the job.")
+    handed_over_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when a remote engine may have the job."
+    )
+    handed_over = models.JSONField(default=dict, blank=True, editable=False, help_text="Where it was told to look.")
     result_id = models.BigIntegerField(null=True, blank=True, help_text="The API's generation_result_id.")
+    referable_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Until when the engine keeps its own copy of the result."
+    )
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.CREATED)
     progress = models.FloatField(default=0.0, help_text="From 0 to 1.")
@@ -203,6 +214,11 @@ class Upscale(models.Model):
                 name="upscale_result_id_once",
             ),
             models.UniqueConstraint(
+                fields=("engine", "engine_id"),
+                condition=Q(engine_id__isnull=False),
+                name="upscale_engine_id_once",
+            ),
+            models.UniqueConstraint(
                 fields=("team", "idempotency_key"),
                 condition=Q(idempotency_key__isnull=False),
                 name="upscale_idempotency_key_once",
@@ -221,7 +237,8 @@ class Upscale(models.Model):
             models.CheckConstraint(
                 condition=(Q(source="upload") & ~Q(source_file=""))
                 | (Q(source="url") & ~Q(source_url=""))
-                | Q(source="result", source_result__isnull=False),
+                | Q(source="result", source_result__isnull=False)
+                | (Q(source="result", source_result_number__isnull=False) & ~Q(source_url="")),
                 name="upscale_has_its_source",
             ),
             models.CheckConstraint(condition=Q(progress__gte=0) & Q(progress__lte=1), name="upscale_progress_range"),
@@ -239,6 +256,11 @@ class Upscale(models.Model):
             models.Index(fields=("team", "status", "-id"), name="upscale_team_status"),
             models.Index(fields=("team", "model_name", "-id"), name="upscale_team_model"),
             models.Index(fields=("team", "created_by", "-id"), name="upscale_team_person"),
+            models.Index(
+                fields=("engine",),
+                condition=Q(status__in=("Created", "Ongoing"), handed_over_at__isnull=False),
+                name="upscale_in_flight",
+            ),
             models.Index(fields=("due_at",), condition=Q(status__in=("Created", "Ongoing")), name="upscale_open_due"),
         )
 
@@ -263,6 +285,8 @@ class Upscale(models.Model):
         """Until when a ``generation_result_id`` may name the result, by the contract; None before Done."""
         if self.status != self.Status.DONE or self.completed_at is None:
             return None
+        if self.referable_until is not None:
+            return self.referable_until
         return self.completed_at + timedelta(seconds=settings.RESULT_LIFETIME)
 
     @property
@@ -300,6 +324,20 @@ class Upscale(models.Model):
     def settings_shown(self) -> list[tuple[catalog.Setting, Any]]:
         """The settings with their labels, for people."""
         return [(s, self.settings[s.key]) for s in self.model.settings if s.key in self.settings]
+
+
+class EngineState(models.Model):
+    """How a remote engine answers, shared by all workers. Only ``upscaler.services.breaker`` writes it."""
+
+    engine = models.CharField(max_length=20, primary_key=True)
+    failures = models.PositiveIntegerField(default=0, help_text="Calls in a row that got no answer.")
+    failing_since = models.DateTimeField(null=True, blank=True)
+    retry_at = models.DateTimeField(null=True, blank=True, help_text="It is down; the next call may try it then.")
+    busy_since = models.DateTimeField(null=True, blank=True)
+    busy_until = models.DateTimeField(null=True, blank=True, help_text="It asked to be left alone until then.")
+
+    def __str__(self) -> str:
+        return f"{self.engine}: {'down' if self.retry_at else 'up'}"
 
 
 class CreditEntry(models.Model):

@@ -7,13 +7,20 @@ import uuid
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.db import connection
 
 from upscaler.engines import get_engine
+from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.models import media_storage
 
 logger = logging.getLogger(__name__)
+
+OK = "ok"
+"""How the state of a part begins that does not keep the desk from taking orders."""
+REACH_SECONDS = 30
+"""For how long what a remote engine said counts."""
 
 
 def report() -> dict[str, str]:
@@ -29,11 +36,15 @@ def report() -> dict[str, str]:
 def _state(probe: Callable[[], None], trouble: str) -> str:
     try:
         probe()
+    except EngineError as error:
+        logger.warning("not ready: %s", error.message)
+        # Its words are made for people and name the setting. While it is only away, the desk still takes orders.
+        return f"{OK}, but {error.message}" if error.unavailable else error.message
     except Exception:
         # Anyone may ask, so the answer does not say more; the log does.
         logger.exception("not ready: %s", probe.__name__.lstrip("_"))
         return trouble
-    return "ok"
+    return OK
 
 
 def _database() -> None:
@@ -51,7 +62,25 @@ def _queue() -> None:
 
 
 def _engine() -> None:
-    get_engine(settings.ENGINE).check()
+    engine = get_engine(settings.ENGINE)
+    engine.check()
+    if isinstance(engine, RemoteEngine) and (trouble := _reach(engine)) is not None:
+        raise trouble
+
+
+def _reach(engine: RemoteEngine) -> EngineError | None:
+    # Anyone may ask us, however often, and each answer would be a call to the vendor.
+    key = f"engine-reach-{engine.name}"
+    known = cache.get(key)
+    if known is None:
+        try:
+            engine.reach()
+            known = ("", "", False)
+        except EngineError as error:
+            known = (error.message, error.code, not error.permanent)
+        cache.set(key, known, REACH_SECONDS)
+    message, code, passes = known
+    return EngineError(message, code=code, permanent=not passes, unavailable=passes) if message else None
 
 
 def _media() -> None:

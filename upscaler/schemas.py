@@ -163,8 +163,9 @@ class PlainError(Schema):
 def generation(upscale: Upscale) -> dict[str, Any]:
     """The fields of `GenerationOut`."""
     payload = {
-        "generation_result_id": upscale.source_result.result_id if upscale.source_result else 0,
-        "image_url": upscale.source_url,
+        "generation_result_id": _source_number(upscale),
+        # An outside result's address is where the desk fetches its copy, not what was submitted.
+        "image_url": "" if upscale.source_result_number else upscale.source_url,
         "model_name": upscale.model_name,
         "generation_settings": upscale.settings,
     }
@@ -185,6 +186,12 @@ def generation(upscale: Upscale) -> dict[str, Any]:
         "clothing_item_ids": [],
         "outfit_id": None,
     }
+
+
+def _source_number(upscale: Upscale) -> int:
+    if upscale.source_result is not None:
+        return upscale.source_result.result_id or 0
+    return upscale.source_result_number or 0
 
 
 def generation_result(request: HttpRequest, upscale: Upscale) -> dict[str, Any]:

@@ -34,6 +34,10 @@ function keep(old, fresh) {
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail;
   const fresh = fragment.firstElementChild;
+  if (target.id === "engine-banner" && target.textContent === fresh?.textContent) {
+    event.detail.shouldSwap = false; // else it would be read out again and again
+    return;
+  }
   if (!target.dataset.upscaleId || !fresh) return;
   if (target.dataset.shape === fresh.dataset.shape) {
     keep(target, fresh);

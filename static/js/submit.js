@@ -81,14 +81,15 @@ function use(way) {
   if (way !== "upload" && files.items.length) files.clear();
 }
 
-const files = kept
+const input = document.getElementById("id_image"); // not there with a kept copy, nor where uploads are refused
+const files = !input
   ? { items: [], good: [], clear() {}, sent() {}, refresh() {} }
   : new ChosenFiles({
-      input: document.getElementById("id_image"),
+      input,
       list: document.getElementById("files"),
       iconHref: form.querySelector(".drop-icon use").getAttribute("href").split("#")[0],
       limits: {
-        accept: document.getElementById("id_image").accept.split(",").map((type) => type.trim()),
+        accept: input.accept.split(",").map((type) => type.trim()),
         maxBytes: Number(form.dataset.maxBytes),
         maxMb: form.dataset.maxMb,
         maxFiles: Number(form.dataset.maxFiles),
@@ -138,7 +139,7 @@ form.addEventListener("input", ({ target }) => {
   refresh();
 });
 
-if (!kept) {
+if (input) {
   const well = form.querySelector("[data-well]");
   const take = (list, options) => {
     if (!list.length || !document.getElementById("upload").hidden) return;

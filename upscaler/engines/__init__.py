@@ -17,4 +17,8 @@ def get_engine(name: str) -> Engine:
         from upscaler.engines.local.engine import LocalEngine
 
         return LocalEngine()
-    raise LookupError(f"There is no engine called {name!r}. Engines: local.")
+    if name == "uwear":
+        from upscaler.engines.uwear.engine import UwearEngine
+
+        return UwearEngine()
+    raise LookupError(f"There is no engine called {name!r}. Engines: local, uwear.")

@@ -5,10 +5,11 @@ Engines import no models and no views: they get an ``Order`` and give back a pic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Report = Callable[[float, str], None]
 """``report(fraction, text)``: fraction from 0 to 1, text in plain words. May raise to stop the work."""
@@ -23,13 +24,19 @@ class Order:
     settings: Mapping[str, Any]
     """Complete: every setting of the model, defaults filled in."""
     source_path: Path
-    """The source picture on this machine's disk."""
+    """The source picture on this machine's disk; a remote engine gets no file, but ``reference``."""
     work_dir: Path
     """An empty folder for this attempt; removed after it."""
     result_format: str | None = None
     """JPEG, PNG or WEBP; None for the source's own, as far as that is one of these."""
     engine_id: str | None = None
     """The engine's own id of the job, once ``start`` has given one."""
+    reference: Mapping[str, Any] = field(default_factory=dict)
+    """For a remote engine, where it finds the source: ``image_url`` or ``generation_result_id``, one of them."""
+    handed_over_at: datetime | None = None
+    """Since when a remote engine may have the job."""
+    taken: Callable[[Collection[str]], set[str]] = set
+    """Which of these engine's ids the desk knows already, as those of any upscale."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +60,49 @@ class Finished:
     """The engine's own id of the result; None where it has none."""
     made_with: Mapping[str, Any] = field(default_factory=dict)
     """What made it, for the record: networks, precision, seconds; ``notes`` are sentences that the page shows."""
+    referable_until: datetime | None = None
+    """Until when the engine itself takes ``result_id`` as a source; None where it sets no time of its own."""
+
+
+@dataclass(frozen=True)
+class KnownResult:
+    """A finished result that a remote engine keeps."""
+
+    result_id: int
+    engine_id: str
+    """The engine's own id of the job that it came from."""
+    url: str
+    referable_until: datetime | None
+    is_alive: bool
+    """Whether it can still be a source."""
 
 
 class EngineError(Exception):
     """An engine could not do the work.
 
     ``message`` is for people: what went wrong and what to do. ``code`` is for programs and tests.
-    A ``permanent`` error is not tried again.
+    A ``permanent`` error is not tried again. Of a remote engine: ``unavailable`` says that it does not answer as
+    itself, whatever the job; ``retry_after`` are the seconds for which it asks to be left alone; after an error of
+    ``start``, ``maybe_taken`` says that it may have the job all the same.
     """
 
-    def __init__(self, message: str, *, code: str, permanent: bool) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        permanent: bool,
+        unavailable: bool = False,
+        retry_after: float | None = None,
+        maybe_taken: bool = False,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.permanent = permanent
+        self.unavailable = unavailable
+        self.retry_after = retry_after
+        self.maybe_taken = maybe_taken
 
 
 class Engine(Protocol):
@@ -95,4 +131,35 @@ class Engine(Protocol):
 
         Raises EngineError.
         """
+        ...
+
+
+@runtime_checkable
+class RemoteEngine(Engine, Protocol):
+    """An engine on somebody else's machines: it is paid for each job, and it may not answer.
+
+    Told apart by ``isinstance``. Its ``start`` is called at most once for a job, unless ``find`` proves that the first
+    call never arrived.
+    """
+
+    slots: int
+    """How many jobs may be in flight at the same time, over all workers."""
+
+    def start(self, order: Order) -> str:
+        """Hand the job over; the engine's id of it. Raises EngineError."""
+        ...
+
+    def reach(self) -> None:
+        """Ask the host whether it would take our calls. Costs nothing. Raises EngineError."""
+        ...
+
+    def find(self, order: Order) -> str | None:
+        """The id of the job that an earlier ``start`` of this order made, although its answer was lost.
+
+        None where there is none. Raises EngineError, with code ``uwear_unclear`` where it can't be told.
+        """
+        ...
+
+    def find_result(self, result_id: int) -> KnownResult | None:
+        """A result by the engine's own id; None for one that it does not know. Raises EngineError."""
         ...

@@ -100,11 +100,14 @@ def record(upscale: Upscale, **values: Any) -> None:
     _write(upscale, **values)
 
 
-def release(upscale: Upscale, *, due_in: float, failed: bool = False) -> None:
-    """Let the upscale go until its next step, which is due in ``due_in`` seconds. Raises ClaimLost."""
+def release(upscale: Upscale, *, due_in: float, failures: int | None = None, **values: Any) -> None:
+    """Let the upscale go until its next step, which is due in ``due_in`` seconds. Raises ClaimLost.
+
+    ``failures``: how many there are in a row now, where that has changed.
+    """
     not_before = timezone.now() + timedelta(seconds=due_in)
-    failures = upscale.failures + 1 if failed else upscale.failures
-    _write(upscale, lease_until=None, not_before=not_before, due_at=not_before + _lease(), failures=failures)
+    failures = upscale.failures if failures is None else failures
+    _write(upscale, lease_until=None, not_before=not_before, due_at=not_before + _lease(), failures=failures, **values)
 
 
 def finish(upscale: Upscale, **result: Any) -> None:

@@ -40,6 +40,8 @@ class NewUpscale:
     """One of `catalog.RESULT_FORMATS`; empty for the source's own."""
     source_url: str = ""
     source_result: Upscale | None = None
+    source_result_number: int | None = None
+    """The engine's id of a result that was not made on this desk."""
     stored_path: str = ""
     """The source's name in the picture storage, where it is there already."""
     upload: IO[bytes] | None = None
@@ -160,6 +162,7 @@ def _again(failed: Upscale) -> NewUpscale:
         source_name=failed.source_name,
         source_url=failed.source_url,
         source_result=failed.source_result,
+        source_result_number=failed.source_result_number,
         stored_path=failed.source_file.name or "",
         width=failed.source_width,
         height=failed.source_height,
@@ -209,6 +212,7 @@ def _row(order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, wr
         source_name=order.source_name[:255],
         source_url=order.source_url,
         source_result=order.source_result,
+        source_result_number=order.source_result_number,
         source_file=path,
         source_width=order.width,
         source_height=order.height,

@@ -16,9 +16,11 @@ from django.utils import timezone
 
 from upscaler import fetching, images
 from upscaler.engines import get_engine
-from upscaler.engines.base import EngineError, Finished, Order, Pending, Report
+from upscaler.engines.base import EngineError, Finished, Order, Pending, RemoteEngine, Report
+from upscaler.engines.local import picture
 from upscaler.models import Upscale, media_storage
-from upscaler.services import lifecycle, submission
+from upscaler.services import lifecycle, remote, submission
+from upscaler.services.breaker import Pause
 from upscaler.services.cleanup import WORK_PREFIX
 from upscaler.services.lifecycle import ClaimLost, Heartbeat
 
@@ -41,6 +43,8 @@ def step(upscale_id: int) -> None:
         with Heartbeat(upscale) as heartbeat, tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
             try:
                 _work(upscale, heartbeat, Path(folder))
+            except Pause as pause:
+                _wait(upscale, pause)
             except (EngineError, fetching.FetchError) as error:
                 _give_up_or_try_again(upscale, error.message, error.code, permanent=error.permanent)
             except images.PictureError as error:
@@ -70,9 +74,8 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
             lifecycle.release(upscale, due_in=0)
             submission.enqueue(upscale)
             return
-    else:
-        with upscale.source_file.open("rb") as stored, source.open("wb") as copy:
-            shutil.copyfileobj(stored, copy)
+    elif not isinstance(engine, RemoteEngine):
+        _copy_source(upscale, source)
 
     work_dir = folder / "work"
     work_dir.mkdir()
@@ -84,20 +87,36 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
         work_dir=work_dir,
         result_format=upscale.asked_format or None,
         engine_id=upscale.engine_id,
+        handed_over_at=upscale.handed_over_at,
     )
-    if order.engine_id is None and (engine_id := engine.start(order)) is not None:
-        # Stored before anything is asked about it: a worker that dies now must not hand the work over twice.
-        lifecycle.record(upscale, engine_id=engine_id)
-        order = replace(order, engine_id=engine_id)
-
-    outcome = engine.advance(order, _reporter(upscale, heartbeat))
+    report = _reporter(upscale, heartbeat)
+    if isinstance(engine, RemoteEngine):
+        if order.engine_id is None:
+            order = remote.hand_over(upscale, engine, order)
+        with remote.watched(engine):
+            outcome = engine.advance(order, report)
+    else:
+        if order.engine_id is None and (engine_id := engine.start(order)) is not None:
+            # Stored before anything is asked about it: a worker that dies now must not hand the work over twice.
+            lifecycle.record(upscale, engine_id=engine_id)
+            order = replace(order, engine_id=engine_id)
+        outcome = engine.advance(order, report)
     if isinstance(outcome, Pending):
         if outcome.progress is not None:
             lifecycle.progress(upscale, outcome.progress, "")
-        lifecycle.release(upscale, due_in=outcome.retry_after)
+        # It is under way, so whatever failed before has passed.
+        lifecycle.release(upscale, due_in=outcome.retry_after, failures=0, progress_text="")
         submission.enqueue(upscale, delay=outcome.retry_after)
-    else:
-        _keep(upscale, outcome, source)
+        return
+    if not source.exists():
+        # Only now: a remote engine has no use for the file, and most of its steps only ask how it stands.
+        _copy_source(upscale, source)
+    _keep(upscale, outcome, source)
+
+
+def _copy_source(upscale: Upscale, target: Path) -> None:
+    with upscale.source_file.open("rb") as stored, target.open("wb") as copy:
+        shutil.copyfileobj(stored, copy)
 
 
 def _reporter(upscale: Upscale, heartbeat: Heartbeat) -> Report:
@@ -149,6 +168,11 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
 
     try:
         found, after = _examined_result(finished.path)
+        _check_larger(upscale, found)
+        asked = upscale.asked_format
+        if asked not in ("", found.format) and picture.result_format(asked, found.width, found.height) == asked:
+            finished = _saved_as(asked, finished)
+            found, after = _examined_result(finished.path)
         before = images.preview(source)
         with finished.path.open("rb") as file:
             result = store(f"results/{stem}{found.extension}", File(file))
@@ -161,6 +185,7 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
             result_bytes=found.file_size,
             result_id=finished.result_id if finished.result_id is not None else upscale.pk,
             made_with=dict(finished.made_with),
+            referable_until=finished.referable_until,
             result_thumbnail=store(f"thumbnails/{stem}.webp", ContentFile(found.thumbnail)),
             before_preview=store(f"previews/{stem}-before{before.extension}", ContentFile(before.content)),
             after_preview=store(f"previews/{stem}-after{after.extension}", ContentFile(after.content)),
@@ -168,6 +193,13 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
     except BaseException:
         submission.remove(written)
         raise
+
+
+def _saved_as(asked: str, finished: Finished) -> Finished:
+    """The result in the format that was asked for, from an engine that can't choose."""
+    path = finished.path.with_name("recoded")
+    picture.recode(picture.load(finished.path), path, asked, generative=True)
+    return replace(finished, path=path)
 
 
 def _examined_result(path: Path) -> tuple[images.Picture, images.Preview]:
@@ -180,6 +212,27 @@ def _examined_result(path: Path) -> tuple[images.Picture, images.Preview]:
         ) from error
 
 
+def _check_larger(upscale: Upscale, found: images.Picture) -> None:
+    width, height = upscale.source_width or 0, upscale.source_height or 0
+    if found.width <= width or found.height <= height:
+        raise EngineError(
+            f"The picture came back with {found.width} × {found.height} pixels, no larger than it was. Try again, or "
+            "try another model.",
+            code="result_too_small",
+            permanent=True,
+        )
+
+
+def _wait(upscale: Upscale, pause: Pause) -> None:
+    """Let the upscale wait without a failure, or end it where the engine has been away for too long."""
+    if remote.waited_too_long(upscale, pause):
+        message = remote.OUTAGE.format(hours=settings.UWEAR_OUTAGE_LIMIT / 3600)
+        lifecycle.fail(upscale, message=message, code="uwear_outage")
+        return
+    lifecycle.release(upscale, due_in=pause.due_in, progress_text=pause.text)
+    submission.enqueue(upscale, delay=pause.due_in)
+
+
 def _give_up_or_try_again(upscale: Upscale, message: str, code: str, *, permanent: bool) -> None:
     failures = upscale.failures + 1
     if permanent or failures >= settings.MAX_FAILURES:
@@ -187,5 +240,5 @@ def _give_up_or_try_again(upscale: Upscale, message: str, code: str, *, permanen
         return
     pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
     logger.warning("upscale %s: %s, tried again in %.0f s", upscale.pk, code, pause)
-    lifecycle.release(upscale, due_in=pause, failed=True)
+    lifecycle.release(upscale, due_in=pause, failures=failures)
     submission.enqueue(upscale, delay=pause)

@@ -21,5 +21,5 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Database, queue, engine and picture storage, each with ``ok`` or what is wrong; 503 where one is not ready."""
     parts = readiness.report()
-    ready = all(state == "ok" for state in parts.values())
+    ready = all(state.startswith(readiness.OK) for state in parts.values())
     return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)

@@ -19,7 +19,7 @@ from upscaler.credits import InsufficientCredits
 from upscaler.engines import get_engine
 from upscaler.forms import UpscaleForm
 from upscaler.models import Upscale, result_hours
-from upscaler.services import submission
+from upscaler.services import remote, submission
 from upscaler.services.submission import NewUpscale
 from upscaler.views.query import number
 from upscaler.views.team import TeamRequest, team_required
@@ -162,6 +162,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         "result_formats": catalog.RESULT_FORMATS,
         "recent_results": recent_results,
         "kept_copy": None,
+        "uploads_refused": remote.why_no_uploads(),
         "limits": {
             "result_hours": result_hours(),
             "max_upload_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,

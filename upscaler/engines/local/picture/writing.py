@@ -10,6 +10,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from upscaler import pixels
 from upscaler.engines.local.picture import xmp
 from upscaler.engines.local.picture.metadata import Metadata
@@ -43,6 +45,14 @@ def result_format(asked: str, width: int, height: int) -> str:
     if asked == "WEBP" and longest <= WEBP_LONGEST and width * height <= WEBP_MOST_PIXELS:
         return "WEBP"
     return "PNG"
+
+
+def recode(source: Picture, path: Path, result_format: str, *, generative: bool) -> None:
+    """Write a picture as it is in another format, with everything that it carries. Raises OSError."""
+    channels = source.pixels[..., :1] if source.grey else source.pixels
+    if source.alpha is not None:
+        channels = np.dstack([channels, source.alpha])
+    save(np.ascontiguousarray(channels), path, result_format, source, generative=generative)
 
 
 def save(canvas: Samples, path: Path, result_format: str, source: Picture, *, generative: bool) -> None:

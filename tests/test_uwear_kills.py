@@ -1,0 +1,148 @@
+"""SIGKILL at each step between submit and stored result: one posting, one charge, one result."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+
+from tests import vendor as vendors
+from tests.conftest import Person
+from tests.races import at_once
+from tests.vendor import FOLLOW, SUBMIT, Vendor, as_json, follow, killed, prove_nothing_went_wrong, step
+from upscaler.models import EngineState, Upscale
+from upscaler.services import work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STEPS = {
+    # when it dies: before or after which function, how many generations the vendor has then
+    "before the hand-over is noted": ("before", "upscaler.services.remote._take_slot", 0),
+    "hand-over noted, nothing sent": ("before", "upscaler.engines.uwear.client.UwearClient.submit", 0),
+    "sent and answered, answer not yet read": ("before", "upscaler.engines.uwear.client._read", 1),
+    "answered, id not yet stored": ("after", "upscaler.engines.uwear.client.UwearClient.submit", 1),
+    "id stored, not yet asked": ("before", "upscaler.engines.uwear.client.UwearClient.generation", 1),
+    "Done, nothing downloaded": ("before", "upscaler.fetching.fetch", 1),
+    "downloaded, nothing stored": ("after", "upscaler.fetching.fetch", 1),
+    "stored, row not yet Done": ("before", "upscaler.services.lifecycle.finish", 1),
+    "row Done": ("after", "upscaler.services.lifecycle.finish", 1),
+}
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    with vendors.running() as vendor:
+        yield vendor
+
+
+def trap(when: str, where: str) -> Callable[[], None]:
+    """Sets SIGKILL before or after a function, in the process that calls it."""
+
+    def arm() -> None:
+        parts = where.split(".")
+        depth = next(i for i, part in enumerate(parts) if part[0].isupper() or i == len(parts) - 1)
+        owner: Any = importlib.import_module(".".join(parts[:depth]))
+        for part in parts[depth:-1]:
+            owner = getattr(owner, part)
+        regular = getattr(owner, parts[-1])
+
+        def deadly(*args: Any, **kwargs: Any) -> Any:
+            if when == "after":
+                regular(*args, **kwargs)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        setattr(owner, parts[-1], deadly)
+
+    return arm
+
+
+def lease_runs_out(upscale: Upscale) -> None:
+    """As if LEASE_SECONDS had passed since its worker died."""
+    past = timezone.now() - timedelta(seconds=1)
+    Upscale.objects.filter(pk=upscale.pk, lease_until__isnull=False).update(lease_until=past)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_killed_worker_costs_nothing_and_posts_nothing_twice(
+    name: str, vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    when, where, generations = STEPS[name]
+    upscale = order()
+    assert killed(lambda: work.step(upscale.pk), arm=trap(when, where)), "the trap was not reached"
+    assert len(vendor.generations) == generations
+    upscale.refresh_from_db()
+    assert (upscale.status == "Done") == (name == "row Done")
+    lease_runs_out(upscale)
+    with override_settings(UWEAR_SETTLE_SECONDS=0):
+        follow(upscale)
+    assert (upscale.status, len(vendor.generations), vendor.calls(SUBMIT)) == ("Done", 1, 1), upscale.error_message
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_worker_killed_at_every_step_in_turn(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    upscale = order()
+    with override_settings(UWEAR_SETTLE_SECONDS=0, MAX_FAILURES=20):
+        for when, where, _ in STEPS.values():
+            lease_runs_out(upscale)
+            killed(lambda: step(upscale), arm=trap(when, where))
+        lease_runs_out(upscale)
+        follow(upscale)
+    assert (upscale.status, len(vendor.generations), vendor.calls(SUBMIT)) == ("Done", 1, 1), upscale.error_message
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_no_more_are_in_flight_than_the_setting_says(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.status = "Ongoing"
+    upscales = [order() for _ in range(5)]
+    waiting = iter(upscales)
+    at_once(5, lambda: step(next(waiting)))
+    assert len(vendor.generations) == 2, "UWEAR_CONCURRENCY"
+    shown = sorted(Upscale.objects.values_list("progress_text", flat=True))
+    assert shown == ["", "", *["Waiting for its turn at Uwear"] * 3]
+    vendor.status = "Done"
+    for _ in range(3):
+        for upscale in upscales:
+            step(upscale)
+    for upscale in upscales:
+        assert (upscale.status, upscale.failures) == ("Done", 0)
+        prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+    assert vendor.calls(SUBMIT) == 5
+
+
+def test_of_a_vendor_that_is_down_one_call_at_a_time_is_tried(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.status = "Ongoing"
+    upscales = [order() for _ in range(4)]
+    with override_settings(UWEAR_CONCURRENCY=4):
+        for upscale in upscales:
+            step(upscale)
+        vendor.fail(FOLLOW, as_json({"detail": "down"}, 503))
+        for upscale in upscales:
+            step(upscale)
+        asked = vendor.calls(FOLLOW)
+        Upscale.objects.update(not_before=None)
+        waiting = iter(upscales)
+        at_once(4, lambda: work.step(next(waiting).pk))
+    assert vendor.calls(FOLLOW) == asked, "its pause is not over"
+    EngineState.objects.update(retry_at=timezone.now())
+    Upscale.objects.update(not_before=None)
+    waiting = iter(upscales)
+    at_once(4, lambda: work.step(next(waiting).pk))
+    assert vendor.calls(FOLLOW) == asked + 1
+    vendor.faults.clear()
+    vendor.status = "Done"
+    for upscale in upscales:
+        assert follow(upscale).status == "Done"
+        prove_nothing_went_wrong(upscale, owner, vendor, caplog)

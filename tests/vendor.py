@@ -1,0 +1,258 @@
+"""A scripted vendor on the loopback: it keeps the contract, except where a test makes a call of it go wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+from PIL import Image
+
+from tests import pictures, webserver
+from tests.conftest import Person
+from tests.webserver import Answer, body
+from upscaler.models import CreditEntry, EngineState, Upscale
+from upscaler.services import work
+
+KEY = "uw_key-that-nobody-may-see-7f3a91"
+SUBMIT = "POST generation-upscale"
+FOLLOW = "GET generation"
+LIST = "GET generations"
+RESULT = "GET generation-result"
+FILE = "GET file"
+SHOP = "GET shop"
+"""A picture of 48 x 40 pixels that is not the vendor's, though on the same host."""
+
+
+def as_json(value: Any, status: int = 200, **headers: str) -> Answer:
+    return body(json.dumps(value).encode(), status, Content_Type="application/json", **headers)
+
+
+@dataclass
+class Vendor:
+    """Its state, and every request that it got. Shared by the server's threads."""
+
+    host: str = ""
+    seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """The call and the headers of each request."""
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    """What was posted."""
+    generations: dict[int, dict[str, Any]] = field(default_factory=dict)
+    faults: dict[str, list[Answer]] = field(default_factory=dict)
+    """By call: what the next ones are answered with; the last one stays."""
+    results: dict[int, dict[str, Any]] = field(default_factory=dict)
+    picture: bytes = b""
+    status: str = "Done"
+    """Of every generation from now on."""
+    on_accept: Callable[[], None] | None = None
+    """Called when an order was taken, before it is answered."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{self.host}/api/v1"
+
+    def calls(self, name: str) -> int:
+        return sum(1 for call, _ in self.seen if call == name)
+
+    def fail(self, call: str, *answers: Answer) -> None:
+        self.faults[call] = list(answers)
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> Answer:
+        parts = handler.path.partition("?")[0].removeprefix("/api/v1").strip("/").split("/")
+        call = f"{handler.command} {parts[0]}"
+        length = int(handler.headers.get("Content-Length") or 0)
+        sent = json.loads(handler.rfile.read(length) or b"null")
+        with self.lock:
+            self.seen.append((call, dict(handler.headers)))
+            if call == SUBMIT:
+                self.bodies.append(sent)
+            queue = self.faults.get(call)
+            if queue:
+                return queue.pop(0) if len(queue) > 1 else queue[0]
+            return self.regular(call, parts, sent)
+
+    def regular(self, call: str, parts: list[str], sent: Any) -> Answer:
+        if call == SUBMIT:
+            return self.accept(sent)
+        if call == LIST:
+            rows = [self.row(number) for number in sorted(self.generations, reverse=True)]
+            return as_json({"current_page": 1, "max_page": 1, "total_count": len(rows), "data": rows})
+        if call == FILE:
+            return body(self.picture, Content_Type="image/png")
+        if call == SHOP:
+            return body(picture((48, 40)), Content_Type="image/png")
+        number = int(parts[-1]) if parts[-1].isdecimal() else 0
+        if call == FOLLOW and number in self.generations:
+            results = [self.result(number)] if self.status == "Done" else []
+            return as_json({**self.row(number), "generation_results": results})
+        if call == RESULT and number in self.results:
+            return as_json(self.results[number])
+        if call == RESULT and number - 1000 in self.generations:
+            return as_json(self.result(number - 1000))
+        return as_json({"detail": "Not found"}, 404)
+
+    def accept(self, sent: Any) -> Answer:
+        """Take an order. Call it from a fault to take one and answer badly."""
+        number = len(self.generations) + 71
+        now = timezone.now().isoformat()
+        self.generations[number] = {"payload": json.dumps(sent), "created_at": now}
+        if self.on_accept is not None:
+            self.on_accept()
+        return as_json({"generation_id": number, "created_at": now, "updated_at": now})
+
+    def row(self, number: int) -> dict[str, Any]:
+        return {
+            "generation_id": number,
+            "status": self.status,
+            "feature_name": "upscale",
+            "num_images": 1,
+            "updated_at": self.generations[number]["created_at"],
+            **self.generations[number],
+        }
+
+    def result(self, number: int) -> dict[str, Any]:
+        return {
+            "generation_result_id": number + 1000,
+            "generation_id": number,
+            "image_url": f"http://{self.host}/file/{number}.png",
+            "status": "Done",
+            "created_at": self.generations[number]["created_at"],
+        }
+
+
+def taken_but(vendor: Vendor, answer: Answer) -> Answer:
+    """The vendor takes the order, and answers with ``answer`` all the same."""
+
+    def taken(handler: BaseHTTPRequestHandler) -> None:
+        with vendor.lock:
+            vendor.accept(vendor.bodies[-1])
+        answer(handler)
+
+    return taken
+
+
+def never(handler: BaseHTTPRequestHandler) -> None:
+    """No answer for as long as the other side waits."""
+    handler.connection.settimeout(10)
+    with suppress(OSError):
+        handler.connection.recv(1)
+    handler.close_connection = True
+
+
+@contextmanager
+def running(**options: Any) -> Iterator[Vendor]:
+    """A vendor that answers, and a desk whose settings point at it."""
+    vendor = Vendor(picture=pictures.encoded(pictures.photograph("chelsea", (96, 80)), "PNG"), **options)
+    with webserver.serving(vendor.answer) as host:
+        vendor.host = host
+        with pointing_at(vendor.api_url, host):
+            yield vendor
+
+
+@contextmanager
+def pointing_at(api_url: str, *allowed: str) -> Iterator[None]:
+    with override_settings(
+        ENGINE="uwear",
+        UWEAR_API_URL=api_url,
+        UWEAR_API_KEY=KEY,
+        UWEAR_CONNECT_TIMEOUT=2,
+        UWEAR_READ_TIMEOUT=5,
+        PUBLIC_URL="https://upscaler.example.com",
+        FETCH_ALLOW_HOSTS=list(allowed),
+    ):
+        yield
+
+
+def step(upscale: Upscale) -> Upscale:
+    """The next step at once, as if every pause were over."""
+    past = timezone.now() - timezone.timedelta(seconds=1)
+    Upscale.objects.filter(pk=upscale.pk).update(not_before=None)
+    EngineState.objects.filter(retry_at__isnull=False).update(retry_at=past)
+    EngineState.objects.filter(busy_until__isnull=False).update(busy_until=past)
+    work.step(upscale.pk)
+    upscale.refresh_from_db()
+    return upscale
+
+
+def follow(upscale: Upscale, most: int = 12) -> Upscale:
+    """Step after step until it has ended, or ``most`` of them."""
+    for _ in range(most):
+        if step(upscale).is_final:
+            break
+    return upscale
+
+
+def prove_nothing_went_wrong(
+    upscale: Upscale, owner: Person, vendor: Vendor | None, log: pytest.LogCaptureFixture, *, granted: int = 100
+) -> None:
+    """Whatever the vendor did: nothing charged for nothing, posted twice, lost, or a key written anywhere."""
+    upscale.refresh_from_db()
+    # Charged once, and given back exactly where there is no picture.
+    kinds = sorted(CreditEntry.objects.filter(upscale=upscale).values_list("kind", flat=True))
+    assert kinds == (["charge", "refund"] if upscale.status == "Error" else ["charge"])
+    open_or_done = Upscale.objects.exclude(status="Error")
+    assert owner.balance == granted - sum(open_or_done.values_list("credits", flat=True))
+    # Posted once: the vendor never has more generations than there are upscales.
+    if vendor is not None:
+        assert len(vendor.generations) <= Upscale.objects.count()
+    # Not lost: it has ended with its picture or its reason, or the sweep will find it.
+    if upscale.status == "Done":
+        with Image.open(upscale.result_file) as picture:
+            picture.load()
+            assert picture.width > upscale.source_width
+            assert picture.height > upscale.source_height
+        assert vendor is None or upscale.result_id == int(upscale.engine_id or 0) + 1000
+    elif upscale.status == "Error":
+        assert upscale.error_message
+        assert not upscale.result_file
+    else:
+        assert upscale.lease_until is None
+        assert upscale.due_at is not None
+        assert not upscale.result_file
+    # The key is in no log, row or page, and went to the vendor alone.
+    assert KEY not in log.text
+    assert KEY not in json.dumps(list(Upscale.objects.values()), default=str)
+    for page in ("/", "/history/", f"/upscales/{upscale.pk}/", "/readyz"):
+        assert KEY not in owner.client.get(page).content.decode()
+    assert KEY not in owner.api("get", f"generation/{upscale.pk}").content.decode()
+    if vendor is not None:
+        for call, headers in vendor.seen:
+            carries_key = headers.get("Authorization") == f"Bearer {KEY}"
+            assert carries_key == (call not in (FILE, SHOP)), call
+
+
+def killed(act: Callable[[], Any], *, arm: Callable[[], None]) -> bool:
+    """Run ``act`` in a forked process in which ``arm`` has set a trap. Whether it died of SIGKILL."""
+    from django.db import connections
+
+    connections.close_all()
+    child = os.fork()
+    if child == 0:
+        try:
+            arm()
+            act()
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+def truncated() -> bytes:
+    whole = pictures.encoded(pictures.photograph("chelsea", (96, 80)), "PNG")
+    return whole[: len(whole) // 2]
+
+
+def picture(size: tuple[int, int]) -> bytes:
+    buffer = io.BytesIO()
+    pictures.photograph("chelsea", size).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,24 @@
+"""What every page knows beside its own context."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from upscaler.engines import get_engine
+from upscaler.engines.base import RemoteEngine
+from upscaler.services import breaker
+
+
+def engine(request: HttpRequest) -> dict[str, Any]:
+    """``engine_down_since``: since when the remote engine does not answer; empty where it does. Asked for once used."""
+    return {"engine_down_since": SimpleLazyObject(_down_since)}
+
+
+def _down_since() -> Any:
+    if not isinstance(get_engine(settings.ENGINE), RemoteEngine):
+        return ""
+    return breaker.down_since(settings.ENGINE) or ""

@@ -1,0 +1,8 @@
+"""The Uwear engine: the vendor's API does the work, and the desk fetches the picture at once and keeps it.
+
+- `client`: one call each, in the vendor's shapes; strict in what it sends, tolerant in what it reads.
+- `errors`: what went wrong, in people's words.
+- `engine`: hand over, look for a lost hand-over, follow, download.
+
+What needs the desk's database (how many are in flight, whether the vendor is down) is in `upscaler.services.remote`.
+"""

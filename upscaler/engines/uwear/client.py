@@ -1,0 +1,267 @@
+"""The vendor's calls, one method each. Facts: the vendor's page "Create Upscale" and its other public notes.
+
+The key is in the header of these calls and nowhere else: no redirect is followed, no proxy or password file of the
+environment is asked, and whatever the vendor says is searched for it before anybody sees it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import requests
+import urllib3
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from upscaler.engines.uwear import errors
+from upscaler.engines.uwear.errors import UwearError
+
+logger = logging.getLogger(__name__)
+
+USER_AGENT = "Upscaler/0.1 (product picture desk)"
+CHUNK = 1 << 16
+MOST_ANSWER_BYTES = 5_000_000
+KNOWN_STATUSES = ("Created", "Ongoing", "Done", "Error")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One enlarged picture at the vendor."""
+
+    result_id: int
+    generation_id: str
+    url: str
+    """Where it can be downloaded; empty where the vendor does not say."""
+    status: str
+    created_at: datetime | None
+    expires_at: datetime | None
+    """Where the vendor says it itself."""
+    available: bool | None
+    """Where the vendor says it itself."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One job at the vendor."""
+
+    generation_id: str
+    status: str
+    """``Created``, ``Ongoing``, ``Done`` or ``Error``; any other text was read as ``Ongoing``."""
+    created_at: datetime | None
+    payload: Mapping[str, Any] | None
+    """What was submitted; None where it can't be read."""
+    progress: float | None
+    """From 0 to 1, where the vendor says it."""
+    error: str
+    results: list[Result] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class GenerationPage:
+    """A page of the vendor's list; pages start at 1."""
+
+    generations: list[Generation]
+    max_page: int
+
+
+class UwearClient:
+    """One account at the vendor. Every method raises `UwearError`."""
+
+    def __init__(self, url: str, key: str, *, connect_timeout: float, read_timeout: float) -> None:
+        self._url = url.rstrip("/")
+        self._key = key.strip()
+        self._timeout = (connect_timeout, read_timeout)
+        self._local = threading.local()
+
+    def submit(self, body: Mapping[str, Any]) -> str:
+        """``POST /generation-upscale``; the new generation's id."""
+        answer = self._call("POST", "generation-upscale", body=body)
+        return str(_number(answer, "generation_id"))
+
+    def generation(self, generation_id: str) -> Generation:
+        """``GET /generation/{id}``."""
+        return _generation(self._call("GET", f"generation/{generation_id}"))
+
+    def generations(self, page: int = 1) -> GenerationPage:
+        """``GET /generations``, one page."""
+        answer = self._call("GET", "generations", query={"page": page})
+        rows = answer.get("data")
+        if not isinstance(rows, list):
+            raise errors.unreadable("has no list where one should be", unavailable=False)
+        max_page = answer.get("max_page")
+        return GenerationPage(
+            generations=[_generation(row) for row in rows if isinstance(row, dict)],
+            max_page=max_page if isinstance(max_page, int) else 1,
+        )
+
+    def result(self, result_id: int) -> Result | None:
+        """``GET /generation-result/{id}``; None for one that the vendor does not know."""
+        try:
+            return _result(self._call("GET", f"generation-result/{result_id}"))
+        except UwearError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
+        """One bare call, for finding out what the host answers: the status, and the JSON (None where it is none)."""
+        response, content = self._send(method, path, body=body)
+        return response.status_code, _json(content)
+
+    def _call(
+        self, method: str, path: str, *, body: Mapping[str, Any] | None = None, query: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        response, content = self._send(method, path, body=body, query=query)
+        answer = _json(content)
+        if not 200 <= response.status_code < 300:
+            detail = answer.get("detail") if isinstance(answer, dict) else None
+            logger.warning("Uwear answered %s to %s %s", response.status_code, method, path)
+            raise errors.refusal(response.status_code, response.headers, detail)
+        if answer is None:
+            raise errors.unreadable("is empty or not JSON", unavailable=True)
+        if not isinstance(answer, dict):
+            raise errors.unreadable("has an unknown shape", unavailable=False)
+        return answer
+
+    def _send(
+        self, method: str, path: str, *, body: Mapping[str, Any] | None = None, query: Mapping[str, Any] | None = None
+    ) -> tuple[requests.Response, bytes]:
+        deadline = time.monotonic() + sum(self._timeout)
+        try:
+            with self._session.request(
+                method,
+                f"{self._url}/{path}",
+                json=body,
+                params=query,
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                content = _read(response, deadline)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            trouble = _trouble(error)
+            logger.warning("Uwear: %s %s: %s (%s)", method, path, trouble.code, type(error).__name__)
+            # Not chained: a library's message may hold what was sent.
+            raise trouble from None
+        # In case the vendor repeats it: its words end up in logs and on pages.
+        return response, content.replace(self._key.encode(), b"***") if self._key else content
+
+    @property
+    def _session(self) -> requests.Session:
+        # One for each thread: requests does not promise that threads may share one.
+        session = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            # Else a .netrc would replace the key, and a proxy of the environment would see every call.
+            session.trust_env = False
+            session.headers.update(
+                {"Authorization": f"Bearer {self._key}", "User-Agent": USER_AGENT, "Accept": "application/json"}
+            )
+            self._local.session = session
+        return session
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    content = bytearray()
+    # `read1` gives what has arrived; waiting for a full chunk would put the deadline off with every byte.
+    while chunk := response.raw.read1(CHUNK, decode_content=True):
+        content += chunk
+        if len(content) > MOST_ANSWER_BYTES or time.monotonic() > deadline:
+            raise requests.exceptions.ReadTimeout
+    return bytes(content)
+
+
+def _trouble(error: Exception) -> UwearError:
+    """What a failed call means; ``maybe_taken`` unless it is certain that no request ever left."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, requests.exceptions.SSLError):
+        cause = getattr(reason, "args", (None,))[0]
+        # Any other TLS fault may come after the request was sent.
+        before = isinstance(cause, ssl.SSLCertVerificationError)
+        return errors.not_reached("uwear_tls", "can’t be reached safely: its certificate fails", maybe_taken=not before)
+    if isinstance(reason, urllib3.exceptions.NameResolutionError):
+        return errors.not_reached("uwear_dns", "can’t be found under its address", maybe_taken=False)
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return errors.not_reached("uwear_unreachable", "does not answer", maybe_taken=False)
+    if isinstance(reason, urllib3.exceptions.NewConnectionError):
+        return errors.not_reached("uwear_unreachable", "can’t be reached", maybe_taken=False)
+    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
+        return errors.not_reached("uwear_timeout", "did not answer in time", maybe_taken=True)
+    return errors.not_reached("uwear_cut", "broke off in the middle of its answer", maybe_taken=True)
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _number(answer: Mapping[str, Any], name: str) -> int:
+    """An id: a whole number, also as text. Raises UwearError."""
+    value = answer.get(name)
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and 0 < len(value) < 19:
+        return int(value)
+    raise errors.unreadable(f"has no {name}", unavailable=False)
+
+
+def _moment(value: Any) -> datetime | None:
+    """A time as the vendor writes it; one without a zone is UTC."""
+    try:
+        moment = parse_datetime(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if moment is not None and timezone.is_naive(moment):
+        return timezone.make_aware(moment, timezone.get_fixed_timezone(0))
+    return moment
+
+
+def _generation(row: Mapping[str, Any]) -> Generation:
+    number = str(_number(row, "generation_id"))
+    status = row.get("status")
+    if status not in KNOWN_STATUSES:
+        logger.warning("Uwear: generation %s has the unknown status %.40r, read as still working", number, status)
+        status = "Ongoing"
+    results = row.get("generation_results")
+    progress = row.get("progress")
+    error = row.get("error")
+    return Generation(
+        generation_id=number,
+        status=str(status),
+        created_at=_moment(row.get("created_at")),
+        payload=_payload(row.get("payload")),
+        progress=float(progress) if isinstance(progress, (int, float)) and math.isfinite(progress) else None,
+        error=error if isinstance(error, str) else "",
+        results=[_result(item) for item in results if isinstance(item, dict)] if isinstance(results, list) else [],
+    )
+
+
+def _payload(value: Any) -> Mapping[str, Any] | None:
+    if isinstance(value, str):
+        value = _json(value.encode())
+    return value if isinstance(value, dict) else None
+
+
+def _result(row: Mapping[str, Any]) -> Result:
+    url = row.get("image_url") or row.get("url")
+    available = row.get("available")
+    return Result(
+        result_id=_number(row, "generation_result_id"),
+        generation_id=str(row.get("generation_id") or ""),
+        url=url if isinstance(url, str) else "",
+        status=str(row.get("status") or ""),
+        created_at=_moment(row.get("created_at")),
+        expires_at=_moment(row.get("expires_at")),
+        available=available if isinstance(available, bool) else None,
+    )

@@ -1,0 +1,281 @@
+"""The vendor's API as an engine: hand over once, find what was handed over, follow, and download at once when Done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import formats, timezone
+
+from upscaler import catalog, fetching
+from upscaler.engines.base import EngineError, Finished, KnownResult, Order, Pending, Report
+from upscaler.engines.uwear import errors
+from upscaler.engines.uwear.client import Generation, Result, UwearClient
+from upscaler.engines.uwear.errors import UwearError
+
+logger = logging.getLogger(__name__)
+
+FIRST_POLL = 2.0
+LONGEST_POLL = 30.0
+MOST_PAGES = 25
+"""How much of the vendor's list is read to find a lost call: 500 generations at 20 a page."""
+CLOCK_SLACK = timedelta(minutes=10)
+"""By how much the vendor's clock may be behind ours."""
+WEB_CONNECT_TIMEOUT = 5
+WEB_READ_TIMEOUT = 10
+"""Seconds, at most, for a call that a person waits for."""
+
+
+class UwearEngine:
+    """Hands pictures to the vendor. Reads its settings at every call, so one instance serves the whole process."""
+
+    name = "uwear"
+    advice: Mapping[str, str] = {}
+    queue = "io"
+
+    def __init__(self) -> None:
+        self._clients: dict[tuple[Any, ...], UwearClient] = {}
+
+    @property
+    def slots(self) -> int:
+        """``UWEAR_CONCURRENCY``."""
+        return settings.UWEAR_CONCURRENCY
+
+    def check(self) -> None:
+        """Raises EngineError where the key is not set."""
+        if not settings.UWEAR_API_KEY:
+            raise EngineError(
+                "UWEAR_API_KEY is not set: the Uwear engine needs the key of your account.",
+                code="engine_setup",
+                permanent=True,
+            )
+
+    def reach(self) -> None:
+        """One free call. Raises EngineError that names the setting which is wrong."""
+        try:
+            self._client(for_web=True).generations()
+        except UwearError as error:
+            raise _setup_error(error) from None
+
+    def start(self, order: Order) -> str:
+        """Post the order; the generation's id. Raises EngineError."""
+        return self._client().submit(body_of(order))
+
+    def find(self, order: Order) -> str | None:
+        """Look for this very order among the account's generations. Raises EngineError.
+
+        A generation counts where it is young enough, unknown to the desk, and was submitted with the same body. Two
+        orders with the same body are interchangeable, so it does no harm which of them gets which. One whose body
+        can't be read might be ours: then nothing can be told, and nothing is sent again.
+        """
+        since = (order.handed_over_at or timezone.now()) - CLOCK_SLACK
+        ours: list[str] = []
+        unclear = False
+        for row in self._generations_since(since):
+            payload = row.payload if row.payload is not None else self._client().generation(row.generation_id).payload
+            if payload is None:
+                unclear = True
+            elif _same_order(payload, body_of(order)):
+                ours.append(row.generation_id)
+        free = [number for number in ours if number not in order.taken(ours)]
+        if free:
+            return min(free, key=int)
+        if unclear:
+            raise _unclear()
+        return None
+
+    def _generations_since(self, since: datetime) -> list[Generation]:
+        """The account's generations from ``since`` on, and those without a time. Raises EngineError.
+
+        The order of the list is not documented. The newest come first where that can be seen; else all is read.
+        """
+        found: dict[str, Generation] = {}
+        number = 1
+        while number <= MOST_PAGES:
+            try:
+                page = self._client().generations(number)
+            except UwearError as error:
+                # Without the list nothing can be told.
+                raise _unclear() if error.status == 404 else error from None
+            found |= {row.generation_id: row for row in page.generations}
+            times = [row.created_at for row in page.generations if row.created_at is not None]
+            newest_first = len(times) == len(page.generations) and times == sorted(times, reverse=True)
+            past = newest_first and bool(times) and times[0] > times[-1] and times[-1] < since
+            if past or number >= page.max_page or not page.generations:
+                return [row for row in found.values() if row.created_at is None or row.created_at >= since]
+            number += 1
+        raise _unclear()
+
+    def advance(self, order: Order, report: Report) -> Pending | Finished:
+        """Ask once; where the generation is Done, download its picture. Raises EngineError."""
+        try:
+            generation = self._client().generation(order.engine_id or "")
+        except UwearError as error:
+            if error.status != 404:
+                raise
+            raise EngineError(
+                "Uwear does not know this order any more. Try again.", code="uwear_lost", permanent=False
+            ) from None
+        if generation.status == "Error":
+            raise EngineError(
+                f"Uwear could not enlarge this picture{errors.quote(generation.error)}. Try again, or try another "
+                "picture.",
+                code="uwear_failed",
+                permanent=True,
+            )
+        if generation.status == "Done":
+            return self._download(order, generation, report)
+        return _still_working(order, generation)
+
+    def _download(self, order: Order, generation: Generation, report: Report) -> Finished:
+        result = next((result for result in generation.results if result.url), None)
+        if result is None:
+            raise EngineError(
+                "Uwear says that the picture is done, but hands out none. Try again in a while.",
+                code="uwear_no_result",
+                permanent=False,
+            )
+        until = _referable_until(result)
+        report(0.9, f"Fetching the picture; Uwear keeps it until {_clock(until)}" if until else "Fetching the picture")
+        target = order.work_dir / "result"
+        try:
+            fetching.fetch(result.url, target, max_bytes=settings.UWEAR_MAX_RESULT_BYTES)
+        except fetching.FetchError as error:
+            logger.warning("Uwear: the result of generation %s: %s", generation.generation_id, error.code)
+            raise _download_error(error, until) from None
+        return Finished(
+            path=target,
+            # What it is in truth is found when the desk examines it: the vendor chooses the format.
+            format="",
+            width=0,
+            height=0,
+            result_id=result.result_id,
+            made_with={"generation_id": generation.generation_id},
+            referable_until=until,
+        )
+
+    def find_result(self, result_id: int) -> KnownResult | None:
+        """A result at the vendor, while a person waits; None where it is unknown. Raises EngineError."""
+        result = self._client(for_web=True).result(result_id)
+        if result is None:
+            return None
+        until = _referable_until(result)
+        is_alive = result.available is not False and bool(result.url) and (until is None or timezone.now() < until)
+        return KnownResult(result.result_id, result.generation_id, result.url, until, is_alive)
+
+    def _client(self, *, for_web: bool = False) -> UwearClient:
+        connect, read = settings.UWEAR_CONNECT_TIMEOUT, settings.UWEAR_READ_TIMEOUT
+        if for_web:
+            connect, read = min(connect, WEB_CONNECT_TIMEOUT), min(read, WEB_READ_TIMEOUT)
+        key = (settings.UWEAR_API_URL, settings.UWEAR_API_KEY, connect, read)
+        if key not in self._clients:
+            self._clients[key] = UwearClient(key[0], key[1], connect_timeout=connect, read_timeout=read)
+        return self._clients[key]
+
+
+def body_of(order: Order) -> dict[str, Any]:
+    """What is posted: documented fields only, and settings as the map of texts that the vendor's page shows."""
+    body: dict[str, Any] = {**order.reference, "model_name": order.model_name}
+    if catalog.MODELS[order.model_name].settings:
+        body["generation_settings"] = {key: _as_text(value) for key, value in order.settings.items()}
+    return body
+
+
+def _as_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _same_order(payload: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Whether a generation was submitted with ``body``; the vendor may have filled in defaults and types."""
+    for name in ("image_url", "generation_result_id"):
+        if str(payload.get(name) or "") != str(body.get(name) or ""):
+            return False
+    if payload.get("model_name") != body["model_name"]:
+        return False
+    return _settings(payload) == _settings(body)
+
+
+def _settings(body: Mapping[str, Any]) -> dict[str, Any]:
+    model = catalog.MODELS[body["model_name"]]
+    given = body.get("generation_settings")
+    complete = model.defaults
+    for key, value in given.items() if isinstance(given, Mapping) else ():
+        try:
+            complete[key] = model.clean(key, value)
+        except catalog.SettingError:
+            complete[key] = value
+    return complete
+
+
+def _still_working(order: Order, generation: Generation) -> Pending:
+    now = timezone.now()
+    elapsed = (now - (order.handed_over_at or now)).total_seconds()
+    if elapsed > settings.UWEAR_TIME_LIMIT:
+        raise EngineError(
+            f"Uwear has not finished this picture within {settings.UWEAR_TIME_LIMIT / 60:.0f} minutes, so we stopped "
+            "waiting for it. Try again.",
+            code="uwear_too_slow",
+            permanent=True,
+        )
+    return Pending(retry_after=min(max(FIRST_POLL, elapsed / 4), LONGEST_POLL), progress=generation.progress)
+
+
+def _referable_until(result: Result) -> datetime | None:
+    if result.expires_at is not None:
+        return result.expires_at
+    lifetime = timedelta(seconds=settings.RESULT_LIFETIME)
+    return result.created_at + lifetime if result.created_at is not None else None
+
+
+def _clock(moment: datetime) -> str:
+    return formats.date_format(timezone.localtime(moment), "H:i")
+
+
+def _download_error(error: fetching.FetchError, until: datetime | None) -> EngineError:
+    if error.code == "too_large":
+        return EngineError(
+            f"Uwear’s picture is larger than {settings.UWEAR_MAX_RESULT_BYTES / 1e6:.0f} MB, which this desk does not "
+            "take. Choose a smaller factor.",
+            code="uwear_result_too_large",
+            permanent=True,
+        )
+    if error.code in ("fetch_refused", "url_private", "url_parsing", "url_too_long", "fetch_redirects"):
+        is_over = until is not None and timezone.now() >= until
+        return EngineError(
+            "Uwear finished the picture, but its link was dead before we had the file. Try again.",
+            code="uwear_link_dead",
+            permanent=is_over,
+        )
+    return EngineError(
+        "Uwear finished the picture, but it could not be downloaded. Try again in a while.",
+        code="uwear_download",
+        permanent=False,
+    )
+
+
+def _unclear() -> EngineError:
+    return EngineError(
+        "The line to Uwear broke while your picture was handed over, and we can’t tell whether it arrived. We did not "
+        "send it twice. Try again.",
+        code="uwear_unclear",
+        permanent=False,
+    )
+
+
+def _setup_error(error: UwearError) -> EngineError:
+    """The same error for an operator: which setting to look at."""
+    if error.code == "uwear_key":
+        message = f"Uwear refuses the key ({error.status}). Set UWEAR_API_KEY to a key of your account."
+    elif error.code == "uwear_not_found":
+        message = "There is no such API under UWEAR_API_URL (it answered 404). Check the address and its prefix."
+    elif error.code == "uwear_unreadable":
+        message = "What answers under UWEAR_API_URL is not Uwear’s API. Check the address and its prefix."
+    elif error.unavailable:
+        message = f"Uwear does not answer under UWEAR_API_URL ({error.code}). Check the address, or wait."
+    else:
+        message = f"Uwear answered {error.status} to a free call. Look at the account and at UWEAR_API_URL."
+    permanent = error.permanent or error.code == "uwear_unreadable"
+    return EngineError(message, code=error.code, permanent=permanent, unavailable=error.unavailable)

@@ -1,0 +1,153 @@
+"""Everything that can go wrong with the vendor, as sentences for people and codes for programs.
+
+The vendor runs FastAPI: its errors are ``{"detail": "text"}`` or ``{"detail": [{"type", "loc", "msg"}]}``, and
+anything at all where a proxy answers in its place.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from upscaler import catalog
+from upscaler.engines.base import EngineError
+
+LONGEST_QUOTE = 200
+LONGEST_RETRY_AFTER = 15 * 60.0
+"""Seconds; whatever the vendor asks for, it is asked again after this."""
+USUAL_RETRY_AFTER = 30.0
+"""Seconds to leave the vendor alone where it does not say how long."""
+
+FIELDS = {
+    "image_url": "the picture’s address",
+    "generation_result_id": "the earlier result",
+    "model_name": "the model",
+    "generation_settings": "the settings",
+}
+TELL_ADMIN = "Tell the admin of your desk; try again once it is settled."
+
+
+class UwearError(EngineError):
+    """An `EngineError` that remembers the HTTP status, where there was one."""
+
+    def __init__(self, message: str, *, code: str, permanent: bool, status: int | None = None, **more: Any) -> None:
+        super().__init__(message, code=code, permanent=permanent, **more)
+        self.status = status
+
+
+def not_reached(code: str, words: str, *, maybe_taken: bool) -> UwearError:
+    """The vendor could not be talked to at all; ``words`` complete "Uwear ..."."""
+    message = f"Uwear {words}. Nothing is wrong with your picture: try again later."
+    return UwearError(message, code=code, permanent=False, unavailable=True, maybe_taken=maybe_taken)
+
+
+def unreadable(words: str, *, unavailable: bool) -> UwearError:
+    """The vendor said yes, but not in a way that can be understood; ``words`` complete "Uwear’s answer ..."."""
+    return UwearError(
+        f"Uwear’s answer {words}. Try again later; if it stays so, tell the admin of your desk.",
+        code="uwear_unreadable",
+        permanent=False,
+        unavailable=unavailable,
+        maybe_taken=True,
+    )
+
+
+def refusal(status: int, headers: Mapping[str, str], detail: Any) -> UwearError:
+    """The error for an answer that is not a success. ``detail`` is the body's own ``detail``; None where it has none.
+
+    Facts of the statuses: the contract's README.
+    """
+    quoted = quote(detail)
+    match status:
+        case 401 | 403:
+            return _final("uwear_key", f"Uwear refuses the key of this desk. {TELL_ADMIN}", status)
+        case 402:
+            return _final("uwear_credits", f"The desk’s own account at Uwear has no credits left. {TELL_ADMIN}", status)
+        case 404:
+            message = f"Uwear knows nothing of this call or its picture{quoted}. {TELL_ADMIN}"
+            return _final("uwear_not_found", message, status)
+        case 408 | 409 | 425:
+            return UwearError(
+                f"Uwear could not take the picture just now{quoted}. Try again in a while.",
+                code="uwear_busy",
+                permanent=False,
+                status=status,
+                maybe_taken=True,
+            )
+        case 429:
+            return UwearError(
+                "Uwear takes no more pictures at the moment. Try again in a while.",
+                code="uwear_rate",
+                permanent=False,
+                status=status,
+                retry_after=_seconds(headers.get("Retry-After", "")),
+            )
+        case _ if 300 <= status < 400:
+            error = not_reached(
+                "uwear_redirect", "sends us to another address, which we do not follow", maybe_taken=True
+            )
+        case _ if status >= 500:
+            error = not_reached("uwear_outage", f"has trouble of its own (it answered {status})", maybe_taken=True)
+        case _ if isinstance(detail, str) and "download file from url" in detail.lower():
+            # Tried again: it may be our own desk that could not be reached for a moment.
+            return UwearError(
+                f"Uwear could not fetch the picture{quoted}. Check that its address opens in a private browser "
+                "window; for an upload, tell the admin of your desk.",
+                code="uwear_cannot_fetch",
+                permanent=False,
+                status=status,
+            )
+        case _:
+            return _final("uwear_refused", f"Uwear does not take this order{quoted}. {_what_to_do(detail)}", status)
+    error.status = status
+    return error
+
+
+def quote(detail: Any) -> str:
+    """What the vendor said, as the end of a sentence of ours; empty where it said nothing that helps."""
+    if isinstance(detail, str):
+        said = _tidy(detail)
+    elif isinstance(detail, list):
+        said = "; ".join(_problem(item) for item in detail[:3] if isinstance(item, Mapping))
+    else:
+        said = ""
+    return f": “{said}”" if said else ""
+
+
+def _problem(item: Mapping[str, Any]) -> str:
+    """One broken rule, under the name that our page has for the field."""
+    loc = item.get("loc")
+    parts = [str(part) for part in loc if part != "body"] if isinstance(loc, list) else []
+    message = _tidy(str(item.get("msg", ""))) or "not taken"
+    if not parts:
+        return message
+    setting = catalog.MODELS[catalog.TOPAZ].setting(parts[-1])
+    return f"{setting.label if setting else FIELDS.get(parts[0], _tidy(parts[0]))}: {message}"
+
+
+def _what_to_do(detail: Any) -> str:
+    return "Change what it names and send it again." if detail else "Try another picture or model."
+
+
+def _final(code: str, message: str, status: int) -> UwearError:
+    return UwearError(message, code=code, permanent=True, status=status)
+
+
+def _tidy(text: str) -> str:
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split()).rstrip(".")
+    return line if len(line) <= LONGEST_QUOTE else f"{line[:LONGEST_QUOTE]}…"
+
+
+def _seconds(header: str) -> float:
+    """``Retry-After`` as seconds: a number or a date, within bounds."""
+    try:
+        wished = float(header)
+    except ValueError:
+        try:
+            wished = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
+        except (TypeError, ValueError):
+            return USUAL_RETRY_AFTER
+    # A number that is none (NaN) compares as neither.
+    return min(wished, LONGEST_RETRY_AFTER) if wished > 1 else 1.0

@@ -1,0 +1,124 @@
+"""Whether a remote engine may be called now. One row for each engine, shared by all workers.
+
+::
+
+    up ──UWEAR_BREAKER_FAILURES calls in a row without an answer──► down ──an answer──► up
+                                                                    │ ▲
+                                             one call at `retry_at` └─┘ no answer: a longer pause
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from upscaler.models import EngineState
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE = 15.0
+LONGEST_PAUSE = 300.0
+SAME_TROUBLE = timedelta(minutes=15)
+"""Two requests to slow down that are further apart are two different times of being busy."""
+
+
+class Pause(Exception):
+    """The upscale must wait, through no fault of its own. ``due_in``: seconds; ``text``: why, for people.
+
+    ``since``: how long the engine has been in trouble already; None where it is not in any.
+    """
+
+    def __init__(self, due_in: float, text: str, *, since: datetime | None = None) -> None:
+        super().__init__(text)
+        self.due_in = max(due_in, 1.0)
+        self.text = text
+        self.since = since
+
+
+def down_since(engine: str) -> datetime | None:
+    """Since when the engine does not answer; None while it does."""
+    state = EngineState.objects.filter(pk=engine, retry_at__isnull=False).first()
+    return state.failing_since if state else None
+
+
+def let_through(engine: str) -> None:
+    """Take leave to call the engine once. Raises Pause where it is down or asked to be left alone.
+
+    Of a down engine one caller at a time finds out whether it is back.
+    """
+    state = EngineState.objects.filter(pk=engine).first()
+    now = timezone.now()
+    if state is None:
+        return
+    if state.busy_until is not None and now < state.busy_until:
+        raise _busy(state, now)
+    if state.retry_at is None:
+        return
+    # Conditional on what was read: of two callers at the same moment one tries, and the other waits on.
+    is_first = (
+        now >= state.retry_at
+        and EngineState.objects.filter(pk=engine, retry_at=state.retry_at).update(retry_at=now + _pause(state)) == 1
+    )
+    if not is_first:
+        raise _down(state, now)
+
+
+def answered(engine: str, *, took_work: bool) -> None:
+    """The engine answered as itself. ``took_work``: it was an order, so it is not busy any more either."""
+    state = EngineState.objects.filter(pk=engine).first()
+    if state is None:
+        return
+    if state.failures:
+        EngineState.objects.filter(pk=engine).update(failures=0, failing_since=None, retry_at=None)
+        if state.retry_at is not None:
+            logger.warning("%s answers again; it did not since %s", engine, state.failing_since)
+    if took_work and state.busy_since is not None:
+        EngineState.objects.filter(pk=engine).update(busy_since=None, busy_until=None)
+
+
+def did_not_answer(engine: str) -> Pause | None:
+    """A call got no answer. Returns the pause for its upscale where that makes the engine count as down."""
+    now = timezone.now()
+    EngineState.objects.get_or_create(pk=engine)
+    EngineState.objects.filter(pk=engine).update(
+        failures=F("failures") + 1, failing_since=Coalesce("failing_since", Value(now))
+    )
+    state = EngineState.objects.get(pk=engine)
+    if state.failures < settings.UWEAR_BREAKER_FAILURES:
+        return None
+    if state.retry_at is None:
+        logger.warning("%s did not answer %s times in a row: its upscales wait", engine, state.failures)
+    state.retry_at = now + _pause(state)
+    EngineState.objects.filter(pk=engine).update(retry_at=state.retry_at)
+    return _down(state, now)
+
+
+def asked_to_wait(engine: str, seconds: float) -> Pause:
+    """The engine wants to be left alone for ``seconds``. Returns the pause for the upscale that was told so."""
+    now = timezone.now()
+    state, _ = EngineState.objects.get_or_create(pk=engine)
+    if state.busy_since is None or state.busy_until is None or now - state.busy_until > SAME_TROUBLE:
+        state.busy_since = now
+    state.busy_until = now + timedelta(seconds=seconds)
+    state.save(update_fields=["busy_since", "busy_until"])
+    return _busy(state, now)
+
+
+def _pause(state: EngineState) -> timedelta:
+    probes = max(state.failures - settings.UWEAR_BREAKER_FAILURES, 0)
+    return timedelta(seconds=min(FIRST_PAUSE * 2 ** min(probes, 10), LONGEST_PAUSE))
+
+
+def _down(state: EngineState, now: datetime) -> Pause:
+    retry_at = state.retry_at or now
+    return Pause((retry_at - now).total_seconds(), "Waiting for Uwear to answer again", since=state.failing_since)
+
+
+def _busy(state: EngineState, now: datetime) -> Pause:
+    until = state.busy_until or now
+    return Pause((until - now).total_seconds(), "Waiting: Uwear asks us to slow down", since=state.busy_since)

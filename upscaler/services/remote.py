@@ -1,0 +1,207 @@
+"""Handing an upscale to an engine on somebody else's machines: once, within limits, and never into the dark.
+
+The row says that a hand-over may have happened before anything is sent, and says the engine's id as soon as it
+answers. Between the two the fate of the call is unknown, whatever happened to the worker: the engine's own list is
+then searched before anything is sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from upscaler import links
+from upscaler.engines.base import EngineError, Order, RemoteEngine
+from upscaler.models import EngineState, Upscale
+from upscaler.services import breaker, lifecycle
+from upscaler.services.breaker import Pause
+
+logger = logging.getLogger(__name__)
+
+SLOT_PAUSE = 5.0
+LONGEST_SLOT_PAUSE = 120.0
+FIRST_LOOK = 5.0
+LOOK_PAUSE = 10.0
+LOOKING = "Asking Uwear whether it has the picture"
+FRESH = timedelta(minutes=10)
+NO_PUBLIC_URL = (
+    "Uploads can’t be enlarged by Uwear here, because Uwear could not fetch them: this desk has no public address. "
+    "An admin has to set PUBLIC_URL to it, like https://upscaler.example.com. Until then, give the address of a "
+    "picture on the web."
+)
+NOT_TAKEN = (
+    "We sent your picture to Uwear {times} times, and it never arrived there. Nothing is wrong with the picture: try "
+    "again later."
+)
+OUTAGE = "Uwear did not take work for {hours:.1f} hours, so we gave up. Try again once it does."
+
+
+def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
+    """Make sure that the engine has the job, once. Returns the order with the engine's id.
+
+    Raises EngineError, Pause and lifecycle.ClaimLost.
+    """
+    if upscale.handed_over_at is not None:
+        order = replace(
+            order, reference=upscale.handed_over, handed_over_at=upscale.handed_over_at, taken=_taken(upscale)
+        )
+        with watched(engine):
+            found = engine.find(order)
+        if found is not None:
+            logger.info("upscale %s: %s has it already, as %s", upscale.pk, engine.name, found)
+            return _with_id(upscale, order, found)
+        left = upscale.handed_over_at + timedelta(seconds=settings.UWEAR_SETTLE_SECONDS) - timezone.now()
+        if left > timedelta(0):
+            raise Pause(min(left.total_seconds(), LOOK_PAUSE), LOOKING)
+        _count_lost_call(upscale, engine)
+    else:
+        order = replace(order, reference=_reference(upscale))
+    _take_slot(upscale, engine, order)
+    order = replace(order, handed_over_at=upscale.handed_over_at)
+    try:
+        with watched(engine, takes_work=True):
+            engine_id = engine.start(order)
+    except EngineError as error:
+        raise _after_failed_start(upscale, error) from error
+    except Pause as pause:
+        if isinstance(pause.__cause__, EngineError):
+            _after_failed_start(upscale, pause.__cause__)
+        else:
+            # Nothing was sent: the engine turned out to be down at the last moment.
+            _is_not_handed_over(upscale)
+        raise
+    return _with_id(upscale, order, engine_id)
+
+
+def _after_failed_start(upscale: Upscale, error: EngineError) -> Exception:
+    """Note what a failed hand-over means, and give what to raise."""
+    if not error.maybe_taken:
+        _is_not_handed_over(upscale)
+        return error
+    # It counts as a failure only once it is certain that the call was lost: an upscale must not end, and be
+    # refunded, while the engine may be working on it.
+    logger.warning("upscale %s: %s, the engine may have it all the same", upscale.pk, error.code)
+    return Pause(FIRST_LOOK, LOOKING)
+
+
+def _is_not_handed_over(upscale: Upscale) -> None:
+    lifecycle.record(upscale, handed_over_at=None, handed_over={})
+
+
+def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
+    """A hand-over never arrived. Raises EngineError where that was the last try."""
+    failures = upscale.failures + 1
+    if failures >= settings.MAX_FAILURES:
+        _is_not_handed_over(upscale)
+        raise EngineError(NOT_TAKEN.format(times=failures), code="uwear_not_taken", permanent=True)
+    logger.warning("upscale %s: %s never got it, it is sent again", upscale.pk, engine.name)
+    lifecycle.record(upscale, failures=failures)
+
+
+@contextmanager
+def watched(engine: RemoteEngine, *, takes_work: bool = False) -> Iterator[None]:
+    """Around each call of the engine: learn from how it ends.
+
+    Raises Pause in place of an error that only waiting cures.
+    """
+    breaker.let_through(engine.name)
+    try:
+        yield
+    except EngineError as error:
+        pause = None
+        if error.retry_after is not None:
+            pause = breaker.asked_to_wait(engine.name, error.retry_after)
+        elif error.unavailable:
+            pause = breaker.did_not_answer(engine.name)
+        else:
+            breaker.answered(engine.name, took_work=False)
+        if pause is not None:
+            raise pause from error
+        raise
+    breaker.answered(engine.name, took_work=takes_work)
+
+
+def why_no_uploads() -> str:
+    """Why files of the desk's own can't be enlarged, for people; empty where they can."""
+    return NO_PUBLIC_URL if settings.ENGINE == Upscale.Engine.UWEAR and not settings.PUBLIC_URL else ""
+
+
+def waited_too_long(upscale: Upscale, pause: Pause) -> bool:
+    """Whether the engine has been in trouble for so long that this upscale ends."""
+    if pause.since is None:
+        return False
+    waited = timezone.now() - max(pause.since, upscale.created_at)
+    return waited > timedelta(seconds=settings.UWEAR_OUTAGE_LIMIT)
+
+
+def _take_slot(upscale: Upscale, engine: RemoteEngine, order: Order) -> None:
+    """Count the jobs in flight and mark this one as handed over, in one step.
+
+    Raises Pause where all slots are taken.
+    """
+    EngineState.objects.get_or_create(pk=engine.name)
+    with transaction.atomic():
+        # The row is the lock: two workers that count at the same moment would both see the last free slot.
+        EngineState.objects.select_for_update().get(pk=engine.name)
+        others = Upscale.objects.open().filter(engine=engine.name).exclude(pk=upscale.pk)
+        if others.filter(handed_over_at__isnull=False).count() >= engine.slots:
+            ahead = others.filter(handed_over_at__isnull=True, pk__lt=upscale.pk).count()
+            pause = SLOT_PAUSE * (1 + ahead // engine.slots)
+            raise Pause(min(pause, LONGEST_SLOT_PAUSE), "Waiting for its turn at Uwear")
+        lifecycle.record(upscale, handed_over_at=timezone.now(), handed_over=dict(order.reference))
+
+
+def _with_id(upscale: Upscale, order: Order, engine_id: str) -> Order:
+    try:
+        with transaction.atomic():
+            lifecycle.record(upscale, engine_id=engine_id)
+    except IntegrityError:
+        # Another upscale with the very same order looked for its own at that moment and found this one. The next
+        # look finds the other's, or that there is none.
+        raise EngineError(
+            "Uwear gave us the number of another order. Try again in a while.",
+            code="uwear_id_taken",
+            permanent=False,
+        ) from None
+    return replace(order, engine_id=engine_id)
+
+
+def _taken(upscale: Upscale) -> Any:
+    def taken(engine_ids: Collection[str]) -> set[str]:
+        others = Upscale.objects.filter(engine=upscale.engine, engine_id__in=engine_ids).exclude(pk=upscale.pk)
+        return {engine_id for engine_id in others.values_list("engine_id", flat=True) if engine_id}
+
+    return taken
+
+
+def _reference(upscale: Upscale) -> dict[str, Any]:
+    """Where the engine finds the source. Raises EngineError where there is no way."""
+    if upscale.source == Upscale.Source.RESULT:
+        number = _living_result(upscale)
+        if number is not None:
+            return {"generation_result_id": number}
+    elif upscale.source == Upscale.Source.URL:
+        return {"image_url": upscale.source_url}
+    # An upload; or a result that ran out while its order waited, of which the desk has its own copy.
+    if not settings.PUBLIC_URL:
+        raise EngineError(NO_PUBLIC_URL, code="public_url_missing", permanent=True)
+    picture = links.source_of(upscale)
+    return {"image_url": links.make(None, picture, name=upscale.source_name, team_id=upscale.team_id)}
+
+
+def _living_result(upscale: Upscale) -> int | None:
+    """The engine's id of the source result, while the engine keeps it."""
+    source = upscale.source_result
+    if source is not None:
+        return source.result_id if source.engine == upscale.engine and source.is_referable else None
+    # Not made here: it was alive when it was ordered, and only a fresh order can rely on that.
+    is_fresh = timezone.now() - upscale.created_at < FRESH
+    return upscale.source_result_number if is_fresh or not settings.PUBLIC_URL else None
