@@ -137,6 +137,13 @@ def test_a_bad_setting_stops_the_start_with_a_sentence(environment: dict[str, st
     assert "hidden" not in done.stderr
 
 
+def test_the_address_of_a_bucket_moves_the_pictures_there() -> None:
+    done = start("diffsettings", MEDIA_URL_S3="s3://key:secret@s3.eu-west-3.amazonaws.com/shop/desk")
+    [storages] = [line for line in done.stdout.splitlines() if line.startswith("STORAGES = ")]
+    assert "'upscaler.storage.S3Storage'" in storages
+    assert "'location': 'desk', 'region_name': 'eu-west-3'" in storages
+
+
 def test_every_thread_publishes_with_the_desk_s_own_celery_settings() -> None:
     look = (
         "import django, threading; django.setup(); import config.celery; from celery import current_app\n"
