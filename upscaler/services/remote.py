@@ -8,7 +8,7 @@ then searched before anything is sent again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -51,7 +51,11 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
     """
     if upscale.handed_over_at is not None:
         order = replace(
-            order, reference=upscale.handed_over, handed_over_at=upscale.handed_over_at, taken=_taken(upscale)
+            order,
+            reference=upscale.handed_over,
+            handed_over_at=upscale.handed_over_at,
+            taken=_taken(upscale),
+            is_named=_is_named(upscale),
         )
         with watched(engine):
             found = engine.find(order)
@@ -180,6 +184,14 @@ def _taken(upscale: Upscale) -> Any:
         return {engine_id for engine_id in others.values_list("engine_id", flat=True) if engine_id}
 
     return taken
+
+
+def _is_named(upscale: Upscale) -> Any:
+    def is_named(reference: Mapping[str, Any]) -> bool:
+        others = Upscale.objects.filter(engine=upscale.engine, handed_over=dict(reference))
+        return others.exclude(pk=upscale.pk).exists()
+
+    return is_named
 
 
 def _reference(upscale: Upscale) -> dict[str, Any]:

@@ -68,21 +68,26 @@ class UwearEngine:
         """Look for this very order among the account's generations. Raises EngineError.
 
         A generation counts where it is young enough, unknown to the desk, and was submitted with the same body. Two
-        orders with the same body are interchangeable, so it does no harm which of them gets which. One whose body
-        can't be read might be ours: then nothing can be told, and nothing is sent again.
+        orders with the same body are interchangeable, so it does no harm which of them gets which. One that can't be
+        read, or that differs from ours in nothing but a source that nobody here named, might be ours under another
+        name: then nothing can be told, and nothing is sent again.
         """
         since = (order.handed_over_at or timezone.now()) - CLOCK_SLACK
+        rows = self._generations_since(since)
+        known = order.taken([row.generation_id for row in rows])
         ours: list[str] = []
         unclear = False
-        for row in self._generations_since(since):
+        for row in rows:
+            if row.generation_id in known:
+                continue
             payload = row.payload if row.payload is not None else self._client().generation(row.generation_id).payload
-            if payload is None:
-                unclear = True
-            elif _same_order(payload, body_of(order)):
+            is_ours = None if payload is None else _is_ours(payload, order)
+            if is_ours:
                 ours.append(row.generation_id)
-        free = [number for number in ours if number not in order.taken(ours)]
-        if free:
-            return min(free, key=int)
+            elif is_ours is None:
+                unclear = True
+        if ours:
+            return min(ours, key=int)
         if unclear:
             raise _unclear()
         return None
@@ -100,11 +105,14 @@ class UwearEngine:
             except UwearError as error:
                 # Without the list nothing can be told.
                 raise _unclear() if error.status == 404 else error from None
+            is_new = any(row.generation_id not in found for row in page.generations)
             found |= {row.generation_id: row for row in page.generations}
             times = [row.created_at for row in page.generations if row.created_at is not None]
             newest_first = len(times) == len(page.generations) and times == sorted(times, reverse=True)
             past = newest_first and bool(times) and times[0] > times[-1] and times[-1] < since
-            if past or number >= page.max_page or not page.generations:
+            # Where the vendor counts no pages, the list ends with a page that is empty or comes again.
+            is_last = not is_new if page.max_page is None else number >= page.max_page
+            if past or is_last:
                 return [row for row in found.values() if row.created_at is None or row.created_at >= since]
             number += 1
         raise _unclear()
@@ -188,14 +196,29 @@ def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _same_order(payload: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
-    """Whether a generation was submitted with ``body``; the vendor may have filled in defaults and types."""
-    for name in ("image_url", "generation_result_id"):
-        if str(payload.get(name) or "") != str(body.get(name) or ""):
-            return False
-    if payload.get("model_name") != body["model_name"]:
+def _is_ours(payload: Mapping[str, Any], order: Order) -> bool | None:
+    """Whether a generation was submitted with the order's body; None where it can't be told.
+
+    The vendor may have filled in defaults and types.
+    """
+    body = body_of(order)
+    source, wanted = _source(payload), _source(body)
+    if not source or not payload.get("model_name"):
+        return None
+    if payload["model_name"] != body["model_name"] or _settings(payload) != _settings(body):
         return False
-    return _settings(payload) == _settings(body)
+    if source == wanted:
+        return True
+    return False if order.is_named(source) else None
+
+
+def _source(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What names the source in a body, in the types of our own; empty where nothing does."""
+    url, number = body.get("image_url"), str(body.get("generation_result_id") or "")
+    source: dict[str, Any] = {"image_url": str(url)} if url else {}
+    if number:
+        source["generation_result_id"] = int(number) if number.isascii() and number.isdecimal() else number
+    return source
 
 
 def _settings(body: Mapping[str, Any]) -> dict[str, Any]:
