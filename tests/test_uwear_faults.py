@@ -83,6 +83,9 @@ FAULTS: dict[str, Fault] = {
         "upstream returned 401",
         posts=4,
     ),
+    "could not fetch our link, as a 500": Fault(
+        SUBMIT, says(500, "Could not download file from URL x"), "uwear_cannot_fetch", "could not fetch", posts=4
+    ),
     "a refusal that repeats the key": Fault(SUBMIT, says(400, f"bad {vendors.KEY}"), "uwear_refused", "bad ***"),
     "500, not taken": lost(says(500)),
     "500, taken": Fault(SUBMIT, taken(as_json({"detail": "no"}, 500)), "Done"),

@@ -215,5 +215,5 @@ def _living_result(upscale: Upscale) -> int | None:
     if source is not None:
         return source.result_id if source.engine == upscale.engine and source.is_referable else None
     # Not made here: it was alive when it was ordered, and only a fresh order can rely on that.
-    is_fresh = timezone.now() - upscale.created_at < FRESH
+    is_fresh = upscale.retry_of_id is None and timezone.now() - upscale.created_at < FRESH
     return upscale.source_result_number if is_fresh or not settings.PUBLIC_URL else None
