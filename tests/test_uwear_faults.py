@@ -6,11 +6,14 @@ import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import override_settings
+from django.utils import timezone
 
 from tests import vendor as vendors
 from tests import webserver
@@ -132,12 +135,13 @@ FAULTS: dict[str, Fault] = {
         "uwear_no_result",
         "hands out none",
     ),
-    "dead link": Fault(FILE, says(404), "uwear_link_dead", "its link was dead before we had the file"),
+    "dead link": Fault(FILE, says(404), "waits", "can’t be downloaded yet; tried until"),
+    "no downloads": Fault(FILE, says(500), "waits", "can’t be downloaded yet; tried until"),
     "link that serves HTML": Fault(
         FILE, always(body(HTML, Content_Type="text/html")), "result_not_a_picture", "damaged"
     ),
     "truncated picture": Fault(FILE, always(body(vendors.truncated())), "result_damaged", "damaged"),
-    "cut picture": Fault(FILE, always(webserver.hang_up), "uwear_download", "could not be downloaded"),
+    "cut picture": Fault(FILE, always(webserver.hang_up), "waits", "can’t be downloaded yet; tried until"),
     "endless stream": Fault(
         FILE,
         always(webserver.endless),
@@ -348,6 +352,24 @@ def test_a_dead_link_is_not_waited_for_once_the_4_hours_are_over(
         upscale = follow(order())
     assert (upscale.status, upscale.error_code, upscale.attempt) == ("Error", "uwear_link_dead", 1)
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_paid_picture_is_fetched_for_as_long_as_the_vendor_keeps_it(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.fail(FILE, body(b"", 500))
+    upscale = step(order())
+    pauses = []
+    for hours in (0.01, 1, 3.9):
+        with time_machine.travel(timezone.now() + timedelta(hours=hours), tick=False):
+            step(upscale)
+            assert upscale.not_before is not None
+            pauses.append((upscale.not_before - timezone.now()).total_seconds())
+    assert 5 <= pauses[0] < 20
+    assert pauses[1:] == [300, 300]
+    with time_machine.travel(timezone.now() + timedelta(hours=4, minutes=1), tick=False):
+        follow(upscale)
+    assert (upscale.status, upscale.error_code) == ("Error", "uwear_download")
 
 
 def test_the_pauses_are_the_vendor_s_own(vendor: Vendor, order: Callable[..., Upscale]) -> None:

@@ -47,6 +47,8 @@ class Pending:
 
     retry_after: float
     progress: float | None = None
+    text: str = ""
+    """What it waits for, for people."""
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
         if outcome.progress is not None:
             lifecycle.progress(upscale, outcome.progress, "")
         # It is under way, so whatever failed before has passed.
-        lifecycle.release(upscale, due_in=outcome.retry_after, failures=0, progress_text="")
+        lifecycle.release(upscale, due_in=outcome.retry_after, failures=0, progress_text=outcome.text)
         submission.enqueue(upscale, delay=outcome.retry_after)
         return
     if not source.exists():

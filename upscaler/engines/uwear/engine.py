@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_POLL = 2.0
 LONGEST_POLL = 30.0
+FIRST_DOWNLOAD_PAUSE = 5.0
+LONGEST_DOWNLOAD_PAUSE = 300.0
 MOST_PAGES = 25
 """How much of the vendor's list is read to find a lost call: 500 generations at 20 a page."""
 CLOCK_SLACK = timedelta(minutes=10)
@@ -138,7 +140,7 @@ class UwearEngine:
             return self._download(order, generation, report)
         return _still_working(order, generation)
 
-    def _download(self, order: Order, generation: Generation, report: Report) -> Finished:
+    def _download(self, order: Order, generation: Generation, report: Report) -> Pending | Finished:
         result = next((result for result in generation.results if result.url), None)
         if result is None:
             raise EngineError(
@@ -153,7 +155,14 @@ class UwearEngine:
             fetching.fetch(result.url, target, max_bytes=settings.UWEAR_MAX_RESULT_BYTES)
         except fetching.FetchError as error:
             logger.warning("Uwear: the result of generation %s: %s", generation.generation_id, error.code)
-            raise _download_error(error, until) from None
+            trouble = _download_error(error, until)
+            now = timezone.now()
+            if trouble.permanent or until is None or now >= until:
+                raise trouble from None
+            # It is made and paid for, and the vendor keeps it: only time ends the trying.
+            age = (now - until).total_seconds() + settings.RESULT_LIFETIME
+            pause = min(max(FIRST_DOWNLOAD_PAUSE, age / 4), LONGEST_DOWNLOAD_PAUSE)
+            return Pending(pause, text=f"Uwear’s picture can’t be downloaded yet; tried until {_clock(until)}")
         return Finished(
             path=target,
             # What it is in truth is found when the desk examines it: the vendor chooses the format.

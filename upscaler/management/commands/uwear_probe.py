@@ -59,7 +59,7 @@ class Command(BaseCommand):
                 missing.append(call.shown)
         if refused:
             self.stdout.write(
-                f"WRONG: Uwear refuses the key ({refused}). Set UWEAR_API_KEY to one of your account. Nothing was spent."
+                f"WRONG: Uwear refuses the key ({refused}). Set UWEAR_API_KEY to your account’s. Nothing was spent."
             )
             sys.exit(1)
         if missing:
