@@ -107,7 +107,10 @@ FAULTS: dict[str, Fault] = {
     "redirect, taken or not": lost(always(webserver.redirect("/else"))),
     "429": Fault(SUBMIT, says(429), "waits", "asks us to slow down", posts=12),
     "429 with Retry-After": Fault(SUBMIT, says(429, Retry_After="7"), "waits", "asks us to slow down", posts=12),
-    "follow: 401": Fault(FOLLOW, says(401), "uwear_key", "refuses the key"),
+    "403 with HTML, taken": Fault(SUBMIT, taken(body(HTML, 403)), "Done"),
+    "follow: 401": Fault(FOLLOW, says(401), "waits", "Waiting for Uwear to answer again"),
+    "follow: 403": Fault(FOLLOW, says(403), "waits", "Waiting for Uwear to answer again"),
+    "follow: 403 with HTML": Fault(FOLLOW, always(body(HTML, 403)), "waits", "Waiting for Uwear to answer again"),
     "follow: 404": Fault(FOLLOW, says(404), "uwear_lost", "does not know this order any more"),
     "follow: 500": Fault(FOLLOW, says(500), "waits", "Waiting for Uwear to answer again"),
     "follow: HTML": Fault(FOLLOW, always(body(HTML)), "waits", "Waiting for Uwear to answer again"),
@@ -296,6 +299,29 @@ def test_where_it_can_t_be_told_nothing_is_sent_again(
     assert (upscale.status, upscale.error_code) == ("Error", "uwear_unclear")
     assert vendor.calls(SUBMIT) == 1
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_does_not_end_what_the_vendor_may_have(
+    status: int, vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.fail(SUBMIT, vendors.taken_but(vendor, webserver.cut))
+    vendor.fail(LIST, as_json({"detail": "no"}, status))
+    upscale = follow(order())
+    assert (upscale.status, upscale.progress_text) == ("Ongoing", "Waiting for Uwear to answer again")
+    with override_settings(UWEAR_OUTAGE_LIMIT=0):
+        assert step(upscale).error_code == "uwear_outage", "not for ever"
+
+
+def test_one_generation_that_is_never_answered_for_does_not_count_as_failures(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale]
+) -> None:
+    vendor.fail(FOLLOW, as_json({}, 500))
+    upscale = order()
+    for _ in range(6):
+        step(upscale)
+        EngineState.objects.update(failures=0, failing_since=None, retry_at=None)  # Another call was answered.
+    assert (upscale.status, upscale.failures) == ("Ongoing", 0)
 
 
 def test_equal_orders_get_one_generation_each(vendor: Vendor, owner: Person, caplog: pytest.LogCaptureFixture) -> None:

@@ -57,7 +57,7 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
             taken=_taken(upscale),
             is_named=_is_named(upscale),
         )
-        with watched(engine):
+        with watched(engine, upscale):
             found = engine.find(order)
         if found is not None:
             logger.info("upscale %s: %s has it already, as %s", upscale.pk, engine.name, found)
@@ -111,10 +111,11 @@ def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
 
 
 @contextmanager
-def watched(engine: RemoteEngine, *, takes_work: bool = False) -> Iterator[None]:
+def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_work: bool = False) -> Iterator[None]:
     """Around each call of the engine: learn from how it ends.
 
-    Raises Pause in place of an error that only waiting cures.
+    ``handed_over``: the upscale that the question is about, which the engine may have. Raises Pause in place of an
+    error that only waiting cures.
     """
     breaker.let_through(engine.name)
     try:
@@ -125,6 +126,9 @@ def watched(engine: RemoteEngine, *, takes_work: bool = False) -> Iterator[None]
             pause = breaker.asked_to_wait(engine.name, error.retry_after)
         elif error.unavailable:
             pause = breaker.did_not_answer(engine.name)
+            if pause is None and handed_over is not None:
+                # However seldom it answers: that it does not is no failure of a job that it may have.
+                pause = Pause(LOOK_PAUSE, breaker.WAITING, since=handed_over.handed_over_at)
         else:
             breaker.answered(engine.name, took_work=False)
         if pause is not None:

@@ -93,7 +93,7 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
     if isinstance(engine, RemoteEngine):
         if order.engine_id is None:
             order = remote.hand_over(upscale, engine, order)
-        with remote.watched(engine):
+        with remote.watched(engine, upscale):
             outcome = engine.advance(order, report)
     else:
         if order.engine_id is None and (engine_id := engine.start(order)) is not None:

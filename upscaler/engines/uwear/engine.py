@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -74,6 +75,10 @@ class UwearEngine:
         read, or that differs from ours in nothing but a source that nobody here named, might be ours under another
         name: then nothing can be told, and nothing is sent again.
         """
+        with _a_refused_key_waits():
+            return self._find(order)
+
+    def _find(self, order: Order) -> str | None:
         since = (order.handed_over_at or timezone.now()) - CLOCK_SLACK
         rows = self._generations_since(since)
         known = order.taken([row.generation_id for row in rows])
@@ -122,7 +127,8 @@ class UwearEngine:
     def advance(self, order: Order, report: Report) -> Pending | Finished:
         """Ask once; where the generation is Done, download its picture. Raises EngineError."""
         try:
-            generation = self._client().generation(order.engine_id or "")
+            with _a_refused_key_waits():
+                generation = self._client().generation(order.engine_id or "")
         except UwearError as error:
             if error.status != 404:
                 raise
@@ -199,6 +205,19 @@ def body_of(order: Order) -> dict[str, Any]:
     if catalog.MODELS[order.model_name].settings:
         body["generation_settings"] = {key: _as_text(value) for key, value in order.settings.items()}
     return body
+
+
+@contextmanager
+def _a_refused_key_waits() -> Iterator[None]:
+    """Around a question about a job that the vendor may have: a wrong key says nothing about the job."""
+    try:
+        yield
+    except UwearError as error:
+        if error.code != "uwear_key":
+            raise
+        raise UwearError(
+            error.message, code=error.code, permanent=False, status=error.status, unavailable=True
+        ) from None
 
 
 def _as_text(value: Any) -> str:
