@@ -185,6 +185,11 @@ SWEEP_SECONDS = whole("SWEEP_SECONDS", 10, minimum=1)
 
 ENGINE = one_of("ENGINE", "local", ("local", "uwear"))
 UWEAR_API_URL = env.str("UWEAR_API_URL", default="").strip().rstrip("/") or "https://api.uwear.ai/api/v1"
+if "@" in urlsplit(UWEAR_API_URL).netloc:
+    # It would be sent in place of the key. Not repeated: it may be a password.
+    raise ImproperlyConfigured(
+        "UWEAR_API_URL holds a name or password before the @. Leave them out: the key is enough."
+    )
 if urlsplit(UWEAR_API_URL).scheme not in ("http", "https") or not urlsplit(UWEAR_API_URL).hostname:
     raise ImproperlyConfigured(
         f"UWEAR_API_URL is {UWEAR_API_URL!r}. It must be a web address with its prefix, like https://api.uwear.ai/api/v1."

@@ -116,6 +116,7 @@ def test_the_deployment_check_is_clean_under_production_settings() -> None:
         ({"ENGINE": "uwear"}, "UWEAR_API_KEY is not set."),
         ({"UWEAR_API_KEY": "two words"}, "UWEAR_API_KEY holds blanks"),
         ({"UWEAR_API_URL": "api.uwear.ai"}, "It must be a web address with its prefix"),
+        ({"UWEAR_API_URL": "https://me:secret@api.uwear.ai/api/v1"}, "holds a name or password before the @"),
         ({"TASK_BACKEND": "celery"}, "It must be one of: embedded, cluster."),
         ({"MAX_UPLOAD_MB": "lots"}, "MAX_UPLOAD_MB is 'lots'. It must be a whole number."),
         ({"LOCAL_PRECISION": "f16"}, "It must be one of: auto, f32, bf16."),

@@ -152,6 +152,11 @@ class TestFindingALostCall:
             order(handed_over_at=timezone.now(), taken=lambda ids: set(ids) & set(taken), **wanted)
         )
 
+    def is_unclear(self, vendor: Vendor) -> bool:
+        with pytest.raises(EngineError) as raised:
+            self.find(vendor)
+        return raised.value.code == "uwear_unclear"
+
     def rows(self, *ages: float, first: int = 100, url: str = URL, **more: Any) -> list[dict[str, Any]]:
         """Generations with these ages in minutes, all of the same order."""
         payload = json.dumps({"generation_result_id": 0, "image_url": url, "model_name": "recraft"})
@@ -195,13 +200,57 @@ class TestFindingALostCall:
         "payload",
         [
             {"image_url": URL, "model_name": "topaz"},
-            {"image_url": "https://shop.example/other.jpg", "model_name": "recraft"},
-            {"image_url": URL, "generation_result_id": 4, "model_name": "recraft"},
+            {"image_url": "https://shop.example/other.jpg", "model_name": "topaz"},
         ],
     )
     def test_another_order_is_not_ours(self, payload: dict[str, Any], vendor: Vendor) -> None:
         self.pages(vendor, self.rows(0, payload=json.dumps(payload)))
         assert self.find(vendor) is None
+
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            {"image_url": "https://cdn.vendor.example/copy.jpg", "model_name": "recraft"},
+            {"image_url": URL, "generation_result_id": 4, "model_name": "recraft"},
+            {"input_image": URL, "model": "recraft"},
+            {"input_image": URL, "model_name": "recraft"},
+            {"request": {"image_url": URL, "model_name": "recraft"}},
+            {"image_url": "", "generation_result_id": 0, "model_name": "recraft"},
+        ],
+    )
+    def test_one_that_may_be_ours_in_other_words_is_unclear(self, payload: dict[str, Any], vendor: Vendor) -> None:
+        self.pages(vendor, self.rows(0, payload=json.dumps(payload)))
+        assert self.is_unclear(vendor)
+        # What the desk knows as another upscale's is no riddle, however it reads.
+        assert self.find(vendor, taken=("100",)) is None
+
+    def test_the_source_of_another_upscale_is_not_ours(self, vendor: Vendor) -> None:
+        other = "https://shop.example/other.jpg"
+        self.pages(vendor, self.rows(0, url=other))
+        assert self.is_unclear(vendor)
+        assert self.find(vendor, {"is_named": lambda source: source == {"image_url": other}}) is None
+
+    def test_without_a_count_of_pages_all_are_read(self, vendor: Vendor) -> None:
+        old = [as_json({"data": self.rows(90, 80, first=first)}) for first in (300, 310)]
+        vendor.fail(LIST, *old, as_json({"data": self.rows(0)}), as_json({"data": []}))
+        assert self.find(vendor) == "100"
+        assert vendor.calls(LIST) == 4
+
+    def test_a_list_that_has_one_page_only_ends_when_it_repeats(self, vendor: Vendor) -> None:
+        vendor.fail(LIST, as_json({"data": self.rows(90, 80)}))
+        assert self.find(vendor) is None
+        assert vendor.calls(LIST) == 2
+
+    def test_a_list_of_something_else_proves_nothing(self, vendor: Vendor) -> None:
+        vendor.fail(LIST, as_json({"data": [71], "max_page": 1}))
+        with pytest.raises(UwearError, match="something else in its list"):
+            self.find(vendor)
+
+    @pytest.mark.parametrize(("hours", "found"), [(5, "100"), (-5, "100"), (13, None)])
+    def test_a_time_without_a_zone_may_be_any_zone_s(self, hours: int, found: str | None, vendor: Vendor) -> None:
+        local = (timezone.now() - timedelta(hours=hours)).replace(tzinfo=None)
+        self.pages(vendor, self.rows(0, created_at=local.isoformat()))
+        assert self.find(vendor) == found
 
     def test_settings_count_whatever_their_types(self, vendor: Vendor) -> None:
         settings = {**catalog.MODELS["topaz"].defaults, "face_enhancement": True}

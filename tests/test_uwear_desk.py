@@ -129,6 +129,19 @@ def test_a_result_that_only_the_vendor_knows_is_taken(
     assert '"generation_result_id": 5, "image_url": ""' in payload
 
 
+def test_trying_again_with_a_result_of_elsewhere_goes_with_our_copy(vendor: Vendor, owner: Person) -> None:
+    """The vendor may have dropped the result since the first order."""
+    vendor.results[5] = {"generation_result_id": 5, "generation_id": 4, "url": f"http://{vendor.host}/shop/5.png"}
+    ask(owner, 5)
+    vendor.fail(SUBMIT, as_json({"detail": "no"}, 402))
+    failed = follow(newest())
+    vendor.faults.clear()
+    owner.client.post(f"/upscales/{failed.pk}/retry/")
+    assert follow(newest()).status == "Done"
+    assert vendor.bodies[0]["generation_result_id"] == 5
+    assert vendor.bodies[1]["image_url"].startswith("https://upscaler.example.com/files/")
+
+
 @pytest.mark.parametrize("newer", [True, False])
 def test_a_dead_result_is_refused_before_any_charge_with_its_time(vendor: Vendor, owner: Person, newer: bool) -> None:
     made = timezone.now() - timedelta(hours=5)
@@ -339,6 +352,18 @@ def test_the_probe_says_which_needed_call_is_missing(vendor: Vendor, db: None) -
     assert "MISSING  GET /generations" in out.getvalue()
     assert KEY not in out.getvalue() + said
     assert vendor.generations == {}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_the_probe_says_that_the_key_is_wrong(status: int, vendor: Vendor, db: None) -> None:
+    for call in (LIST, FOLLOW, RESULT, SUBMIT, "GET generation-results"):
+        vendor.fail(call, as_json({"detail": "no"}, status))
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("uwear_probe", stdout=out)
+    said = out.getvalue()
+    assert f"WRONG: Uwear refuses the key ({status}). Set UWEAR_API_KEY" in said.splitlines()[-1]
+    assert "MISSING" not in said
 
 
 def test_messages_of_the_vendor_s_work_go_to_the_io_queue(

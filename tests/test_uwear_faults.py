@@ -6,11 +6,14 @@ import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import override_settings
+from django.utils import timezone
 
 from tests import vendor as vendors
 from tests import webserver
@@ -83,6 +86,9 @@ FAULTS: dict[str, Fault] = {
         "upstream returned 401",
         posts=4,
     ),
+    "could not fetch our link, as a 500": Fault(
+        SUBMIT, says(500, "Could not download file from URL x"), "uwear_cannot_fetch", "could not fetch", posts=4
+    ),
     "a refusal that repeats the key": Fault(SUBMIT, says(400, f"bad {vendors.KEY}"), "uwear_refused", "bad ***"),
     "500, not taken": lost(says(500)),
     "500, taken": Fault(SUBMIT, taken(as_json({"detail": "no"}, 500)), "Done"),
@@ -101,7 +107,10 @@ FAULTS: dict[str, Fault] = {
     "redirect, taken or not": lost(always(webserver.redirect("/else"))),
     "429": Fault(SUBMIT, says(429), "waits", "asks us to slow down", posts=12),
     "429 with Retry-After": Fault(SUBMIT, says(429, Retry_After="7"), "waits", "asks us to slow down", posts=12),
-    "follow: 401": Fault(FOLLOW, says(401), "uwear_key", "refuses the key"),
+    "403 with HTML, taken": Fault(SUBMIT, taken(body(HTML, 403)), "Done"),
+    "follow: 401": Fault(FOLLOW, says(401), "waits", "Waiting for Uwear to answer again"),
+    "follow: 403": Fault(FOLLOW, says(403), "waits", "Waiting for Uwear to answer again"),
+    "follow: 403 with HTML": Fault(FOLLOW, always(body(HTML, 403)), "waits", "Waiting for Uwear to answer again"),
     "follow: 404": Fault(FOLLOW, says(404), "uwear_lost", "does not know this order any more"),
     "follow: 500": Fault(FOLLOW, says(500), "waits", "Waiting for Uwear to answer again"),
     "follow: HTML": Fault(FOLLOW, always(body(HTML)), "waits", "Waiting for Uwear to answer again"),
@@ -129,12 +138,13 @@ FAULTS: dict[str, Fault] = {
         "uwear_no_result",
         "hands out none",
     ),
-    "dead link": Fault(FILE, says(404), "uwear_link_dead", "its link was dead before we had the file"),
+    "dead link": Fault(FILE, says(404), "waits", "can’t be downloaded yet; tried until"),
+    "no downloads": Fault(FILE, says(500), "waits", "can’t be downloaded yet; tried until"),
     "link that serves HTML": Fault(
         FILE, always(body(HTML, Content_Type="text/html")), "result_not_a_picture", "damaged"
     ),
     "truncated picture": Fault(FILE, always(body(vendors.truncated())), "result_damaged", "damaged"),
-    "cut picture": Fault(FILE, always(webserver.hang_up), "uwear_download", "could not be downloaded"),
+    "cut picture": Fault(FILE, always(webserver.hang_up), "waits", "can’t be downloaded yet; tried until"),
     "endless stream": Fault(
         FILE,
         always(webserver.endless),
@@ -291,6 +301,29 @@ def test_where_it_can_t_be_told_nothing_is_sent_again(
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_does_not_end_what_the_vendor_may_have(
+    status: int, vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.fail(SUBMIT, vendors.taken_but(vendor, webserver.cut))
+    vendor.fail(LIST, as_json({"detail": "no"}, status))
+    upscale = follow(order())
+    assert (upscale.status, upscale.progress_text) == ("Ongoing", "Waiting for Uwear to answer again")
+    with override_settings(UWEAR_OUTAGE_LIMIT=0):
+        assert step(upscale).error_code == "uwear_outage", "not for ever"
+
+
+def test_one_generation_that_is_never_answered_for_does_not_count_as_failures(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale]
+) -> None:
+    vendor.fail(FOLLOW, as_json({}, 500))
+    upscale = order()
+    for _ in range(6):
+        step(upscale)
+        EngineState.objects.update(failures=0, failing_since=None, retry_at=None)  # Another call was answered.
+    assert (upscale.status, upscale.failures) == ("Ongoing", 0)
+
+
 def test_equal_orders_get_one_generation_each(vendor: Vendor, owner: Person, caplog: pytest.LogCaptureFixture) -> None:
     """Both were taken, and both answers were lost."""
     vendor.fail(SUBMIT, vendors.taken_but(vendor, webserver.cut))
@@ -345,6 +378,24 @@ def test_a_dead_link_is_not_waited_for_once_the_4_hours_are_over(
         upscale = follow(order())
     assert (upscale.status, upscale.error_code, upscale.attempt) == ("Error", "uwear_link_dead", 1)
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_paid_picture_is_fetched_for_as_long_as_the_vendor_keeps_it(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.fail(FILE, body(b"", 500))
+    upscale = step(order())
+    pauses = []
+    for hours in (0.01, 1, 3.9):
+        with time_machine.travel(timezone.now() + timedelta(hours=hours), tick=False):
+            step(upscale)
+            assert upscale.not_before is not None
+            pauses.append((upscale.not_before - timezone.now()).total_seconds())
+    assert 5 <= pauses[0] < 20
+    assert pauses[1:] == [300, 300]
+    with time_machine.travel(timezone.now() + timedelta(hours=4, minutes=1), tick=False):
+        follow(upscale)
+    assert (upscale.status, upscale.error_code) == ("Error", "uwear_download")
 
 
 def test_the_pauses_are_the_vendor_s_own(vendor: Vendor, order: Callable[..., Upscale]) -> None:

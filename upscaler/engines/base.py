@@ -37,6 +37,8 @@ class Order:
     """Since when a remote engine may have the job."""
     taken: Callable[[Collection[str]], set[str]] = set
     """Which of these engine's ids the desk knows already, as those of any upscale."""
+    is_named: Callable[[Mapping[str, Any]], bool] = lambda reference: False
+    """Whether another upscale of the desk was handed over with this ``reference``."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Pending:
 
     retry_after: float
     progress: float | None = None
+    text: str = ""
+    """What it waits for, for people."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ SAME_TROUBLE = timedelta(minutes=15)
 """Two requests to slow down that are further apart are two different times of being busy."""
 
 
+WAITING = "Waiting for Uwear to answer again"
+
+
 class Pause(Exception):
     """The upscale must wait, through no fault of its own. ``due_in``: seconds; ``text``: why, for people.
 
@@ -116,7 +119,7 @@ def _pause(state: EngineState) -> timedelta:
 
 def _down(state: EngineState, now: datetime) -> Pause:
     retry_at = state.retry_at or now
-    return Pause((retry_at - now).total_seconds(), "Waiting for Uwear to answer again", since=state.failing_since)
+    return Pause((retry_at - now).total_seconds(), WAITING, since=state.failing_since)
 
 
 def _busy(state: EngineState, now: datetime) -> Pause:

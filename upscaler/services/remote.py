@@ -8,7 +8,7 @@ then searched before anything is sent again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -52,9 +52,13 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
     """
     if upscale.handed_over_at is not None:
         order = replace(
-            order, reference=upscale.handed_over, handed_over_at=upscale.handed_over_at, taken=_taken(upscale)
+            order,
+            reference=upscale.handed_over,
+            handed_over_at=upscale.handed_over_at,
+            taken=_taken(upscale),
+            is_named=_is_named(upscale),
         )
-        with watched(engine):
+        with watched(engine, upscale):
             found = engine.find(order)
         if found is not None:
             logger.info("upscale %s: %s has it already, as %s", upscale.pk, engine.name, found)
@@ -108,10 +112,11 @@ def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
 
 
 @contextmanager
-def watched(engine: RemoteEngine, *, takes_work: bool = False) -> Iterator[None]:
+def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_work: bool = False) -> Iterator[None]:
     """Around each call of the engine: learn from how it ends.
 
-    Raises Pause in place of an error that only waiting cures.
+    ``handed_over``: the upscale that the question is about, which the engine may have. Raises Pause in place of an
+    error that only waiting cures.
     """
     breaker.let_through(engine.name)
     try:
@@ -122,6 +127,9 @@ def watched(engine: RemoteEngine, *, takes_work: bool = False) -> Iterator[None]
             pause = breaker.asked_to_wait(engine.name, error.retry_after)
         elif error.unavailable:
             pause = breaker.did_not_answer(engine.name)
+            if pause is None and handed_over is not None:
+                # However seldom it answers: that it does not is no failure of a job that it may have.
+                pause = Pause(LOOK_PAUSE, breaker.WAITING, since=handed_over.handed_over_at)
         else:
             breaker.answered(engine.name, took_work=False)
         if pause is not None:
@@ -183,6 +191,14 @@ def _taken(upscale: Upscale) -> Any:
     return taken
 
 
+def _is_named(upscale: Upscale) -> Any:
+    def is_named(reference: Mapping[str, Any]) -> bool:
+        others = Upscale.objects.filter(engine=upscale.engine, handed_over=dict(reference))
+        return others.exclude(pk=upscale.pk).exists()
+
+    return is_named
+
+
 def _reference(upscale: Upscale) -> dict[str, Any]:
     """Where the engine finds the source. Raises EngineError where there is no way."""
     if upscale.source == Upscale.Source.RESULT:
@@ -212,5 +228,5 @@ def _living_result(upscale: Upscale) -> int | None:
     if source is not None:
         return source.result_id if source.engine == upscale.engine and source.is_referable else None
     # Not made here: it was alive when it was ordered, and only a fresh order can rely on that.
-    is_fresh = timezone.now() - upscale.created_at < FRESH
+    is_fresh = upscale.retry_of_id is None and timezone.now() - upscale.created_at < FRESH
     return upscale.source_result_number if is_fresh or not _can_be_fetched() else None

@@ -93,7 +93,7 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
     if isinstance(engine, RemoteEngine):
         if order.engine_id is None:
             order = remote.hand_over(upscale, engine, order)
-        with remote.watched(engine):
+        with remote.watched(engine, upscale):
             outcome = engine.advance(order, report)
     else:
         if order.engine_id is None and (engine_id := engine.start(order)) is not None:
@@ -105,7 +105,7 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
         if outcome.progress is not None:
             lifecycle.progress(upscale, outcome.progress, "")
         # It is under way, so whatever failed before has passed.
-        lifecycle.release(upscale, due_in=outcome.retry_after, failures=0, progress_text="")
+        lifecycle.release(upscale, due_in=outcome.retry_after, failures=0, progress_text=outcome.text)
         submission.enqueue(upscale, delay=outcome.retry_after)
         return
     if not source.exists():

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 USER_AGENT = "Upscaler/0.1 (product picture desk)"
 CHUNK = 1 << 16
 MOST_ANSWER_BYTES = 5_000_000
+WESTMOST = timedelta(hours=-12)
+"""No zone is further behind UTC."""
 KNOWN_STATUSES = ("Created", "Ongoing", "Done", "Error")
 
 
@@ -57,6 +59,7 @@ class Generation:
     status: str
     """``Created``, ``Ongoing``, ``Done`` or ``Error``; any other text was read as ``Ongoing``."""
     created_at: datetime | None
+    """The latest that it can be: what the vendor writes may lack its zone."""
     payload: Mapping[str, Any] | None
     """What was submitted; None where it can't be read."""
     progress: float | None
@@ -70,7 +73,8 @@ class GenerationPage:
     """A page of the vendor's list; pages start at 1."""
 
     generations: list[Generation]
-    max_page: int
+    max_page: int | None
+    """None where the vendor does not say it."""
 
 
 class UwearClient:
@@ -97,10 +101,12 @@ class UwearClient:
         rows = answer.get("data")
         if not isinstance(rows, list):
             raise errors.unreadable("has no list where one should be", unavailable=False)
+        if not all(isinstance(row, dict) for row in rows):
+            raise errors.unreadable("has something else in its list than generations", unavailable=False)
         max_page = answer.get("max_page")
         return GenerationPage(
-            generations=[_generation(row) for row in rows if isinstance(row, dict)],
-            max_page=max_page if isinstance(max_page, int) else 1,
+            generations=[_generation(row) for row in rows],
+            max_page=max_page if isinstance(max_page, int) and not isinstance(max_page, bool) else None,
         )
 
     def result(self, result_id: int) -> Result | None:
@@ -216,14 +222,14 @@ def _number(answer: Mapping[str, Any], name: str) -> int:
     raise errors.unreadable(f"has no {name}", unavailable=False)
 
 
-def _moment(value: Any) -> datetime | None:
-    """A time as the vendor writes it; one without a zone is UTC."""
+def _moment(value: Any, *, zone: timedelta = timedelta(0)) -> datetime | None:
+    """A time as the vendor writes it; one without a zone is in the one that is ``zone`` ahead of UTC."""
     try:
         moment = parse_datetime(value) if isinstance(value, str) else None
     except ValueError:
         return None
     if moment is not None and timezone.is_naive(moment):
-        return timezone.make_aware(moment, timezone.get_fixed_timezone(0))
+        return timezone.make_aware(moment, timezone.get_fixed_timezone(zone))
     return moment
 
 
@@ -239,7 +245,7 @@ def _generation(row: Mapping[str, Any]) -> Generation:
     return Generation(
         generation_id=number,
         status=str(status),
-        created_at=_moment(row.get("created_at")),
+        created_at=_moment(row.get("created_at"), zone=WESTMOST),
         payload=_payload(row.get("payload")),
         progress=float(progress) if isinstance(progress, (int, float)) and math.isfinite(progress) else None,
         error=error if isinstance(error, str) else "",

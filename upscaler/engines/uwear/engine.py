@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_POLL = 2.0
 LONGEST_POLL = 30.0
+FIRST_DOWNLOAD_PAUSE = 5.0
+LONGEST_DOWNLOAD_PAUSE = 300.0
 MOST_PAGES = 25
 """How much of the vendor's list is read to find a lost call: 500 generations at 20 a page."""
 CLOCK_SLACK = timedelta(minutes=10)
@@ -68,21 +71,30 @@ class UwearEngine:
         """Look for this very order among the account's generations. Raises EngineError.
 
         A generation counts where it is young enough, unknown to the desk, and was submitted with the same body. Two
-        orders with the same body are interchangeable, so it does no harm which of them gets which. One whose body
-        can't be read might be ours: then nothing can be told, and nothing is sent again.
+        orders with the same body are interchangeable, so it does no harm which of them gets which. One that can't be
+        read, or that differs from ours in nothing but a source that nobody here named, might be ours under another
+        name: then nothing can be told, and nothing is sent again.
         """
+        with _a_refused_key_waits():
+            return self._find(order)
+
+    def _find(self, order: Order) -> str | None:
         since = (order.handed_over_at or timezone.now()) - CLOCK_SLACK
+        rows = self._generations_since(since)
+        known = order.taken([row.generation_id for row in rows])
         ours: list[str] = []
         unclear = False
-        for row in self._generations_since(since):
+        for row in rows:
+            if row.generation_id in known:
+                continue
             payload = row.payload if row.payload is not None else self._client().generation(row.generation_id).payload
-            if payload is None:
-                unclear = True
-            elif _same_order(payload, body_of(order)):
+            is_ours = None if payload is None else _is_ours(payload, order)
+            if is_ours:
                 ours.append(row.generation_id)
-        free = [number for number in ours if number not in order.taken(ours)]
-        if free:
-            return min(free, key=int)
+            elif is_ours is None:
+                unclear = True
+        if ours:
+            return min(ours, key=int)
         if unclear:
             raise _unclear()
         return None
@@ -100,11 +112,14 @@ class UwearEngine:
             except UwearError as error:
                 # Without the list nothing can be told.
                 raise _unclear() if error.status == 404 else error from None
+            is_new = any(row.generation_id not in found for row in page.generations)
             found |= {row.generation_id: row for row in page.generations}
             times = [row.created_at for row in page.generations if row.created_at is not None]
             newest_first = len(times) == len(page.generations) and times == sorted(times, reverse=True)
             past = newest_first and bool(times) and times[0] > times[-1] and times[-1] < since
-            if past or number >= page.max_page or not page.generations:
+            # Where the vendor counts no pages, the list ends with a page that is empty or comes again.
+            is_last = not is_new if page.max_page is None else number >= page.max_page
+            if past or is_last:
                 return [row for row in found.values() if row.created_at is None or row.created_at >= since]
             number += 1
         raise _unclear()
@@ -112,7 +127,8 @@ class UwearEngine:
     def advance(self, order: Order, report: Report) -> Pending | Finished:
         """Ask once; where the generation is Done, download its picture. Raises EngineError."""
         try:
-            generation = self._client().generation(order.engine_id or "")
+            with _a_refused_key_waits():
+                generation = self._client().generation(order.engine_id or "")
         except UwearError as error:
             if error.status != 404:
                 raise
@@ -130,7 +146,7 @@ class UwearEngine:
             return self._download(order, generation, report)
         return _still_working(order, generation)
 
-    def _download(self, order: Order, generation: Generation, report: Report) -> Finished:
+    def _download(self, order: Order, generation: Generation, report: Report) -> Pending | Finished:
         result = next((result for result in generation.results if result.url), None)
         if result is None:
             raise EngineError(
@@ -145,7 +161,14 @@ class UwearEngine:
             fetching.fetch(result.url, target, max_bytes=settings.UWEAR_MAX_RESULT_BYTES)
         except fetching.FetchError as error:
             logger.warning("Uwear: the result of generation %s: %s", generation.generation_id, error.code)
-            raise _download_error(error, until) from None
+            trouble = _download_error(error, until)
+            now = timezone.now()
+            if trouble.permanent or until is None or now >= until:
+                raise trouble from None
+            # It is made and paid for, and the vendor keeps it: only time ends the trying.
+            age = (now - until).total_seconds() + settings.RESULT_LIFETIME
+            pause = min(max(FIRST_DOWNLOAD_PAUSE, age / 4), LONGEST_DOWNLOAD_PAUSE)
+            return Pending(pause, text=f"Uwear’s picture can’t be downloaded yet; tried until {_clock(until)}")
         return Finished(
             path=target,
             # What it is in truth is found when the desk examines it: the vendor chooses the format.
@@ -184,18 +207,46 @@ def body_of(order: Order) -> dict[str, Any]:
     return body
 
 
+@contextmanager
+def _a_refused_key_waits() -> Iterator[None]:
+    """Around a question about a job that the vendor may have: a wrong key says nothing about the job."""
+    try:
+        yield
+    except UwearError as error:
+        if error.code != "uwear_key":
+            raise
+        raise UwearError(
+            error.message, code=error.code, permanent=False, status=error.status, unavailable=True
+        ) from None
+
+
 def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _same_order(payload: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
-    """Whether a generation was submitted with ``body``; the vendor may have filled in defaults and types."""
-    for name in ("image_url", "generation_result_id"):
-        if str(payload.get(name) or "") != str(body.get(name) or ""):
-            return False
-    if payload.get("model_name") != body["model_name"]:
+def _is_ours(payload: Mapping[str, Any], order: Order) -> bool | None:
+    """Whether a generation was submitted with the order's body; None where it can't be told.
+
+    The vendor may have filled in defaults and types.
+    """
+    body = body_of(order)
+    source, wanted = _source(payload), _source(body)
+    if not source or not payload.get("model_name"):
+        return None
+    if payload["model_name"] != body["model_name"] or _settings(payload) != _settings(body):
         return False
-    return _settings(payload) == _settings(body)
+    if source == wanted:
+        return True
+    return False if order.is_named(source) else None
+
+
+def _source(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What names the source in a body, in the types of our own; empty where nothing does."""
+    url, number = body.get("image_url"), str(body.get("generation_result_id") or "")
+    source: dict[str, Any] = {"image_url": str(url)} if url else {}
+    if number:
+        source["generation_result_id"] = int(number) if number.isascii() and number.isdecimal() else number
+    return source
 
 
 def _settings(body: Mapping[str, Any]) -> dict[str, Any]:

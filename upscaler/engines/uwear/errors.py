@@ -61,6 +61,18 @@ def refusal(status: int, headers: Mapping[str, str], detail: Any) -> UwearError:
     """
     quoted = quote(detail)
     match status:
+        case _ if status >= 400 and isinstance(detail, str) and "download file from url" in detail.lower():
+            # Whatever its status. Tried again: it may be our own desk that could not be reached for a moment.
+            return UwearError(
+                f"Uwear could not fetch the picture{quoted}. Check that its address opens in a private browser "
+                "window; for an upload, tell the admin of your desk.",
+                code="uwear_cannot_fetch",
+                permanent=False,
+                status=status,
+            )
+        case 403 if detail is None:
+            # Not in the vendor's own words: something in front of it refuses.
+            error = not_reached("uwear_blocked", "is kept from us by something on the way (403)", maybe_taken=True)
         case 401 | 403:
             return _final("uwear_key", f"Uwear refuses the key of this desk. {TELL_ADMIN}", status)
         case 402:
@@ -90,15 +102,6 @@ def refusal(status: int, headers: Mapping[str, str], detail: Any) -> UwearError:
             )
         case _ if status >= 500:
             error = not_reached("uwear_outage", f"has trouble of its own (it answered {status})", maybe_taken=True)
-        case _ if isinstance(detail, str) and "download file from url" in detail.lower():
-            # Tried again: it may be our own desk that could not be reached for a moment.
-            return UwearError(
-                f"Uwear could not fetch the picture{quoted}. Check that its address opens in a private browser "
-                "window; for an upload, tell the admin of your desk.",
-                code="uwear_cannot_fetch",
-                permanent=False,
-                status=status,
-            )
         case _:
             return _final("uwear_refused", f"Uwear does not take this order{quoted}. {_what_to_do(detail)}", status)
     error.status = status

@@ -47,12 +47,21 @@ class Command(BaseCommand):
         self.stdout.write(f"Asking {settings.UWEAR_API_URL}")
         generation, result = _known_ids(client)
         missing = []
+        refused = 0
         for call in _calls(generation, result):
-            said, is_right = _try(client, call)
+            status, said, is_right = _try(client, call)
+            is_refused = status in (401, 403)
+            refused = refused or (status if is_refused else 0)
             need = f"needed to {call.needed_for}" if call.needed_for else "not needed"
-            self.stdout.write(f"{'ok     ' if is_right else 'MISSING'}  {call.shown:<32} {said:<24} {need}")
-            if call.needed_for and not is_right:
+            mark = "ok     " if is_right else "REFUSED" if is_refused else "MISSING"
+            self.stdout.write(f"{mark}  {call.shown:<32} {said:<24} {need}")
+            if call.needed_for and not is_right and not is_refused:
                 missing.append(call.shown)
+        if refused:
+            self.stdout.write(
+                f"WRONG: Uwear refuses the key ({refused}). Set UWEAR_API_KEY to your account’s. Nothing was spent."
+            )
+            sys.exit(1)
         if missing:
             self.stdout.write(f"WRONG: this desk needs {', '.join(missing)}. Nothing was spent.")
             sys.exit(1)
@@ -87,13 +96,14 @@ def _calls(generation: int, result: int) -> list[Call]:
     ]
 
 
-def _try(client: UwearClient, call: Call) -> tuple[str, bool]:
+def _try(client: UwearClient, call: Call) -> tuple[int, str, bool]:
+    """The status (0 for no answer), what to show, and whether the call is there."""
     try:
         status, answer = client.ask(call.method, call.path, body=call.body)
     except UwearError as error:
-        return error.code, False
+        return 0, error.code, False
     kind = "not JSON" if answer is None else "JSON"
-    return f"{status} ({kind})", call.is_right(status, answer)
+    return status, f"{status} ({kind})", call.is_right(status, answer)
 
 
 def _is_page(status: int, answer: Any) -> bool:
