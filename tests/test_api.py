@@ -73,13 +73,14 @@ def test_a_program_s_whole_way(owner: Person) -> None:
     picture = Client().get(path_of(result["image_url"]))
     assert picture.status_code == 200
     assert picture["Content-Type"] == "image/jpeg"
-    assert Image.open(io.BytesIO(picture.getvalue())).size == (48 * 4, 40 * 4)
+    content = picture.getvalue()
+    assert Image.open(io.BytesIO(content)).size == (48 * 4, 40 * 4)
 
     again = owner.api("get", f"generation-result/{result['generation_result_id']}").json()
     [listed] = owner.api("get", "generation-results").json()["data"]
     for row in (again, listed):
         # Signed anew, so a link of the next second differs in its letters only.
-        assert Client().get(path_of(row.pop("image_url"))).getvalue() == picture.getvalue()
+        assert Client().get(path_of(row.pop("image_url"))).getvalue() == content
         assert row == {key: value for key, value in result.items() if key != "image_url"}
     further = {"generation_result_id": result["generation_result_id"], "image_url": "", "model_name": "recraft"}
     assert owner.api("post", "generation-upscale", further).status_code == 200
