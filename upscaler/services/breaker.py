@@ -59,6 +59,11 @@ def down_since(engine: str) -> datetime | None:
     return down.order_by("failing_since").values_list("failing_since", flat=True).first()
 
 
+def is_due(engine: str, now: datetime) -> bool:
+    """Whether the engine is down and its pause is over."""
+    return EngineState.objects.filter(pk=engine, retry_at__lte=now).exists()
+
+
 def takes_orders(engine: str) -> bool:
     """Whether the last orders were answered."""
     return not EngineState.objects.filter(pk=orders(engine), retry_at__isnull=False).exists()
