@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import environ
 from csp.constants import NONE, SELF
@@ -39,6 +40,42 @@ def whole(name: str, default: int, minimum: int = 0) -> int:
     if value < minimum:
         raise ImproperlyConfigured(f"{name} is {value}. It must be at least {minimum}.")
     return value
+
+
+def s3_options(url: str) -> dict[str, Any]:
+    """What `upscaler.storage.S3Storage` needs, from a value of MEDIA_URL_S3."""
+    # Never repeated in a message, because it holds the secret.
+    shape = (
+        "It must look like s3://KEY:SECRET@s3.eu-central-1.amazonaws.com/bucket/prefix?region=eu-central-1, or start "
+        "with s3+http:// for a server without TLS; in the secret write / as %2F, + as %2B and @ as %40."
+    )
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        query = parse_qs(parts.query, strict_parsing=bool(parts.query))
+    except ValueError:
+        raise ImproperlyConfigured(f"MEDIA_URL_S3 can't be read as an address. {shape}") from None
+    schemes = {"s3": "https", "s3+https": "https", "s3+http": "http"}
+    bucket, _, prefix = unquote(parts.path).strip("/").partition("/")
+    for is_wrong, what in (
+        (parts.scheme not in schemes, "does not start with s3:// or s3+http://"),
+        (not parts.username or not parts.password, "does not name a key and its secret"),
+        (not parts.hostname, "does not name a host"),
+        (not bucket, "does not name a bucket"),
+        (set(query) - {"region"} or parts.fragment, "has more after the ? than a region"),
+    ):
+        if is_wrong:
+            raise ImproperlyConfigured(f"MEDIA_URL_S3 {what}. {shape}")
+    in_host = re.fullmatch(r"s3\.([a-z0-9-]+)\.amazonaws\.com", parts.hostname or "")
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return {
+        "access_key": unquote(parts.username or ""),
+        "secret_key": unquote(parts.password or ""),
+        "endpoint_url": f"{schemes[parts.scheme]}://{host}{port}",
+        "bucket_name": bucket,
+        "location": prefix,
+        "region_name": query["region"][0] if query else in_host[1] if in_host else "us-east-1",
+    }
 
 
 DEBUG = env.bool("DEBUG", default=True)
@@ -190,8 +227,16 @@ UPLOAD_LINK_LIFETIME = 24 * 60 * 60
 # --- Pictures and static files --------------------------------------------------------------------
 
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / "media"))()
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+MEDIA_URL_S3 = env.str("MEDIA_URL_S3", default="").strip()
+# From the hand-over: a day in which the vendor fetches the source, and the longest outage that may put it off. No
+# presigned link lives longer than a week.
+S3_LINK_LIFETIME = min(UPLOAD_LINK_LIFETIME + UWEAR_OUTAGE_LIMIT, 7 * 24 * 60 * 60)
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": (
+        {"BACKEND": "upscaler.storage.S3Storage", "OPTIONS": s3_options(MEDIA_URL_S3)}
+        if MEDIA_URL_S3
+        else {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    ),
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"

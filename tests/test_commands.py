@@ -124,12 +124,25 @@ def test_the_deployment_check_is_clean_under_production_settings() -> None:
         ({"CPU_SLOTS": "0"}, "CPU_SLOTS is 0. It must be at least 1."),
         ({"PUBLIC_URL": "upscaler.example.com"}, "It must start with https:// or http://."),
         ({"API_RATE": "fast"}, "API_RATE is 'fast'"),
+        ({"MEDIA_URL_S3": "https://key:hidden@host/b"}, "MEDIA_URL_S3 does not start with s3:// or s3+http://."),
+        ({"MEDIA_URL_S3": "s3://host/bucket"}, "MEDIA_URL_S3 does not name a key and its secret."),
+        ({"MEDIA_URL_S3": "s3://key:hidden@host/"}, "MEDIA_URL_S3 does not name a bucket."),
+        ({"MEDIA_URL_S3": "s3://key:hidden@host:x/b"}, "MEDIA_URL_S3 can't be read as an address."),
+        ({"MEDIA_URL_S3": "s3://key:hidden@host/b?acl=open"}, "MEDIA_URL_S3 has more after the ? than a region."),
     ],
 )
 def test_a_bad_setting_stops_the_start_with_a_sentence(environment: dict[str, str], words: str) -> None:
     done = start("check", **environment)
     assert done.returncode != 0
     assert words in done.stderr
+    assert "hidden" not in done.stderr
+
+
+def test_the_address_of_a_bucket_moves_the_pictures_there() -> None:
+    done = start("diffsettings", MEDIA_URL_S3="s3://key:secret@s3.eu-west-3.amazonaws.com/shop/desk")
+    [storages] = [line for line in done.stdout.splitlines() if line.startswith("STORAGES = ")]
+    assert "'upscaler.storage.S3Storage'" in storages
+    assert "'location': 'desk', 'region_name': 'eu-west-3'" in storages
 
 
 def test_every_thread_publishes_with_the_desk_s_own_celery_settings() -> None:

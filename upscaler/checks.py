@@ -56,9 +56,9 @@ def public_url_is_known(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.compatibility)
 def remote_engine_can_fetch_uploads(**kwargs: Any) -> list[checks.CheckMessage]:
-    """A remote engine fetches uploads from the desk's public address."""
+    """A remote engine fetches uploads from the desk's public address or from S3."""
     if refusal := remote.why_no_uploads():
-        return [checks.Warning(refusal, hint="Set PUBLIC_URL.", id="upscaler.W002")]
+        return [checks.Warning(refusal, hint="Set PUBLIC_URL, or MEDIA_URL_S3.", id="upscaler.W002")]
     return []
 
 

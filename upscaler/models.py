@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.core.files.storage import storages
+from django.core.files.storage import Storage, default_storage
 from django.db import models
 from django.db.models import Q
 from django.db.models.fields.files import FieldFile
@@ -19,9 +19,9 @@ from upscaler import catalog
 BIGGEST_ID = models.BigIntegerField.MAX_BIGINT
 
 
-def media_storage():
-    """The storage of pictures; a callable, so that migrations do not freeze it."""
-    return storages["default"]
+def media_storage() -> Storage:
+    """The storage of pictures: a folder or S3. A callable, so that migrations do not freeze it."""
+    return default_storage
 
 
 def result_hours() -> str:

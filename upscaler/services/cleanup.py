@@ -54,9 +54,11 @@ def remove_left_folders() -> None:
 
 def _remove_orphans_in(folder: PurePosixPath, before: datetime) -> int:
     storage = media_storage()
-    if not storage.exists(str(folder)):
+    try:
+        paths = {f"{folder}/{name}" for name in storage.listdir(str(folder))[1]}
+    except FileNotFoundError:
+        # Nothing was stored in that month. S3 has no folders, so that an empty one is there and a full one is not.
         return 0
-    paths = {f"{folder}/{name}" for name in storage.listdir(str(folder))[1]}
     for field in FIELDS[folder.parts[0]]:
         paths -= set(Upscale.objects.filter(**{f"{field}__startswith": f"{folder}/"}).values_list(field, flat=True))
     old = [path for path in paths if storage.get_modified_time(path) < before]

@@ -20,9 +20,10 @@ from django.utils import timezone
 
 from upscaler import links
 from upscaler.engines.base import EngineError, Order, RemoteEngine
-from upscaler.models import EngineState, Upscale
+from upscaler.models import EngineState, Upscale, media_storage
 from upscaler.services import breaker, lifecycle
 from upscaler.services.breaker import Pause
+from upscaler.storage import S3Storage
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +151,7 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
 
 def why_no_uploads() -> str:
     """Why files of the desk's own can't be enlarged, for people; empty where they can."""
-    return NO_PUBLIC_URL if settings.ENGINE == Upscale.Engine.UWEAR and not settings.PUBLIC_URL else ""
+    return NO_PUBLIC_URL if settings.ENGINE == Upscale.Engine.UWEAR and not _can_be_fetched() else ""
 
 
 def waited_too_long(upscale: Upscale, pause: Pause) -> bool:
@@ -218,10 +219,18 @@ def _reference(upscale: Upscale) -> dict[str, Any]:
     elif upscale.source == Upscale.Source.URL:
         return {"image_url": upscale.source_url}
     # An upload; or a result that ran out while its order waited, of which the desk has its own copy.
-    if not settings.PUBLIC_URL:
+    if not _can_be_fetched():
         raise EngineError(NO_PUBLIC_URL, code="public_url_missing", permanent=True)
     picture = links.source_of(upscale)
+    storage = media_storage()
+    if isinstance(storage, S3Storage):
+        return {"image_url": storage.presigned(picture.path, settings.S3_LINK_LIFETIME)}
     return {"image_url": links.make(None, picture, name=upscale.source_name, team_id=upscale.team_id)}
+
+
+def _can_be_fetched() -> bool:
+    """Whether an engine elsewhere can get at a stored picture: from S3, or from the desk's public address."""
+    return bool(settings.PUBLIC_URL) or isinstance(media_storage(), S3Storage)
 
 
 def _living_result(upscale: Upscale) -> int | None:
@@ -231,4 +240,4 @@ def _living_result(upscale: Upscale) -> int | None:
         return source.result_id if source.engine == upscale.engine and source.is_referable else None
     # Not made here: it was alive when it was ordered, and only a fresh order can rely on that.
     is_fresh = upscale.retry_of_id is None and timezone.now() - upscale.created_at < FRESH
-    return upscale.source_result_number if is_fresh or not settings.PUBLIC_URL else None
+    return upscale.source_result_number if is_fresh or not _can_be_fetched() else None

@@ -61,11 +61,15 @@ def _is_of_team(request: HttpRequest, team_id: int) -> bool:
 
 
 def _serve(path: str | None, *, download_as: str = "", max_age: int = 0) -> HttpResponseBase:
-    storage = media_storage()
-    if not path or not storage.exists(path):
-        raise Http404("This picture is not there (any more).")
+    gone = Http404("This picture is not there (any more).")
+    if not path:
+        raise gone
+    try:
+        file = media_storage().open(path)
+    except FileNotFoundError:
+        raise gone from None
     response = FileResponse(
-        storage.open(path),
+        file,
         as_attachment=bool(download_as),
         filename=download_as or PurePath(path).name,
         content_type=mimetypes.guess_type(path)[0] or "application/octet-stream",
