@@ -24,6 +24,7 @@ from tests.vendor import FOLLOW, KEY, LIST, RESULT, SUBMIT, Vendor, as_json, fol
 from upscaler import checks
 from upscaler.models import EngineState, Upscale
 from upscaler.services import breaker, work
+from upscaler.services.sweep import sweep
 
 
 @pytest.fixture
@@ -288,6 +289,20 @@ def test_a_banner_says_since_when_the_vendor_is_away(
         assert follow(upscale).status == "Done"
     for page in ("/", "/history/", live):
         assert words not in owner.client.get(page).content.decode()
+
+
+def test_the_banner_goes_without_any_work(vendor: Vendor, owner: Person) -> None:
+    past = timezone.now() - timedelta(hours=5)
+    for look in (sweep, lambda: Client().get("/readyz")):
+        cache.clear()
+        EngineState.objects.update_or_create(
+            pk="uwear", defaults={"failures": 3, "failing_since": past, "retry_at": past}
+        )
+        assert "Uwear does not answer since" in owner.client.get("/").content.decode()
+        look()
+        assert "Uwear does not answer since" not in owner.client.get("/").content.decode()
+    sweep()
+    assert vendor.calls(LIST) == 2, "one that answers is not asked"
 
 
 def test_polling_pauses_grow(vendor: Vendor, order: Callable[..., Upscale]) -> None:

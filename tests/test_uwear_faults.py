@@ -21,7 +21,7 @@ from tests.conftest import Person
 from tests.vendor import FILE, FOLLOW, LIST, SUBMIT, Vendor, as_json, follow, never, prove_nothing_went_wrong, step
 from tests.webserver import Answer, body
 from upscaler.models import EngineState, Upscale
-from upscaler.services import work
+from upscaler.services import breaker, work
 
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 SHORT = {"UWEAR_READ_TIMEOUT": 0.3}
@@ -70,6 +70,11 @@ def lost(answer: Callable[[Vendor], Answer], settings: dict[str, Any] | None = N
     return Fault(SUBMIT, answer, "uwear_not_taken", words, posts=4, settings=settings)
 
 
+def no_orders(answer: Callable[[Vendor], Answer], settings: dict[str, Any] | None = None) -> Fault:
+    """Questions are answered, orders are not: it waits, and each step finds out whether that is over."""
+    return Fault(SUBMIT, answer, "waits", "Asking Uwear whether it has the picture", posts=12, settings=settings)
+
+
 FAULTS: dict[str, Fault] = {
     "401": Fault(SUBMIT, says(401), "uwear_key", "refuses the key of this desk"),
     "402": Fault(SUBMIT, says(402), "uwear_credits", "account at Uwear has no credits left"),
@@ -90,21 +95,21 @@ FAULTS: dict[str, Fault] = {
         SUBMIT, says(500, "Could not download file from URL x"), "uwear_cannot_fetch", "could not fetch", posts=4
     ),
     "a refusal that repeats the key": Fault(SUBMIT, says(400, f"bad {vendors.KEY}"), "uwear_refused", "bad ***"),
-    "500, not taken": lost(says(500)),
+    "500, not taken": no_orders(says(500)),
     "500, taken": Fault(SUBMIT, taken(as_json({"detail": "no"}, 500)), "Done"),
-    "502 with HTML": lost(always(body(HTML, 502))),
+    "502 with HTML": no_orders(always(body(HTML, 502))),
     "502 with HTML, taken": Fault(SUBMIT, taken(body(HTML, 502)), "Done"),
-    "503": lost(says(503)),
+    "503": no_orders(says(503)),
     "empty body, taken": Fault(SUBMIT, taken(body(b"")), "Done"),
-    "empty body, not taken": lost(always(body(b""))),
+    "empty body, not taken": no_orders(always(body(b""))),
     "invalid JSON, taken": Fault(SUBMIT, taken(body(b'{"generation_id": 7')), "Done"),
     "another shape, taken": Fault(SUBMIT, taken(as_json([1, 2])), "Done"),
     "another shape, not taken": lost(always(as_json({"id": "x"}))),
     "read timeout, taken": Fault(SUBMIT, taken(never), "Done", settings=SHORT),
-    "read timeout, not taken": lost(always(never), settings=SHORT),
+    "read timeout, not taken": no_orders(always(never), settings=SHORT),
     "cut, taken": Fault(SUBMIT, taken(webserver.cut), "Done"),
-    "cut, not taken": lost(always(webserver.cut)),
-    "redirect, taken or not": lost(always(webserver.redirect("/else"))),
+    "cut, not taken": no_orders(always(webserver.cut)),
+    "redirect, taken or not": no_orders(always(webserver.redirect("/else"))),
     "429": Fault(SUBMIT, says(429), "waits", "asks us to slow down", posts=12),
     "429 with Retry-After": Fault(SUBMIT, says(429, Retry_After="7"), "waits", "asks us to slow down", posts=12),
     "403 with HTML, taken": Fault(SUBMIT, taken(body(HTML, 403)), "Done"),
@@ -182,7 +187,8 @@ def test_a_fault_costs_nobody_anything(
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
     if fault.ends == "waits":
         vendor.faults.clear()
-        assert follow(upscale).status == "Done", upscale.error_message
+        with override_settings(UWEAR_SETTLE_SECONDS=0):
+            assert follow(upscale).status == "Done", upscale.error_message
         prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 
@@ -322,6 +328,47 @@ def test_one_generation_that_is_never_answered_for_does_not_count_as_failures(
         step(upscale)
         EngineState.objects.update(failures=0, failing_since=None, retry_at=None)  # Another call was answered.
     assert (upscale.status, upscale.failures) == ("Ongoing", 0)
+
+
+def test_orders_wait_while_only_questions_are_answered(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.fail(SUBMIT, as_json({"detail": "down"}, 503))
+    upscales = [order() for _ in range(3)]
+    with override_settings(UWEAR_SETTLE_SECONDS=0):
+        for upscale in upscales:
+            for _ in range(3):
+                step(upscale)
+        assert breaker.down_since("uwear") is not None
+        posts = vendor.calls(SUBMIT)
+        # Nobody tries before the pause is over, and that costs no upscale a failure.
+        EngineState.objects.filter(retry_at__isnull=False).update(retry_at=timezone.now() + timedelta(minutes=1))
+        before = [upscale.failures for upscale in upscales]
+        for upscale in upscales:
+            Upscale.objects.filter(pk=upscale.pk).update(not_before=None)
+            work.step(upscale.pk)
+            upscale.refresh_from_db()
+        assert vendor.calls(SUBMIT) == posts
+        assert [upscale.failures for upscale in upscales] == before
+        vendor.faults.clear()
+        for upscale in upscales:
+            assert follow(upscale).status == "Done", upscale.error_message
+    assert breaker.down_since("uwear") is None
+    for upscale in upscales:
+        prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_an_outage_of_orders_alone_ends_too(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.fail(SUBMIT, as_json({"detail": "down"}, 503))
+    with override_settings(UWEAR_SETTLE_SECONDS=0, UWEAR_OUTAGE_LIMIT=0):
+        upscale = follow(order(), most=4)
+        Upscale.objects.filter(pk=upscale.pk).update(not_before=None)
+        work.step(upscale.pk)
+    upscale.refresh_from_db()
+    assert (upscale.status, upscale.error_code) == ("Error", "uwear_outage")
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 
 def test_equal_orders_get_one_generation_each(vendor: Vendor, owner: Person, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,6 +14,8 @@ from django.db import connection
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.models import media_storage
+from upscaler.services import remote
+from upscaler.services.breaker import Pause
 
 logger = logging.getLogger(__name__)
 
@@ -74,8 +76,13 @@ def _reach(engine: RemoteEngine) -> EngineError | None:
     known = cache.get(key)
     if known is None:
         try:
-            engine.reach()
+            with remote.watched(engine):
+                engine.reach()
             known = ("", "", False)
+        except Pause as pause:
+            trouble = pause.__cause__
+            message = trouble.message if isinstance(trouble, EngineError) else f"{pause.text}."
+            known = (message, "uwear_outage", True)
         except EngineError as error:
             known = (error.message, error.code, not error.permanent)
         cache.set(key, known, REACH_SECONDS)

@@ -1,4 +1,7 @@
-"""Whether a remote engine may be called now. One row for each engine, shared by all workers.
+"""Whether a remote engine may be called now. Shared by all workers.
+
+A row for each engine's calls, and one for its orders. An engine may answer questions and take no orders: then the
+second is down alone.
 
 ::
 
@@ -13,7 +16,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -43,10 +46,27 @@ class Pause(Exception):
         self.since = since
 
 
+def orders(engine: str) -> str:
+    """The name under which failed orders are counted; no answer to a mere question clears them."""
+    return f"{engine}: orders"
+
+
 def down_since(engine: str) -> datetime | None:
-    """Since when the engine does not answer; None while it does."""
-    state = EngineState.objects.filter(pk=engine, retry_at__isnull=False).first()
-    return state.failing_since if state else None
+    """Since when the engine does not answer, or takes no orders; None while it does."""
+    # Only an order can find out whether orders are taken, so without any for a while nobody knows.
+    not_tried = Q(pk=orders(engine), retry_at__lt=timezone.now() - SAME_TROUBLE)
+    down = EngineState.objects.filter(pk__in=(engine, orders(engine)), retry_at__isnull=False).exclude(not_tried)
+    return down.order_by("failing_since").values_list("failing_since", flat=True).first()
+
+
+def is_due(engine: str, now: datetime) -> bool:
+    """Whether the engine is down and its pause is over."""
+    return EngineState.objects.filter(pk=engine, retry_at__lte=now).exists()
+
+
+def takes_orders(engine: str) -> bool:
+    """Whether the last orders were answered."""
+    return not EngineState.objects.filter(pk=orders(engine), retry_at__isnull=False).exists()
 
 
 def let_through(engine: str) -> None:

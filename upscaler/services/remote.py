@@ -66,7 +66,9 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
         left = upscale.handed_over_at + timedelta(seconds=settings.UWEAR_SETTLE_SECONDS) - timezone.now()
         if left > timedelta(0):
             raise Pause(min(left.total_seconds(), LOOK_PAUSE), LOOKING)
-        _count_lost_call(upscale, engine)
+        # While no orders are taken at all, one more lost is no failure of this upscale.
+        if breaker.takes_orders(engine.name):
+            _count_lost_call(upscale, engine)
     else:
         order = replace(order, reference=_reference(upscale))
     _take_slot(upscale, engine, order)
@@ -78,7 +80,10 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
         raise _after_failed_start(upscale, error) from error
     except Pause as pause:
         if isinstance(pause.__cause__, EngineError):
-            _after_failed_start(upscale, pause.__cause__)
+            outcome = _after_failed_start(upscale, pause.__cause__)
+            # It is looked for first: else the outage's end could be the end of a job that the engine has.
+            if isinstance(outcome, Pause):
+                raise outcome from pause
         else:
             # Nothing was sent: the engine turned out to be down at the last moment.
             _is_not_handed_over(upscale)
@@ -119,6 +124,8 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
     error that only waiting cures.
     """
     breaker.let_through(engine.name)
+    if takes_work:
+        breaker.let_through(breaker.orders(engine.name))
     try:
         yield
     except EngineError as error:
@@ -127,6 +134,8 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
             pause = breaker.asked_to_wait(engine.name, error.retry_after)
         elif error.unavailable:
             pause = breaker.did_not_answer(engine.name)
+            if takes_work:
+                pause = breaker.did_not_answer(breaker.orders(engine.name)) or pause
             if pause is None and handed_over is not None:
                 # However seldom it answers: that it does not is no failure of a job that it may have.
                 pause = Pause(LOOK_PAUSE, breaker.WAITING, since=handed_over.handed_over_at)
@@ -136,6 +145,8 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
             raise pause from error
         raise
     breaker.answered(engine.name, took_work=takes_work)
+    if takes_work:
+        breaker.answered(breaker.orders(engine.name), took_work=True)
 
 
 def why_no_uploads() -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
+from upscaler.engines import get_engine
+from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.models import Upscale
-from upscaler.services import submission
+from upscaler.services import breaker, remote, submission
+from upscaler.services.breaker import Pause
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +29,7 @@ def sweep(now: datetime | None = None) -> int:
     many is harmless: its worker finds nothing to claim.
     """
     now = now or timezone.now()
+    _ask_whether_it_is_back(now)
     idle = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
     sent = 0
     for upscale in Upscale.objects.open().filter(idle, due_at__lte=now).order_by("due_at")[:BATCH]:
@@ -36,6 +41,18 @@ def sweep(now: datetime | None = None) -> int:
         if took and _resend(upscale):
             sent += 1
     return sent
+
+
+def _ask_whether_it_is_back(now: datetime) -> None:
+    """One free call to a remote engine that is down, once its pause is over: without work nobody else would ask."""
+    engine = get_engine(settings.ENGINE)
+    if not isinstance(engine, RemoteEngine) or not breaker.is_due(engine.name, now):
+        return
+    try:
+        with remote.watched(engine):
+            engine.reach()
+    except (EngineError, Pause):
+        logger.info("%s does not answer yet", engine.name)
 
 
 def _resend(upscale: Upscale) -> bool:
