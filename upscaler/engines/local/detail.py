@@ -8,9 +8,8 @@ the coarser octaves are empty, as in a studio's background, there is nothing to 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from upscaler.engines.local.resample import apply, gaussian, reflected, taps
+from upscaler.engines.local.resample import apply, gaussian, reflected, smoothstep, taps
 from upscaler.engines.local.samples import Floats, Samples, to_floats
 
 CELL = 16
@@ -46,9 +45,9 @@ def missing(pixels: Samples, jpeg_quality: int | None) -> Floats:
     """
     fine, coarse = octaves(pixels)
     fine, coarse = _spread(fine), _spread(coarse)
-    shaped = _smoothstep((coarse - EMPTY) / (SHAPED - EMPTY))
+    shaped = smoothstep((coarse - EMPTY) / (SHAPED - EMPTY))
     told = fine / np.maximum(coarse, np.float32(EMPTY))
-    blurred = _smoothstep((SHARP - told) / (SHARP - BLURRED))
+    blurred = smoothstep((SHARP - told) / (SHARP - BLURRED))
     worn = (JPEG_WORN_BELOW - (jpeg_quality or 100)) / (JPEG_WORN_BELOW - JPEG_LOST_AT)
     lacking: Floats = shaped * np.maximum(blurred, np.float32(min(max(worn, 0.0), 1.0)))
     return lacking
@@ -93,8 +92,3 @@ def _spread(cells: Floats) -> Floats:
     _, down = taps(SPREAD, 0, height, height, height)
     _, across = taps(SPREAD, 0, width, width, width)
     return apply(down, cells, across)
-
-
-def _smoothstep(at: npt.NDArray[np.floating]) -> Floats:
-    at = at.clip(0, 1)
-    return (at * at * (3 - 2 * at)).astype(np.float32, copy=False)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from upscaler.engines.local.networks import Detector, Networks
+from upscaler.engines.local.resample import smoothstep
 from upscaler.engines.local.samples import Floats
 
 Bytes = npt.NDArray[np.uint8]
@@ -36,9 +37,7 @@ class Face:
         down = (np.arange(height, dtype=np.float32) + 0.5 - self.centre_y) / (self.height / 2)
         across = (np.arange(width, dtype=np.float32) + 0.5 - self.centre_x) / (self.width / 2)
         distance = np.hypot(down[:, None], across[None, :])
-        at = ((GONE - distance) / (GONE - WHOLE)).clip(0, 1)
-        faded: Floats = at * at * (3 - 2 * at)
-        return faded
+        return smoothstep((GONE - distance) / (GONE - WHOLE))
 
     def holds(self, other: Face) -> bool:
         """Whether the other's centre is within this box."""

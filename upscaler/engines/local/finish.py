@@ -115,11 +115,12 @@ class Finish:
         ``changed``: from 0 to 1, how much of the restoring expert is in it, as a number or for each source pixel of
         ``reach(area)``, (rows, columns, 1). Gives (factor * rows, factor * columns, 3), from 0 to 255, unrounded.
         """
-        around = self._source[self.reach(area)]
+        down, across = self._axes(area)
+        around = self._source[down.source, across.source]
         if (around == around[0, 0]).all():
             height, width = ((part.stop - part.start) * self._factor for part in area)
             return np.full((height, width, 3), to_floats(around[0, 0]))
-        source, enlarged, down, across = self._read(area)
+        source, enlarged = _planes(around), self._enlarged(down, across)
         shares = np.asarray(changed, np.float32)
         kept: Floats = np.atleast_3d(1 - (shares / REBUILT_FROM).clip(0, 1)).transpose(2, 0, 1)
         if self._keep is Keep.COLOUR:
@@ -146,22 +147,22 @@ class Finish:
 
     def reach(self, area: Area) -> Area:
         """The rows and columns of the source that ``square`` looks at."""
-        rows, columns = area
-        height, width = self._source.shape[:2]
-        down = _Axis.plan(rows, height, self._work_factor, self._factor)
-        across = _Axis.plan(columns, width, self._work_factor, self._factor)
+        down, across = self._axes(area)
         return down.source, across.source
 
-    def _read(self, area: Area) -> tuple[Floats, Floats, _Axis, _Axis]:
-        """A square and its margin, of the source and enlarged to the exact size, as planes (3, height, width)."""
-        rows, columns = area
-        height, width = self._source.shape[:2]
-        down = _Axis.plan(rows, height, self._work_factor, self._factor)
-        across = _Axis.plan(columns, width, self._work_factor, self._factor)
+    def _axes(self, area: Area) -> tuple[_Axis, _Axis]:
+        down, across = (
+            _Axis.plan(part, length, self._work_factor, self._factor)
+            for part, length in zip(area, self._source.shape[:2], strict=True)
+        )
+        return down, across
+
+    def _enlarged(self, down: _Axis, across: _Axis) -> Floats:
+        """A square and its margin, enlarged to the exact size, as planes (3, height, width)."""
         enlarged = _planes(self._work[down.work, across.work])
         if down.exact is not None and across.exact is not None:
             enlarged = apply(down.exact, enlarged, across.exact).clip(0, 255)
-        return _planes(self._source[down.source, across.source]), enlarged, down, across
+        return enlarged
 
     def _difference(self, source: Floats, enlarged: Floats) -> Floats:
         return source - _shrunk(enlarged, self._shrink, self._factor)

@@ -54,6 +54,12 @@ def reflected(index: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.int64
     return mirrored
 
 
+def smoothstep(at: npt.NDArray[np.floating]) -> Floats:
+    """From 0 at 0 to 1 at 1, and level beyond: without a corner at either end, which the eye would find."""
+    at = at.clip(0, 1)
+    return (at * at * (3 - 2 * at)).astype(np.float32, copy=False)
+
+
 @lru_cache(maxsize=32)
 def taps(kernel: Kernel, start: int, stop: int, length_in: int, length_out: int) -> tuple[int, Floats]:
     """How the output pixels from ``start`` to ``stop`` of an axis are mixed from input pixels.

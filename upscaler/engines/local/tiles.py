@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from upscaler.engines.local.networks import Means, Network, Networks
-from upscaler.engines.local.resample import reflected
+from upscaler.engines.local.resample import reflected, smoothstep
 from upscaler.engines.local.samples import Floats, Samples, to_floats
 
 STEP = 8
@@ -85,7 +85,8 @@ def enlarge(
     height, width = source.shape[:2]
     down, across = Axis.cut(height, network), Axis.cut(width, network)
     scale = network.scale
-    ramp = _smoothstep(network.feather * scale)
+    feather = network.feather * scale
+    ramp = smoothstep((np.arange(feather) + 0.5) / feather)
     means = _means(source, network, networks) if network.pools and down.count * across.count > 1 else ()
     above: list[Floats] = []
     for row in range(down.count):
@@ -126,12 +127,6 @@ def _means(source: Samples, network: Network, networks: Networks) -> Means:
 
 def _spread(length: int) -> list[int]:
     return [max(0, round((length - PROBE) * number / (PROBES - 1))) for number in range(PROBES)]
-
-
-def _smoothstep(length: int) -> Floats:
-    """From 0 to 1 without a corner at either end, which the eye would find."""
-    at = (np.arange(length) + 0.5) / length
-    return (at * at * (3 - 2 * at)).astype(np.float32)
 
 
 def _fade(before: Floats, after: Floats, ramp: Floats) -> Floats:
