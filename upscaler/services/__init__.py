@@ -1,8 +1,10 @@
-"""What the desk does with an upscale. The only code that creates one or changes its status.
+"""What the desk does. The only code that creates an upscale, changes its status, or changes who is in a team.
 
 - `submission`: a checked order becomes a row and a charge.
 - `lifecycle`: claim, heartbeat, progress, finish, fail.
 - `work`: one step of an upscale, in a worker.
 - `sweep`: finds work whose message or worker was lost.
 - `cleanup`: removes stored files that no upscale names.
+- `people`: roles, removing people, leaving.
+- `invitations`: asking people to join, and joining.
 """
