@@ -1,5 +1,6 @@
 """The addresses of the pages."""
 
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
@@ -19,7 +20,7 @@ urlpatterns = [
     path("upscales/<int:pk>/download/", files.download, name="download"),
     path("files/<str:signed>/<str:name>", files.signed, name="signed-file"),
     path("accounts/login/", accounts.SignIn.as_view(), name="login"),
-    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("accounts/logout/", login_not_required(LogoutView.as_view()), name="logout"),
     path("accounts/password/", accounts.PasswordChange.as_view(), name="password_change"),
     path("accounts/forgotten/", accounts.PasswordReset.as_view(), name="password_reset"),
     path("accounts/forgotten/sent/", accounts.PasswordResetDone.as_view(), name="password_reset_done"),
