@@ -1,16 +1,21 @@
-"""The forms about people: inviting somebody, and making an account by an invitation."""
+"""The forms about people: inviting somebody, making an account by an invitation, asking for a new password."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
-from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.forms import PasswordResetForm, UserCreationForm
+from django.core.cache import cache
 
 from upscaler.models import Membership
 
 User: Any = get_user_model()
+PAUSE_SECONDS = 60
+"""Between two e-mails with links for a new password of one account, in each web process."""
+outgoing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
 
 
 class InviteForm(forms.Form):
@@ -44,3 +49,15 @@ class AccountForm(UserCreationForm):
     def exists_for(email: str) -> bool:
         """Whether somebody has an account with this address, who should sign in instead."""
         return bool(User.objects.filter(email__iexact=email, is_active=True).exists())
+
+
+class ForgottenForm(PasswordResetForm):
+    """Django's own, except that the e-mail leaves beside the request.
+
+    The time that a mail server takes would tell whether the address belongs to anybody.
+    """
+
+    def send_mail(self, *args: Any, **options: Any) -> None:
+        context: dict[str, Any] = options.get("context") or args[2]
+        if cache.add(f"new-password-{context['user'].pk}", True, PAUSE_SECONDS):
+            outgoing.submit(super().send_mail, *args, **options)

@@ -22,6 +22,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from upscaler import audit
 from upscaler.links import absolute
 from upscaler.models import AuditEvent
+from upscaler.people_forms import ForgottenForm
 
 
 class SignIn(views.LoginView):
@@ -55,6 +56,7 @@ class PasswordChange(views.PasswordChangeView):
 class PasswordReset(views.PasswordResetView):
     """Asking for a link by e-mail. The answer is the same whether or not the address belongs to anybody."""
 
+    form_class = ForgottenForm
     template_name = "registration/forgotten.html"
     email_template_name = "registration/forgotten_email.txt"
     subject_template_name = "registration/forgotten_subject.txt"
