@@ -280,6 +280,7 @@ AXES_FAILURE_LIMIT = LOGIN_FAILURES
 AXES_COOLOFF_TIME = timedelta(days=1)
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_CALLABLE = "upscaler.lockout.tried_name"
 AXES_CLIENT_IP_CALLABLE = "upscaler.addresses.origin"
 AXES_LOCKOUT_CALLABLE = "upscaler.views.accounts.locked_out"
 AXES_DISABLE_ACCESS_LOG = True

@@ -21,6 +21,8 @@ LONGEST_PAUSE = timedelta(hours=1)
 ADDRESS_FACTOR = 10
 """One address may fail so many times as often as one name from it, since a whole office may sit behind it."""
 
+LONGEST_NAME = 255
+
 
 def pause(failures: int) -> timedelta:
     """How long nobody may try again after the last of so many failures: nothing below LOGIN_FAILURES, then a minute,
@@ -28,6 +30,11 @@ def pause(failures: int) -> timedelta:
     beyond = failures - settings.LOGIN_FAILURES
     # No power larger than needed: an attacker's count has no end.
     return min(FIRST_PAUSE * 2 ** min(beyond, 10), LONGEST_PAUSE) if beyond >= 0 else timedelta()
+
+
+def tried_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
+    """The user name that a sign-in tries, no longer than the library's column."""
+    return str((credentials or request.POST).get("username") or "")[:LONGEST_NAME]
 
 
 class Handler(AxesDatabaseHandler):

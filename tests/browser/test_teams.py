@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE
-from tests.browser.test_main_path import sign_in
+from tests.browser.test_main_path import check, sign_in
 from tests.desk import Desk, until
 
 pytestmark = pytest.mark.processes
@@ -37,11 +36,11 @@ def test_invite_accept_and_switch(desk: Desk, open_page: Callable[..., Page]) ->
     admin.get_by_label("E-mail").fill("nina@example.com")
     admin.get_by_role("button", name="Invite", exact=True).click()
     expect(admin.get_by_text("nina@example.com has an e-mail")).to_be_visible()
-    assert Axe().run(admin).violations_count == 0
+    check(admin)
 
     page = open_page(**PHONE)
     page.goto(invited(desk, "nina@example.com"))
-    assert Axe().run(page).violations_count == 0
+    check(page)
     page.get_by_label("User name").fill("nina")
     for label in ("Password", "The same again"):
         page.get_by_label(label, exact=True).fill("silk-and-tulle")
