@@ -71,8 +71,11 @@ def charge(*, upscale: Upscale) -> CreditEntry:
 
 
 @transaction.atomic
-def refund(*, upscale: Upscale, note: str = "") -> CreditEntry:
-    """Give an upscale's price back to its team. Raises IntegrityError where it was refunded before."""
+def refund(*, upscale: Upscale, note: str = "", by: Any = None) -> CreditEntry:
+    """Give an upscale's price back to its team; ``by`` whom, where a person decided it.
+
+    Raises IntegrityError where it was refunded before.
+    """
     _move(team_id=upscale.team_id, amount=upscale.credits)
     return _append(
         team_id=upscale.team_id,
@@ -80,6 +83,7 @@ def refund(*, upscale: Upscale, note: str = "") -> CreditEntry:
         amount=upscale.credits,
         upscale=upscale,
         note=note,
+        by=by,
     )
 
 
@@ -119,8 +123,8 @@ def audit() -> LedgerReport:
     """Prove the ledger over the whole database, also while the desk is at work.
 
     For each team: the entries sum up to the balance, and each entry's ``balance_after`` follows from the one
-    before. For each upscale: charged exactly once at its price; refunded exactly once if it ended in Error,
-    never otherwise.
+    before. For each upscale: charged exactly once at its price; refunded exactly once if it ended in Error; refunded
+    at most once, and then by hand, if it is Done; never while it is open.
     """
     # Rows change while they are read: what is wrong in truth is still wrong, in the same words, at a second look.
     problems = _problems()
@@ -149,8 +153,9 @@ def _problems() -> list[str]:
                 problems.append(f"Team {team.slug}, entry {pk}: balance_after is {after}, it should be {running}.")
                 break
     Kind = CreditEntry.Kind
-    expected: dict[str, dict[str, int]] = {Upscale.Status.ERROR: {Kind.CHARGE: 1, Kind.REFUND: 1}}
     charged_once: dict[str, int] = {Kind.CHARGE: 1}
+    refunded_too = charged_once | {Kind.REFUND: 1}
+    expected = {Upscale.Status.ERROR: [refunded_too], Upscale.Status.DONE: [charged_once, refunded_too]}
     found: dict[int, dict[str, int]] = {}
     wrong_amount = set()
     rows = (
@@ -165,8 +170,13 @@ def _problems() -> list[str]:
             wrong_amount.add(upscale_id)
     for pk in CreditEntry.objects.exclude(upscale=None).exclude(team=F("upscale__team")).values_list("pk", flat=True):
         problems.append(f"Entry {pk}: it is of another team than its upscale.")
+    by_nobody = CreditEntry.objects.filter(
+        kind=Kind.REFUND, upscale__status=Upscale.Status.DONE, note="", created_by=None
+    )
+    for pk in by_nobody.values_list("upscale_id", flat=True):
+        problems.append(f"Upscale {pk} (Done): it was refunded by nobody and without a note.")
     for pk, status in Upscale.objects.values_list("pk", "status").order_by("pk").iterator():
-        if found.get(pk, {}) != expected.get(status, charged_once):
+        if found.get(pk, {}) not in expected.get(status, [charged_once]):
             problems.append(f"Upscale {pk} ({status}): its entries are {found.get(pk, {}) or 'missing'}.")
         if pk in wrong_amount:
             problems.append(f"Upscale {pk}: an entry's amount is not its price.")

@@ -4,5 +4,6 @@
 - `lifecycle`: claim, heartbeat, progress, finish, fail.
 - `work`: one step of an upscale, in a worker.
 - `sweep`: finds work whose message or worker was lost.
+- `refunds`: gives the price of a finished upscale back by hand.
 - `cleanup`: removes stored files that no upscale names.
 """
