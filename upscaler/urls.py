@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from upscaler.views import files, health, history, submit
+from upscaler.views import files, health, history, ledger, submit
 
 urlpatterns = [
     path("", submit.submit, name="submit"),
@@ -25,6 +25,10 @@ urlpatterns = [
         name="login",
     ),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("ledger/", ledger.ledger, name="ledger"),
+    path("ledger/entries.csv", ledger.ledger_csv, name="ledger-csv"),
+    path("ledger/grant/", ledger.grant, name="grant"),
+    path("ledger/budgets/", ledger.budgets, name="budgets"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]
