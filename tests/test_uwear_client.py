@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tests import vendor as vendors
 from tests import webserver
 from tests.vendor import FOLLOW, KEY, LIST, RESULT, SUBMIT, Vendor, as_json
 from upscaler import catalog
@@ -23,12 +22,6 @@ from upscaler.engines.uwear.engine import UwearEngine, body_of
 from upscaler.engines.uwear.errors import UwearError
 
 URL = "https://shop.example/shirt.jpg"
-
-
-@pytest.fixture
-def vendor() -> Iterator[Vendor]:
-    with vendors.running() as vendor:
-        yield vendor
 
 
 @pytest.fixture

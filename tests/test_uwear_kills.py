@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,6 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from tests import vendor as vendors
 from tests.conftest import Person
 from tests.races import at_once
 from tests.vendor import FOLLOW, SUBMIT, Vendor, as_json, follow, killed, prove_nothing_went_wrong, step
@@ -34,12 +33,6 @@ STEPS = {
     "stored, row not yet Done": ("before", "upscaler.services.lifecycle.finish", 1),
     "row Done": ("after", "upscaler.services.lifecycle.finish", 1),
 }
-
-
-@pytest.fixture
-def vendor() -> Iterator[Vendor]:
-    with vendors.running() as vendor:
-        yield vendor
 
 
 def trap(when: str, where: str) -> Callable[[], None]:

@@ -1,0 +1,77 @@
+"""What an operator can ask: readiness, the check and the probe."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.test import Client, override_settings
+
+from tests import webserver
+from tests.vendor import FOLLOW, KEY, LIST, RESULT, SUBMIT, Vendor, as_json
+from upscaler import checks
+
+
+def run(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command(*arguments, stdout=out, stderr=out)
+    return out.getvalue()
+
+
+def test_readiness_names_a_wrong_key_and_stays_ready_in_an_outage(vendor: Vendor, db: None) -> None:
+    assert Client().get("/readyz").json()["engine"] == "ok"
+    for answer, status, words in (
+        (as_json({}, 401), 503, "Set UWEAR_API_KEY"),
+        (as_json({"detail": "Not Found"}, 404), 503, "Check the address and its prefix"),
+        (webserver.cut, 200, "ok, but Uwear does not answer"),
+    ):
+        cache.clear()
+        vendor.fail(LIST, answer)
+        asked = vendor.calls(LIST)
+        ready = [Client().get("/readyz") for _ in range(3)][-1]
+        assert (ready.status_code, vendor.calls(LIST)) == (status, asked + 1)
+        assert words in ready.json()["engine"]
+
+
+def test_the_check_command_names_a_wrong_key_or_address(vendor: Vendor, db: None) -> None:
+    assert "uwear answers and takes the key" in run("check")
+    vendor.fail(LIST, as_json({}, 401))
+    with pytest.raises(CommandError, match=r"refuses the key \(401\). Set UWEAR_API_KEY"):
+        run("check")
+    with override_settings(UWEAR_API_URL="http://uwear.invalid"):
+        with pytest.raises(CommandError, match="does not answer under UWEAR_API_URL"):
+            run("check")
+        assert [warning.id for warning in checks.key_is_not_sent_in_clear()] == ["upscaler.W003"]
+    assert checks.key_is_not_sent_in_clear() == []
+    with override_settings(UWEAR_API_KEY=""):
+        assert [error.id for error in checks.engine_is_there()] == ["upscaler.E001"]
+
+
+def test_the_probe_says_which_needed_call_is_missing(vendor: Vendor, db: None) -> None:
+    vendor.fail("GET generation-results", as_json({"data": []}))
+    vendor.fail(SUBMIT, as_json({"detail": [{"type": "missing", "loc": ["body"], "msg": "no"}]}, 422))
+    said = run("uwear_probe")
+    assert said.splitlines()[-1] == "OK: every call that this desk needs is there. Nothing was spent."
+    assert vendor.bodies == [{}]
+    vendor.fail(LIST, as_json({"detail": "Not Found"}, 404))
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("uwear_probe", stdout=out)
+    assert out.getvalue().splitlines()[-1] == "WRONG: this desk needs GET /generations. Nothing was spent."
+    assert "MISSING  GET /generations" in out.getvalue()
+    assert KEY not in out.getvalue() + said
+    assert vendor.generations == {}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_the_probe_says_that_the_key_is_wrong(status: int, vendor: Vendor, db: None) -> None:
+    for call in (LIST, FOLLOW, RESULT, SUBMIT, "GET generation-results"):
+        vendor.fail(call, as_json({"detail": "no"}, status))
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("uwear_probe", stdout=out)
+    said = out.getvalue()
+    assert f"WRONG: Uwear refuses the key ({status}). Set UWEAR_API_KEY" in said.splitlines()[-1]
+    assert "MISSING" not in said

@@ -1,0 +1,146 @@
+"""Result ids: the vendor's own, asked for before anything is charged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from tests import vendor as vendors
+from tests.conftest import Person
+from tests.vendor import RESULT, SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong, step
+from upscaler.models import Upscale
+
+
+def newest() -> Upscale:
+    return Upscale.objects.latest("pk")
+
+
+def ask(person: Person, number: int) -> Any:
+    return person.api("post", "generation-upscale", {"generation_result_id": number, "model_name": "recraft"})
+
+
+def test_results_carry_the_vendor_s_own_numbers(
+    vendor: Vendor, owner: Person, done: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = done()
+    assert first.result_id == 1071
+    [result] = owner.api("get", f"generation/{first.pk}").json()["generation_results"]
+    assert result["generation_result_id"] == 1071
+    assert owner.api("get", "generation-result/1071").json()["generation_id"] == first.pk
+    assert ask(owner, 1071).status_code == 200
+    vendor.picture = vendors.picture((120, 100))
+    second = follow(newest())
+    assert vendor.bodies[1] == {"generation_result_id": 1071, "model_name": "recraft"}
+    assert (second.status, second.source_result, second.result_width) == ("Done", first, 120)
+    prove_nothing_went_wrong(second, owner, vendor, caplog)
+
+
+def test_a_result_that_only_the_vendor_knows_is_taken(
+    vendor: Vendor, owner: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.results[5] = {"generation_result_id": 5, "generation_id": 4, "url": f"http://{vendor.host}/shop/5.png"}
+    number = ask(owner, 5).json()["generation_id"]
+    upscale = follow(newest())
+    assert vendor.bodies == [{"generation_result_id": 5, "model_name": "recraft"}]
+    assert (upscale.status, upscale.source, upscale.source_width) == ("Done", "result", 48)
+    assert "result 5 at Uwear" in owner.client.get(f"/upscales/{upscale.pk}/").content.decode()
+    payload = owner.api("get", f"generation/{number}").json()["payload"]
+    assert '"generation_result_id": 5, "image_url": ""' in payload
+
+
+def test_trying_again_with_a_result_of_elsewhere_goes_with_our_copy(vendor: Vendor, owner: Person) -> None:
+    """The vendor may have dropped the result since the first order."""
+    vendor.results[5] = {"generation_result_id": 5, "generation_id": 4, "url": f"http://{vendor.host}/shop/5.png"}
+    ask(owner, 5)
+    vendor.fail(SUBMIT, as_json({"detail": "no"}, 402))
+    failed = follow(newest())
+    vendor.faults.clear()
+    owner.client.post(f"/upscales/{failed.pk}/retry/")
+    assert follow(newest()).status == "Done"
+    assert vendor.bodies[0]["generation_result_id"] == 5
+    assert vendor.bodies[1]["image_url"].startswith("https://upscaler.example.com/files/")
+
+
+@pytest.mark.parametrize("newer", [True, False])
+def test_a_dead_result_is_refused_before_any_charge_with_its_time(vendor: Vendor, owner: Person, newer: bool) -> None:
+    made = timezone.now() - timedelta(hours=5)
+    vendor.results[5] = {
+        "generation_result_id": 5,
+        "generation_id": 4,
+        "url": f"http://{vendor.host}/shop/5.png",
+        "created_at": made.isoformat(),
+        **({"available": False} if newer else {}),
+    }
+    answer = ask(owner, 5)
+    assert answer.status_code == 422
+    [problem] = answer.json()["detail"]
+    assert (problem["type"], problem["loc"]) == ("expired", ["body", "generation_result_id"])
+    assert f"until {(made + timedelta(hours=4)).strftime('%-d %B %Y, %H:%M')} (UTC)" in problem["msg"]
+    assert (owner.balance, vendor.calls(SUBMIT)) == (100, 0)
+
+
+def test_an_unknown_result_is_refused_before_any_charge(vendor: Vendor, owner: Person) -> None:
+    answer = ask(owner, 5)
+    assert answer.json()["detail"][0]["type"] == "not_found"
+    assert (vendor.calls(RESULT), owner.balance, Upscale.objects.count()) == (1, 100, 0)
+
+
+def test_another_team_s_result_is_unknown_although_the_vendor_knows_it(
+    vendor: Vendor, owner: Person, outsider: Person, order: Callable[..., Upscale]
+) -> None:
+    """One account at the vendor serves every team."""
+    vendor.status = "Ongoing"
+    upscale = step(order())
+    vendor.status = "Done"
+    assert ask(outsider, 1071).json()["detail"][0]["type"] == "not_found", "not even before the desk has it"
+    follow(upscale)
+    asked = vendor.calls(RESULT)
+    assert ask(outsider, 1071).json()["detail"][0]["type"] == "not_found"
+    assert vendor.calls(RESULT) == asked
+    assert outsider.balance == 100
+
+
+def test_while_the_vendor_is_down_own_results_are_taken_and_others_are_asked_for_later(
+    vendor: Vendor, owner: Person, done: Callable[..., Upscale]
+) -> None:
+    done()
+    vendor.fail(RESULT, as_json({}, 503))
+    answer = ask(owner, 5)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "60")
+    assert "can’t be looked up" in answer.json()["detail"]
+    page = owner.submit(generation_result_id="5")
+    assert (page.status_code, "can’t be looked up" in page.content.decode()) == (422, True)
+    assert owner.balance == 99
+    assert ask(owner, 1071).status_code == 200
+
+
+def test_a_result_that_ran_out_while_its_order_waited_is_replaced_by_our_copy(
+    vendor: Vendor, owner: Person, done: Callable[..., Upscale]
+) -> None:
+    done()
+    ask(owner, 1071)
+    vendor.picture = vendors.picture((120, 100))
+    with time_machine.travel(timezone.now() + timedelta(hours=5), tick=False):
+        assert follow(newest()).status == "Done"
+    assert vendor.bodies[1]["image_url"].startswith("https://upscaler.example.com/files/")
+
+
+def test_the_vendor_s_clock_says_how_long_a_result_can_be_named(
+    vendor: Vendor, owner: Person, done: Callable[..., Upscale]
+) -> None:
+    upscale = done()
+    made = timezone.now() - timedelta(hours=1)
+    Upscale.objects.filter(pk=upscale.pk).update(referable_until=made + timedelta(hours=4))
+    page = owner.client.get(f"/upscales/{upscale.pk}/").content.decode()
+    assert "for another 2\xa0hours, 59\xa0minutes" in page
+    assert "the desk’s copy stays" in page
+    Upscale.objects.filter(pk=upscale.pk).update(referable_until=made)
+    assert "programs may use it" not in owner.client.get(f"/upscales/{upscale.pk}/").content.decode()
+    assert ask(owner, 1071).json()["detail"][0]["type"] == "expired"
+    assert list(Upscale.objects.referable()) == []
+    assert "The desk kept its own copy" in owner.client.get(f"/?result={upscale.pk}").content.decode()
