@@ -12,14 +12,14 @@ from django.test import override_settings
 from tests import vendor as vendors
 from tests import webserver
 from tests.conftest import Person
-from tests.vendor import FILE, FOLLOW, SUBMIT, Vendor, as_json, follow, never, prove_nothing_went_wrong
+from tests.vendor import FILE, FOLLOW, LIST, SUBMIT, Vendor, as_json, follow, never, prove_nothing_went_wrong
 from tests.webserver import Answer, body
 from upscaler.models import Upscale
 
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
-SHORT = {"UWEAR_READ_TIMEOUT": 0.3}
+SHORT = {"UWEAR_READ_TIMEOUT": 0.3, "UWEAR_CONNECT_TIMEOUT": 0.3}
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Fault:
     words: str = ""
     posts: int = 1
     settings: dict[str, Any] | None = None
+    lives: bool = False
+    """Whether the vendor has made the picture, or still makes it, when its price is refunded."""
 
 
 def always(answer: Answer) -> Callable[[Vendor], Answer]:
@@ -55,8 +57,18 @@ RULES = [
 
 def lost(answer: Callable[[Vendor], Answer], settings: dict[str, Any] | None = None) -> Fault:
     """Posted as often as MAX_FAILURES says, and never there when it is looked for."""
-    words = "4 times, and it never arrived"
+    words = "4 times, and Uwear does not have it"
     return Fault(SUBMIT, answer, "uwear_not_taken", words, posts=4, settings=settings)
+
+
+def unfinished(status: str, **more: Any) -> Callable[[Vendor], Answer]:
+    """The vendor says of the generation that it has this status."""
+
+    def answer(vendor: Vendor) -> Answer:
+        vendor.status = status
+        return as_json({"generation_id": 71, "status": status, **more})
+
+    return answer
 
 
 def no_orders(answer: Callable[[Vendor], Answer], settings: dict[str, Any] | None = None) -> Fault:
@@ -89,6 +101,7 @@ FAULTS: dict[str, Fault] = {
     "502 with HTML": no_orders(always(body(HTML, 502))),
     "502 with HTML, taken": Fault(SUBMIT, taken(body(HTML, 502)), "Done"),
     "503": no_orders(says(503)),
+    "503 with Retry-After": no_orders(says(503, Retry_After="7")),
     "empty body, taken": Fault(SUBMIT, taken(body(b"")), "Done"),
     "empty body, not taken": no_orders(always(body(b""))),
     "invalid JSON, taken": Fault(SUBMIT, taken(body(b'{"generation_id": 7')), "Done"),
@@ -98,6 +111,8 @@ FAULTS: dict[str, Fault] = {
     "read timeout, not taken": no_orders(always(never), settings=SHORT),
     "cut, taken": Fault(SUBMIT, taken(webserver.cut), "Done"),
     "cut, not taken": no_orders(always(webserver.cut)),
+    "dripping headers, taken": Fault(SUBMIT, taken(webserver.dripping_head), "Done", settings=SHORT),
+    "dripping body, taken": Fault(SUBMIT, taken(webserver.dripping_body), "Done", settings=SHORT),
     "redirect, taken or not": no_orders(always(webserver.redirect("/else"))),
     "429": Fault(SUBMIT, says(429), "waits", "asks us to slow down", posts=12),
     "429 with Retry-After": Fault(SUBMIT, says(429, Retry_After="7"), "waits", "asks us to slow down", posts=12),
@@ -105,39 +120,45 @@ FAULTS: dict[str, Fault] = {
     "follow: 401": Fault(FOLLOW, says(401), "waits", "Waiting for Uwear to answer again"),
     "follow: 403": Fault(FOLLOW, says(403), "waits", "Waiting for Uwear to answer again"),
     "follow: 403 with HTML": Fault(FOLLOW, always(body(HTML, 403)), "waits", "Waiting for Uwear to answer again"),
-    "follow: 404": Fault(FOLLOW, says(404), "uwear_lost", "does not know this order any more"),
+    "follow: 404": Fault(FOLLOW, says(404), "uwear_lost", "does not know this order any more", lives=True),
     "follow: 500": Fault(FOLLOW, says(500), "waits", "Waiting for Uwear to answer again"),
+    "follow: 503 with Retry-After": Fault(
+        FOLLOW, says(503, Retry_After="7"), "waits", "Waiting for Uwear to answer again"
+    ),
+    "follow: dripping headers": Fault(
+        FOLLOW, always(webserver.dripping_head), "waits", "Waiting for Uwear to answer again", settings=SHORT
+    ),
     "follow: HTML": Fault(FOLLOW, always(body(HTML)), "waits", "Waiting for Uwear to answer again"),
-    "follow: another shape": Fault(FOLLOW, always(as_json({})), "uwear_unreadable", "has no generation_id"),
+    "follow: another shape": Fault(FOLLOW, always(as_json({})), "uwear_unreadable", "has no generation_id", lives=True),
     "follow: 429": Fault(FOLLOW, says(429), "waits", "asks us to slow down"),
     "never done": Fault(
         FOLLOW,
-        lambda vendor: as_json({"generation_id": 71, "status": "Ongoing"}),
+        unfinished("Ongoing"),
         "uwear_too_slow",
         "has not finished this picture",
         settings={"UWEAR_TIME_LIMIT": 0},
+        lives=True,
     ),
-    "a status that nobody knows": Fault(
-        FOLLOW, lambda vendor: as_json({"generation_id": 71, "status": "Polishing"}), "waits"
-    ),
+    "a status that nobody knows": Fault(FOLLOW, always(as_json({"generation_id": 71, "status": "Polishing"})), "waits"),
     "Error": Fault(
         FOLLOW,
-        lambda vendor: as_json({"generation_id": 71, "status": "Error", "error": "Too dark"}),
+        unfinished("Error", error="Too dark"),
         "uwear_failed",
         "Too dark",
     ),
     "Done without results": Fault(
         FOLLOW,
-        lambda vendor: as_json({"generation_id": 71, "status": "Done", "generation_results": []}),
+        unfinished("Done", generation_results=[]),
         "uwear_no_result",
         "hands out none",
+        lives=True,
     ),
     "dead link": Fault(FILE, says(404), "waits", "can’t be downloaded yet; tried until"),
     "no downloads": Fault(FILE, says(500), "waits", "can’t be downloaded yet; tried until"),
     "link that serves HTML": Fault(
-        FILE, always(body(HTML, Content_Type="text/html")), "result_not_a_picture", "damaged"
+        FILE, always(body(HTML, Content_Type="text/html")), "result_not_a_picture", "damaged", lives=True
     ),
-    "truncated picture": Fault(FILE, always(body(vendors.truncated())), "result_damaged", "damaged"),
+    "truncated picture": Fault(FILE, always(body(vendors.truncated())), "result_damaged", "damaged", lives=True),
     "cut picture": Fault(FILE, always(webserver.hang_up), "waits", "can’t be downloaded yet; tried until"),
     "endless stream": Fault(
         FILE,
@@ -145,14 +166,25 @@ FAULTS: dict[str, Fault] = {
         "uwear_result_too_large",
         "larger than 2 MB",
         settings={"UWEAR_MAX_RESULT_BYTES": 2_000_000},
+        lives=True,
     ),
     "2 GB announced": Fault(
-        FILE, always(body(b"", Content_Length="2000000000")), "uwear_result_too_large", "larger than 1000 MB"
+        FILE,
+        always(body(b"", Content_Length="2000000000")),
+        "uwear_result_too_large",
+        "larger than 1000 MB",
+        lives=True,
     ),
     "smaller than the source": Fault(
-        FILE, always(body(vendors.picture((32, 24)))), "result_too_small", "32 × 24 pixels, no larger than it was"
+        FILE,
+        always(body(vendors.picture((32, 24)))),
+        "result_too_small",
+        "32 × 24 pixels, no larger than it was",
+        lives=True,
     ),
-    "as large as the source": Fault(FILE, always(body(vendors.picture((48, 40)))), "result_too_small", "no larger"),
+    "as large as the source": Fault(
+        FILE, always(body(vendors.picture((48, 40)))), "result_too_small", "no larger", lives=True
+    ),
 }
 
 
@@ -173,9 +205,55 @@ def test_a_fault_costs_nobody_anything(
         assert (upscale.status, upscale.error_code) == ("Error", fault.ends), upscale.error_message
         assert fault.words in upscale.error_message
     assert vendor.calls(SUBMIT) == fault.posts
-    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog, lives=fault.lives)
     if fault.ends == "waits":
         vendor.faults.clear()
         with override_settings(UWEAR_SETTLE_SECONDS=0):
             assert follow(upscale).status == "Done", upscale.error_message
         prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+FINAL = ("never done", "Error", "endless stream", "2 GB announced", "smaller than the source", "as large as the source")
+"""Faults of the picture itself: one of them is enough."""
+
+
+@pytest.mark.parametrize("name", [name for name in FAULTS if FAULTS[name].call != SUBMIT and name not in FINAL])
+def test_a_fault_that_passes_while_following_is_waited_out(
+    name: str, vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    fault = FAULTS[name]
+    upscale = order()
+    with override_settings(**(fault.settings or {})):
+        bad = fault.answer(vendor)
+        vendor.status = "Done"
+        vendor.fail(fault.call, bad, bad, passing=True)
+        assert not follow(upscale, most=2).is_final
+        prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+        assert follow(upscale).status == "Done", upscale.error_message
+    assert (vendor.calls(SUBMIT), upscale.failures < 3) == (1, True)
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+@pytest.mark.parametrize("name", [name for name in FAULTS if FAULTS[name].ends == "waits"])
+def test_a_fault_that_passes_is_waited_out(
+    name: str, vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    fault = FAULTS[name]
+    vendor.fail(fault.call, fault.answer(vendor), passing=True)
+    with override_settings(UWEAR_SETTLE_SECONDS=0, **(fault.settings or {})):
+        upscale = follow(order())
+    assert (upscale.status, len(vendor.generations)) == ("Done", 1), upscale.error_message
+    assert vendor.calls(SUBMIT) == (2 if fault.call == SUBMIT else 1)
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+@pytest.mark.parametrize("answer", [as_json({}, 500), webserver.cut, as_json({}, 401), as_json({}, 429), body(HTML)])
+def test_a_fault_that_passes_while_looking_is_waited_out(
+    answer: Answer, vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.fail(SUBMIT, vendors.taken_but(vendor, webserver.cut))
+    vendor.fail(LIST, answer, answer, passing=True)
+    with override_settings(UWEAR_SETTLE_SECONDS=0):
+        upscale = follow(order())
+    assert (upscale.status, vendor.calls(SUBMIT), len(vendor.generations)) == ("Done", 1, 1), upscale.error_message
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import pytest
+import time_machine
 from django.test import override_settings
+from django.utils import timezone
 
 from tests import vendor as vendors
 from tests import webserver
@@ -60,6 +65,7 @@ def test_a_refused_key_does_not_end_what_the_vendor_may_have(
     assert (upscale.status, upscale.progress_text) == ("Ongoing", "Waiting for Uwear to answer again")
     with override_settings(UWEAR_OUTAGE_LIMIT=0):
         assert step(upscale).error_code == "uwear_outage", "not for ever"
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog, lives=True)
 
 
 def test_equal_orders_get_one_generation_each(vendor: Vendor, owner: Person, caplog: pytest.LogCaptureFixture) -> None:
@@ -85,6 +91,7 @@ def test_another_program_s_generation_is_not_taken_for_ours(
     vendor.fail(SUBMIT, vendors.taken_but(vendor, webserver.cut))
     upscale = follow(order())
     assert (upscale.status, upscale.engine_id, vendor.calls(SUBMIT)) == ("Done", "72", 1)
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog, foreign=1)
 
 
 def test_the_last_try_too_is_looked_for_before_anything_is_refunded(
@@ -94,4 +101,73 @@ def test_the_last_try_too_is_looked_for_before_anything_is_refunded(
     with override_settings(UWEAR_SETTLE_SECONDS=0):
         upscale = follow(order())
     assert (upscale.status, vendor.calls(SUBMIT), len(vendor.generations)) == ("Done", 4, 1)
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_lost_call_may_still_arrive_for_a_while_after_its_end(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The call itself may have taken longer than that."""
+    vendor.fail(SUBMIT, vendors.never)
+    with override_settings(UWEAR_SETTLE_SECONDS=1, UWEAR_READ_TIMEOUT=1.2):
+        upscale = follow(order(), most=2)
+        assert (upscale.progress_text, vendor.calls(LIST)) == ("Asking Uwear whether it has the picture", 1)
+        assert follow(upscale, most=2).status == "Ongoing"
+        assert vendor.calls(SUBMIT) == 1
+        vendor.faults.clear()
+        with time_machine.travel(timezone.now() + timedelta(seconds=2)):
+            assert follow(upscale).status == "Done"
+    assert vendor.calls(SUBMIT) == 2
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_only_what_was_sent_is_said_to_have_been_sent(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Other failures of the same upscale are no posts."""
+    vendor.fail(SUBMIT, as_json({"detail": "no"}, 409))
+    vendor.fail(LIST, as_json({"detail": "Not Found"}, 404), as_json({"detail": "Not Found"}, 404), passing=True)
+    with override_settings(UWEAR_SETTLE_SECONDS=0):
+        upscale = follow(order())
+    assert (upscale.error_code, vendor.calls(SUBMIT), upscale.posts) == ("uwear_not_taken", 2, 2)
+    assert "We sent your picture to Uwear 2 times, and Uwear does not have it." in upscale.error_message
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_call_that_never_left_is_not_counted(vendor: Vendor, owner: Person, order: Callable[..., Upscale]) -> None:
+    with override_settings(UWEAR_API_URL="http://uwear.invalid"):
+        assert step(order()).posts == 0
+    assert follow(Upscale.objects.get()).posts == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "ends"),
+    [
+        pytest.param({"generation_id": "x-9", "payload": "{}", "feature_name": "try_on"}, "Done", id="another feature"),
+        pytest.param({"generation_id": None, "payload": "OTHER"}, "Done", id="another order"),
+        pytest.param({"generation_id": None, "payload": "OURS", "feature_name": "try_on"}, "uwear_unclear", id="ours"),
+        pytest.param({"payload": "no JSON", "feature_name": "upscale"}, "uwear_unclear", id="may be ours"),
+    ],
+)
+def test_a_row_that_can_t_be_read_counts_only_where_it_may_be_ours(
+    row: dict[str, Any],
+    ends: str,
+    vendor: Vendor,
+    owner: Person,
+    order: Callable[..., Upscale],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    vendor.fail(SUBMIT, webserver.cut, passing=True)
+    upscale = step(order())
+    payloads = {
+        "OURS": json.dumps(vendor.bodies[0]),
+        "OTHER": json.dumps({"image_url": "https://shop.example/other.jpg", "model_name": "topaz"}),
+    }
+    payload = payloads.get(row["payload"], row["payload"])
+    listed = {**row, "payload": payload, "status": "Done", "created_at": timezone.now().isoformat()}
+    vendor.fail(LIST, as_json({"data": [listed], "max_page": 1}))
+    with override_settings(UWEAR_SETTLE_SECONDS=0):
+        follow(upscale)
+    assert ends in (upscale.status, upscale.error_code), upscale.error_message
+    assert vendor.calls(SUBMIT) == (2 if ends == "Done" else 1)
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import io
+import time
+from datetime import timedelta
 
 import pytest
-from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
+from django.utils import timezone
 
+from tests import vendor as vendors
 from tests import webserver
+from tests.races import at_once
 from tests.vendor import FOLLOW, KEY, LIST, RESULT, SUBMIT, Vendor, as_json
 from upscaler import checks
+from upscaler.models import EngineState
 
 
 def run(*arguments: str) -> str:
     out = io.StringIO()
     call_command(*arguments, stdout=out, stderr=out)
     return out.getvalue()
+
+
+def forget() -> None:
+    """As if the last answer were older than it counts."""
+    EngineState.objects.update(asked_at=None)
 
 
 def test_readiness_names_a_wrong_key_and_stays_ready_in_an_outage(vendor: Vendor, db: None) -> None:
@@ -27,12 +37,42 @@ def test_readiness_names_a_wrong_key_and_stays_ready_in_an_outage(vendor: Vendor
         (as_json({"detail": "Not Found"}, 404), 503, "Check the address and its prefix"),
         (webserver.cut, 200, "ok, but Uwear does not answer"),
     ):
-        cache.clear()
+        forget()
         vendor.fail(LIST, answer)
         asked = vendor.calls(LIST)
         ready = [Client().get("/readyz") for _ in range(3)][-1]
         assert (ready.status_code, vendor.calls(LIST)) == (status, asked + 1)
         assert words in ready.json()["engine"]
+    vendor.faults.clear()
+    forget()
+    assert Client().get("/readyz").json()["engine"] == "ok"
+
+
+def test_readiness_asks_nobody_in_an_outage_before_its_pause_is_over(vendor: Vendor, db: None) -> None:
+    since = timezone.now() - timedelta(minutes=7)
+    later = timezone.now() + timedelta(minutes=5)
+    EngineState.objects.create(pk="uwear", failures=3, failing_since=since, retry_at=later)
+    ready = Client().get("/readyz")
+    assert (ready.status_code, vendor.seen) == (200, [])
+    assert f"Uwear does not answer since {timezone.localtime(since):%-d %B, %H:%M}." in ready.json()["engine"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_the_vendor_hangs_one_caller_of_readiness_waits_for_it(vendor: Vendor) -> None:
+    assert Client().get("/readyz").json()["engine"] == "ok"
+    forget()
+    asked = vendor.calls(LIST)
+    vendor.fail(LIST, vendors.never)
+
+    def took() -> float:
+        began = time.monotonic()
+        assert Client().get("/readyz").status_code == 200
+        return time.monotonic() - began
+
+    times = sorted(at_once(6, took))
+    assert vendor.calls(LIST) == asked + 1
+    assert times[4] < 2.5, "the others get the last known answer"
+    assert times[5] < 10
 
 
 def test_the_check_command_names_a_wrong_key_or_address(vendor: Vendor, db: None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import override_settings
 from django.utils import timezone
 
@@ -178,3 +179,70 @@ def test_the_pauses_are_the_vendor_s_own(vendor: Vendor, order: Callable[..., Up
     second.refresh_from_db()
     assert second.not_before is not None
     assert abs((second.not_before - state.busy_until).total_seconds()) < 2
+
+
+def test_the_time_in_which_the_vendor_is_silent_does_not_count_as_its_work(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.status = "Ongoing"
+    upscale = step(order())
+    vendor.fail(FOLLOW, as_json({}, 500))
+    step(upscale)
+    with time_machine.travel(timezone.now() + timedelta(hours=5)):
+        step(upscale)
+        vendor.faults.clear()
+        assert step(upscale).status == "Ongoing", upscale.error_message
+        prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+        with time_machine.travel(timezone.now() + timedelta(minutes=50)):
+            assert step(upscale).status == "Ongoing", upscale.error_message
+        with time_machine.travel(timezone.now() + timedelta(minutes=61)):
+            step(upscale)
+    assert (upscale.status, upscale.error_code) == ("Error", "uwear_too_slow")
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog, lives=True)
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("120", 120), ("99999", 900)])
+def test_an_outage_that_names_its_end_is_left_alone_until_then(
+    header: str,
+    seconds: float,
+    vendor: Vendor,
+    owner: Person,
+    order: Callable[..., Upscale],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    vendor.status = "Ongoing"
+    first, second = step(order()), order()
+    vendor.fail(FOLLOW, as_json({"detail": "down for maintenance"}, 503, Retry_After=header))
+    step(first)
+    assert first.progress_text == "Waiting for Uwear to answer again"
+    assert first.not_before is not None
+    assert seconds - 2 < (first.not_before - timezone.now()).total_seconds() <= seconds
+    assert "Uwear does not answer since" in owner.client.get("/").content.decode()
+    # Nobody asks or posts before.
+    asked = len(vendor.seen)
+    work.step(second.pk)
+    Upscale.objects.update(not_before=None)
+    work.step(first.pk)
+    assert len(vendor.seen) == asked
+    vendor.faults.clear()
+    vendor.status = "Done"
+    for upscale in (first, second):
+        assert follow(upscale).status == "Done"
+        prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+    assert "Uwear does not answer since" not in owner.client.get("/").content.decode()
+
+
+def test_orders_that_are_put_off_by_a_503_are_sent_once_it_is_over(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.fail(SUBMIT, as_json({"detail": "down"}, 503, Retry_After="120"), passing=True)
+    upscale = step(order())
+    Upscale.objects.update(not_before=None)
+    work.step(upscale.pk)
+    upscale.refresh_from_db()
+    assert upscale.not_before is not None
+    assert 110 < (upscale.not_before - timezone.now()).total_seconds() <= 120
+    with override_settings(UWEAR_SETTLE_SECONDS=0):
+        assert follow(upscale).status == "Done"
+    assert vendor.calls(SUBMIT) == 2
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import time_machine
-from django.core.cache import cache
 from django.test import Client, override_settings
 from django.utils import timezone
 
@@ -46,9 +45,8 @@ def test_a_banner_says_since_when_the_vendor_is_away(
 def test_the_banner_goes_without_any_work(vendor: Vendor, owner: Person) -> None:
     past = timezone.now() - timedelta(hours=5)
     for look in (sweep, lambda: Client().get("/readyz")):
-        cache.clear()
         EngineState.objects.update_or_create(
-            pk="uwear", defaults={"failures": 3, "failing_since": past, "retry_at": past}
+            pk="uwear", defaults={"failures": 3, "failing_since": past, "retry_at": past, "asked_at": None}
         )
         assert "Uwear does not answer since" in owner.client.get("/").content.decode()
         look()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,8 +12,9 @@ import time_machine
 from django.utils import timezone
 
 from tests import vendor as vendors
+from tests import webserver
 from tests.conftest import Person
-from tests.vendor import RESULT, SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong, step
+from tests.vendor import LIST, RESULT, SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong, step
 from upscaler.models import Upscale
 
 
@@ -144,3 +146,109 @@ def test_the_vendor_s_clock_says_how_long_a_result_can_be_named(
     assert ask(owner, 1071).json()["detail"][0]["type"] == "expired"
     assert list(Upscale.objects.referable()) == []
     assert "The desk kept its own copy" in owner.client.get(f"/?result={upscale.pk}").content.decode()
+
+
+def elsewhere(vendor: Vendor, **more: Any) -> dict[str, Any]:
+    """A result that another program made with the vendor's account."""
+    url = f"http://{vendor.host}/shop/5.png"
+    made = timezone.now().isoformat()
+    return {"generation_result_id": 5, "generation_id": 4, "url": url, "status": "Done", "created_at": made, **more}
+
+
+def test_a_long_signed_address_of_a_result_is_no_obstacle(
+    vendor: Vendor, owner: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.results[5] = elsewhere(vendor, url=f"http://{vendor.host}/shop/5.png?X-Amz-Signature={'x' * 5000}")
+    assert ask(owner, 5).status_code == 200
+    upscale = follow(newest())
+    assert (upscale.status, upscale.source_name) == ("Done", "5.png"), upscale.error_message
+    assert vendor.bodies == [{"generation_result_id": 5, "model_name": "recraft"}]
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://shop.example/" + "x" * 9000,
+        "http://10.0.0.1/5.png",
+        "https://shop.example/\x00.png",
+        "https://shop.example/\ud800.png",
+        "file:///etc/passwd",
+    ],
+)
+def test_a_result_whose_address_the_desk_can_t_open_is_refused_before_any_charge(
+    url: str, vendor: Vendor, owner: Person
+) -> None:
+    vendor.results[5] = elsewhere(vendor, url=url)
+    answer = ask(owner, 5)
+    assert answer.status_code == 422
+    [problem] = answer.json()["detail"]
+    assert problem["type"] == "source_unusable"
+    assert "the address that Uwear gives for result 5" in problem["msg"]
+    assert (owner.balance, vendor.calls(SUBMIT)) == (100, 0)
+
+
+@pytest.mark.parametrize("number", ["4\x00", "", None, 10**30, {"a": 1}])
+def test_a_result_without_a_readable_generation_is_not_taken(number: Any, vendor: Vendor, owner: Person) -> None:
+    """Nobody could tell whose it is."""
+    vendor.results[5] = elsewhere(vendor, generation_id=number)
+    assert ask(owner, 5).json()["detail"][0]["type"] == "not_found"
+    assert owner.api("get", "generation-result/5").status_code == 404
+
+
+def test_a_program_may_ask_for_a_result_that_only_the_vendor_knows(vendor: Vendor, owner: Person) -> None:
+    vendor.results[5] = elsewhere(vendor)
+    answer = owner.api("get", "generation-result/5")
+    assert answer.status_code == 200
+    result = answer.json()
+    assert (result["generation_result_id"], result["generation_id"], result["status"]) == (5, 4, "Done")
+    assert (result["image_url"], result["available"]) == (f"http://{vendor.host}/shop/5.png", True)
+    assert (result["width"], result["height"]) == (None, None)
+    vendor.results[5]["available"] = False
+    assert owner.api("get", "generation-result/5").json()["available"] is False
+    assert owner.api("get", "generation-result/6").status_code == 404
+    for number in ("0", "9" * 19, "9" * 30):
+        assert owner.api("get", f"generation-result/{number}").status_code == 404
+    vendor.fail(RESULT, as_json({}, 503))
+    away = owner.api("get", "generation-result/5")
+    assert (away.status_code, away["Retry-After"]) == (503, "60")
+    assert "can’t be looked up" in away.json()["detail"]
+
+
+def test_another_team_s_result_stays_unknown_from_the_first_moment(
+    vendor: Vendor, owner: Person, outsider: Person, order: Callable[..., Upscale]
+) -> None:
+    """One account at the vendor serves every team, and the vendor tells any of them."""
+    vendor.status = "Ongoing"
+    upscale = step(order())
+    assert outsider.api("get", "generation-result/1071").status_code == 404
+    follow(upscale)
+    vendor.status = "Done"
+    assert outsider.api("get", "generation-result/1071").status_code == 404
+    assert owner.api("get", "generation-result/1071").status_code == 200
+    follow(upscale)
+    assert outsider.api("get", "generation-result/1071").status_code == 404
+    assert owner.api("get", "generation-result/1071").json()["generation_id"] == upscale.pk
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_result_of_a_call_whose_answer_was_lost_is_nobody_else_s(
+    ends: bool, vendor: Vendor, owner: Person, outsider: Person, order: Callable[..., Upscale]
+) -> None:
+    """The desk does not know yet, or never will, which generation it was; but it knows what was sent."""
+    vendor.fail(SUBMIT, vendors.taken_but(vendor, webserver.cut))
+    upscale = step(order())
+    if ends:
+        vendor.fail(LIST, as_json({"detail": "Not Found"}, 404))
+        assert follow(upscale).error_code == "uwear_unclear"
+        vendor.faults.clear()
+    assert upscale.engine_id is None
+    assert outsider.api("get", "generation-result/1071").status_code == 404
+    assert ask(outsider, 1071).json()["detail"][0]["type"] == "not_found"
+    # What another program made is told apart by what was sent for it.
+    elsewhere_made = {"image_url": "https://shop.example/other.jpg", "model_name": "recraft"}
+    vendor.generations[4] = {"payload": json.dumps(elsewhere_made), "created_at": timezone.now().isoformat()}
+    vendor.results[5] = elsewhere(vendor)
+    assert outsider.api("get", "generation-result/5").status_code == 200
+    vendor.generations[4]["payload"] = "no JSON"
+    assert outsider.api("get", "generation-result/5").status_code == 404

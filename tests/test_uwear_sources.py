@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.test import Client, override_settings
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -19,7 +24,7 @@ from tests.conftest import Person
 from tests.vendor import SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong
 from upscaler import checks
 from upscaler.models import Upscale
-from upscaler.services import work
+from upscaler.services import remote, work
 
 
 def newest() -> Upscale:
@@ -66,6 +71,28 @@ def test_without_a_public_address_uploads_are_refused_and_urls_are_not(
         assert owner.submit(image_url="https://shop.example/a.jpg").status_code == 302
     assert checks.remote_engine_can_fetch_uploads() == []
     assert owner.balance == 99
+
+
+def test_without_a_public_address_a_program_s_upload_is_refused_before_it_is_stored(
+    vendor: Vendor, owner: Person, upload: Callable[..., Any]
+) -> None:
+    headers = {"Authorization": f"Bearer {owner.token}"}
+    folder = Path(settings.MEDIA_ROOT) / "sources"
+    before = list(folder.rglob("*"))
+    with override_settings(PUBLIC_URL=""):
+        answer = Client().post("/api/v1/uploads", {"file": upload()}, headers=headers)
+    [problem] = answer.json()["detail"]
+    assert (answer.status_code, problem["type"], problem["loc"]) == (422, "public_url_missing", ["body", "file"])
+    assert problem["msg"] == remote.NO_PUBLIC_URL
+    assert list(folder.rglob("*")) == before
+    assert Client().post("/api/v1/uploads", {"file": upload()}, headers=headers).status_code == 201
+
+
+def test_the_library_of_s3_is_not_loaded_without_s3() -> None:
+    ask = "import django, sys; django.setup(); import upscaler.urls, upscaler.tasks; print('boto3' in sys.modules)"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_an_upload_whose_desk_lost_its_public_address_is_refunded(
