@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -171,3 +174,10 @@ def test_a_row_that_can_t_be_read_counts_only_where_it_may_be_ours(
     assert ends in (upscale.status, upscale.error_code), upscale.error_message
     assert vendor.calls(SUBMIT) == (2 if ends == "Done" else 1)
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_lost_call_settles_no_sooner_than_a_call_may_take() -> None:
+    ask = "from config import settings; print(settings.UWEAR_SETTLE_SECONDS)"
+    environment = {**os.environ, "SECRET_KEY": "for-tests-only", "UWEAR_READ_TIMEOUT": "300"}
+    done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "310"

@@ -114,7 +114,7 @@ def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
     """A hand-over never arrived. Raises EngineError where that was the last try."""
     failures = upscale.failures + 1
     if failures >= settings.MAX_FAILURES:
-        _is_not_handed_over(upscale)
+        # What was sent stays noted: should it arrive after all, it is still told apart from other programs' work.
         times = "once" if upscale.posts == 1 else f"{upscale.posts} times"
         raise EngineError(NOT_TAKEN.format(times=times), code="uwear_not_taken", permanent=True)
     logger.warning("upscale %s: %s never got it, it is sent again", upscale.pk, engine.name)
