@@ -93,6 +93,12 @@ def teammate(team: Team) -> Person:
 
 
 @pytest.fixture
+def head(team: Team) -> Person:
+    """The team's admin."""
+    return _person("head", team, Membership.Role.ADMIN)
+
+
+@pytest.fixture
 def outsider(db: None) -> Person:
     other = Team.objects.create(name="Rivals", slug="rivals")
     credits.grant(team=other, amount=100, note="start")

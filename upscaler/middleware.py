@@ -10,27 +10,37 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.functional import SimpleLazyObject
 
-from upscaler.models import Team
+from upscaler.models import Membership
 
 API_PREFIX = "/api/v1/"
 Handler = Callable[[HttpRequest], HttpResponse]
+CHOSEN_TEAM = "team"
+"""The session's key of the team that a person has switched to."""
 
 
-def team_of(request: HttpRequest) -> Team | None:
-    """The team that the signed-in person works in; None for nobody or for a person without one."""
+def membership_of(request: HttpRequest) -> Membership | None:
+    """The signed-in person's place in the team that they work in: the chosen one, or else their first.
+
+    None for nobody and for a person without a team.
+    """
     if not request.user.is_authenticated:
         return None
-    return Team.objects.filter(memberships__user=request.user).order_by("memberships__pk").first()
+    memberships = Membership.objects.filter(user=request.user).select_related("team").order_by("pk")
+    chosen = request.session.get(CHOSEN_TEAM)
+    # One who was removed from the chosen team goes on in another.
+    return (memberships.filter(team_id=chosen).first() if chosen is not None else None) or memberships.first()
 
 
 class TeamMiddleware:
-    """Sets ``request.team``, found when it is first asked for."""
+    """Sets ``request.membership`` and ``request.team``, found when they are first asked for."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.team = SimpleLazyObject(lambda: team_of(request))  # type: ignore[attr-defined]
+        membership = SimpleLazyObject(lambda: membership_of(request))
+        request.membership = membership  # type: ignore[attr-defined]
+        request.team = SimpleLazyObject(lambda: membership.team if membership else None)  # type: ignore[attr-defined]
         return self.get_response(request)
 
 

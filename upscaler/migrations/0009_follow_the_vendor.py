@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0003_remote_engines'),
+        ('upscaler', '0004_teams_credits_and_review'),
     ]
 
     operations = [

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from upscaler import links, tokens
 from upscaler.models import Upscale, media_storage
-from upscaler.views.team import TeamRequest, team_required
+from upscaler.views.access import TeamRequest, team_required
 
 A_WEEK = 7 * 24 * 60 * 60
 

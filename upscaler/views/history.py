@@ -13,8 +13,8 @@ from django.views.decorators.http import require_safe
 
 from upscaler import catalog
 from upscaler.models import Upscale
+from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
-from upscaler.views.team import TeamRequest, team_required
 
 PAGE_SIZE = 24
 MOST_LIVE_ROWS = 100

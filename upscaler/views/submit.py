@@ -21,8 +21,8 @@ from upscaler.forms import UpscaleForm
 from upscaler.models import Upscale, result_hours
 from upscaler.services import remote, submission
 from upscaler.services.submission import NewUpscale
+from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import number
-from upscaler.views.team import TeamRequest, team_required
 
 logger = logging.getLogger(__name__)
 

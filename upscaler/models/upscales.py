@@ -1,4 +1,4 @@
-"""What the desk remembers: teams and their people, tokens, upscales and credits."""
+"""Upscales: the submitted jobs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from upscaler import catalog
+from upscaler.models.teams import ApiToken, Team
 
 BIGGEST_ID = models.BigIntegerField.MAX_BIGINT
 
@@ -27,61 +28,6 @@ def media_storage() -> Storage:
 def result_hours() -> str:
     """For how many hours after its completion a ``generation_result_id`` may name a result, as text."""
     return f"{settings.RESULT_LIFETIME / 3600:g}"
-
-
-class Team(models.Model):
-    """People who share a history and a balance of credits."""
-
-    name = models.CharField(max_length=100)
-    slug = models.SlugField(unique=True)
-    balance = models.IntegerField(default=0, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="teams")
-
-    class Meta:
-        ordering = ("name",)
-        constraints = (models.CheckConstraint(condition=Q(balance__gte=0), name="team_balance_not_negative"),)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Membership(models.Model):
-    """One person in one team."""
-
-    class Role(models.TextChoices):
-        MERCHANDISER = "merchandiser", "Merchandiser"
-        ADMIN = "admin", "Admin"
-
-    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
-    role = models.CharField(max_length=20, choices=Role.choices, default=Role.MERCHANDISER)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ("team", "user")
-        constraints = (models.UniqueConstraint(fields=("team", "user"), name="membership_once"),)
-
-    def __str__(self) -> str:
-        return f"{self.user} in {self.team}"
-
-
-class ApiToken(models.Model):
-    """A program's key to one team, acting for one person. Only a hash of it is stored."""
-
-    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="tokens")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
-    name = models.CharField(max_length=100)
-    digest = models.CharField(max_length=64, unique=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ("-created_at",)
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.team})"
 
 
 class UpscaleQuerySet(models.QuerySet["Upscale"]):
@@ -156,6 +102,7 @@ class Upscale(models.Model):
     source_width = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels, as displayed.")
     source_height = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels, as displayed.")
     source_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    source_digest = models.CharField(max_length=64, blank=True, editable=False, help_text="SHA-256 of its bytes.")
 
     model_name = models.CharField(max_length=20, choices=MODEL_CHOICES)
     settings = models.JSONField(default=dict, blank=True)
@@ -210,6 +157,7 @@ class Upscale(models.Model):
     result_width = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels.")
     result_height = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels.")
     result_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    result_digest = models.CharField(max_length=64, blank=True, editable=False, help_text="SHA-256 of its bytes.")
     made_with = models.JSONField(default=dict, blank=True)
     result_thumbnail = models.FileField(storage=media_storage, max_length=255, blank=True)
     before_preview = models.FileField(storage=media_storage, max_length=255, blank=True)
@@ -217,6 +165,9 @@ class Upscale(models.Model):
 
     idempotency_key = models.CharField(max_length=255, null=True, blank=True, editable=False)
     request_digest = models.CharField(max_length=64, blank=True, editable=False)
+    order_digest = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="The same for the same picture, model and settings."
+    )
 
     objects = UpscaleQuerySet.as_manager()
 
@@ -276,6 +227,7 @@ class Upscale(models.Model):
                 condition=Q(status__in=("Created", "Ongoing"), handed_over_at__isnull=False),
                 name="upscale_in_flight",
             ),
+            models.Index(fields=("team", "order_digest"), condition=~Q(order_digest=""), name="upscale_same_order"),
             models.Index(fields=("due_at",), condition=Q(status__in=("Created", "Ongoing")), name="upscale_open_due"),
         )
 
@@ -339,64 +291,3 @@ class Upscale(models.Model):
     def settings_shown(self) -> list[tuple[catalog.Setting, Any]]:
         """The settings with their labels, for people."""
         return [(s, self.settings[s.key]) for s in self.model.settings if s.key in self.settings]
-
-
-class EngineState(models.Model):
-    """How a remote engine answers, shared by all workers. Only ``upscaler.services.breaker`` writes it."""
-
-    engine = models.CharField(max_length=20, primary_key=True)
-    failures = models.PositiveIntegerField(default=0, help_text="Calls in a row that got no answer.")
-    failing_since = models.DateTimeField(null=True, blank=True)
-    retry_at = models.DateTimeField(null=True, blank=True, help_text="It is down; the next call may try it then.")
-    busy_since = models.DateTimeField(null=True, blank=True)
-    busy_until = models.DateTimeField(null=True, blank=True, help_text="It asked to be left alone until then.")
-    asked_at = models.DateTimeField(null=True, blank=True, help_text="When somebody last asked how it is.")
-    trouble = models.TextField(blank=True, help_text="What was found then, for an operator; empty for nothing.")
-    trouble_passes = models.BooleanField(default=False, help_text="Whether waiting cures it.")
-
-    def __str__(self) -> str:
-        return f"{self.engine}: {'down' if self.retry_at else 'up'}"
-
-
-class CreditEntry(models.Model):
-    """One line of a team's ledger. Only ``upscaler.credits`` adds lines; none is ever changed or deleted."""
-
-    class Kind(models.TextChoices):
-        GRANT = "grant", "Grant"
-        CORRECTION = "correction", "Correction"
-        CHARGE = "charge", "Charge"
-        REFUND = "refund", "Refund"
-
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="entries")
-    upscale = models.ForeignKey(Upscale, on_delete=models.PROTECT, null=True, blank=True, related_name="entries")
-    kind = models.CharField(max_length=10, choices=Kind.choices)
-    amount = models.IntegerField(help_text="Positive adds credits, negative takes them.")
-    balance_after = models.IntegerField()
-    note = models.CharField(max_length=500, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        ordering = ("-id",)
-        verbose_name_plural = "credit entries"
-        constraints = (
-            models.UniqueConstraint(
-                fields=("upscale", "kind"),
-                condition=Q(upscale__isnull=False),
-                name="entry_once_per_upscale_and_kind",
-            ),
-            models.CheckConstraint(condition=Q(balance_after__gte=0), name="entry_balance_not_negative"),
-            models.CheckConstraint(
-                condition=Q(kind="grant", amount__gt=0, upscale__isnull=True)
-                | Q(kind="correction", amount__lt=0, upscale__isnull=True)
-                | Q(kind="charge", amount__lt=0, upscale__isnull=False)
-                | Q(kind="refund", amount__gt=0, upscale__isnull=False),
-                name="entry_sign_and_upscale_fit_its_kind",
-            ),
-        )
-        indexes = (models.Index(fields=("team", "-id"), name="entry_team_newest"),)
-
-    def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.amount:+d} ({self.team})"

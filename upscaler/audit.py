@@ -1,0 +1,48 @@
+"""The audit log: the only module that adds events to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from upscaler.models import ApiToken, AuditEvent, Membership, Team, Upscale
+
+LONGEST_ABOUT = 500
+
+
+def record(
+    action: str,
+    *,
+    team: Team,
+    user: Any,
+    about: str = "",
+    upscale: Upscale | None = None,
+    token: ApiToken | None = None,
+    request: HttpRequest | None = None,
+) -> AuditEvent:
+    """Note what somebody did in a team; ``action`` is one of `AuditEvent.Action`, ``about`` the sentence's rest.
+
+    Call it in the transaction of the deed itself, so that there is both or neither.
+    """
+    return AuditEvent.objects.create(
+        action=action,
+        team=team,
+        user=user,
+        user_name=name_of(user)[:200],
+        about=about[:LONGEST_ABOUT],
+        upscale=upscale,
+        token=token,
+        address=request.META.get("REMOTE_ADDR") or None if request is not None else None,
+    )
+
+
+def record_in_all_teams(action: str, *, user: Any, about: str = "", request: HttpRequest | None = None) -> None:
+    """Note what a person did that concerns each of their teams, like signing in."""
+    for membership in Membership.objects.filter(user=user).select_related("team"):
+        record(action, team=membership.team, user=user, about=about, request=request)
+
+
+def name_of(user: Any) -> str:
+    """What people call a person: the full name where there is one, else the user name; empty for nobody."""
+    return (user.get_full_name() or user.get_username()) if user is not None else ""

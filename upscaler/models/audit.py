@@ -1,0 +1,55 @@
+"""Who did what."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from upscaler.models.append_only import AppendOnly
+from upscaler.models.teams import ApiToken, Team
+from upscaler.models.upscales import Upscale
+
+
+class AuditEvent(AppendOnly):
+    """One thing that somebody did in a team. Only ``upscaler.audit`` adds them; none is ever changed or deleted."""
+
+    class Action(models.TextChoices):
+        SIGNED_IN = "signed_in", "Signed in"
+        LOCKED_OUT = "locked_out", "Was locked out"
+        PASSWORD_CHANGED = "password_changed", "Changed the password"
+        INVITED = "invited", "Invited"
+        INVITATION_REVOKED = "invitation_revoked", "Withdrew an invitation"
+        JOINED = "joined", "Joined"
+        ROLE_CHANGED = "role_changed", "Changed a role"
+        REMOVED = "removed", "Removed"
+        GRANTED = "granted", "Granted credits"
+        CORRECTED = "corrected", "Corrected the balance"
+        BUDGET_CHANGED = "budget_changed", "Changed a budget"
+        TOKEN_ISSUED = "token_issued", "Made a token"
+        TOKEN_REVOKED = "token_revoked", "Revoked a token"
+        RETRIED = "retried", "Tried again"
+        REFUNDED = "refunded", "Refunded by hand"
+        DOWNLOADED = "downloaded", "Downloaded"
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="events")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    user_name = models.CharField(max_length=200, blank=True, help_text="What the person was called at that time.")
+    token = models.ForeignKey(ApiToken, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    action = models.CharField(max_length=20, choices=Action.choices)
+    about = models.CharField(max_length=500, blank=True, help_text="The rest of the sentence.")
+    upscale = models.ForeignKey(Upscale, on_delete=models.SET_NULL, null=True, blank=True, related_name="events")
+    address = models.GenericIPAddressField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (
+            models.Index(fields=("team", "-id"), name="event_team_newest"),
+            models.Index(fields=("team", "action", "-id"), name="event_team_action"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_name}: {self.get_action_display()} {self.about}".strip()

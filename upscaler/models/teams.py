@@ -1,0 +1,108 @@
+"""Teams, their people, who is asked to join, and the keys of their programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+
+class Team(models.Model):
+    """People who share a history and a balance of credits."""
+
+    name = models.CharField(max_length=100)
+    slug = models.SlugField(unique=True)
+    balance = models.IntegerField(default=0, editable=False)
+    monthly_budget = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Credits that the team may spend in a calendar month; empty for no limit."
+    )
+    low_balance = models.PositiveIntegerField(
+        default=20, help_text="The team's admins get an e-mail when fewer credits than this are left."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="teams")
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (models.CheckConstraint(condition=Q(balance__gte=0), name="team_balance_not_negative"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def admins(self) -> list[Any]:
+        """The people who answer for the team and can be asked, by name."""
+        admins = self.memberships.filter(role=Membership.Role.ADMIN, user__is_active=True).select_related("user")
+        return [membership.user for membership in admins.order_by("user__username")]
+
+
+class Membership(models.Model):
+    """One person in one team."""
+
+    class Role(models.TextChoices):
+        MERCHANDISER = "merchandiser", "Merchandiser"
+        ADMIN = "admin", "Admin"
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.MERCHANDISER)
+    monthly_budget = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Credits that the person may spend in a calendar month; empty for no limit."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("team", "user")
+        constraints = (models.UniqueConstraint(fields=("team", "user"), name="membership_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.team}"
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the person answers for the team: invites, grants, sees the usage."""
+        return self.role == self.Role.ADMIN
+
+
+class Invitation(models.Model):
+    """A link that lets its holder join a team. Only a hash of its secret part is stored."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=20, choices=Membership.Role.choices, default=Membership.Role.MERCHANDISER)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.team}"
+
+
+class ApiToken(models.Model):
+    """A program's key to one team, acting for one person. Only a hash of it is stored."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="tokens")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty for a token that never runs out.")
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    read_only = models.BooleanField(default=False, help_text="It may look, and neither upload nor submit.")
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.team})"

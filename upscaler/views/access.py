@@ -1,0 +1,46 @@
+"""Whose team a request works for, and what the person may do there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
+
+from upscaler.models import Membership, Team
+
+View = Callable[..., HttpResponseBase]
+
+
+class TeamRequest(HttpRequest):
+    """A request of a signed-in person who is in a team."""
+
+    membership: Membership
+    team: Team
+
+
+def team_required(view: View) -> View:
+    """Show people without a team what to do, and the page itself to everybody else."""
+
+    @wraps(view)
+    def guarded(request: TeamRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.team:
+            return render(request, "noteam.html", status=403)
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def admin_required(view: View) -> View:
+    """Only for the admins of the team that the person works in; others read whom to ask."""
+
+    @team_required
+    @wraps(view)
+    def guarded(request: TeamRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.membership.is_admin:
+            return render(request, "team/admins_only.html", {"admins": request.team.admins()}, status=403)
+        return view(request, *args, **kwargs)
+
+    return guarded
