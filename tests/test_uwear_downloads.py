@@ -111,3 +111,7 @@ def test_a_picture_that_is_still_being_made_keeps_its_slot(
         step(first)
         step(second)
         assert (vendor.calls(SUBMIT), second.progress_text) == (1, "Waiting for its turn at Uwear")
+        vendor.status = "Done"
+        for upscale in (first, second):
+            assert follow(upscale).status == "Done"
+            prove_nothing_went_wrong(upscale, owner, vendor, caplog)

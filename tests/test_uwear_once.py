@@ -137,10 +137,14 @@ def test_only_what_was_sent_is_said_to_have_been_sent(
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 
-def test_a_call_that_never_left_is_not_counted(vendor: Vendor, owner: Person, order: Callable[..., Upscale]) -> None:
+def test_a_call_that_never_left_is_not_counted(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
     with override_settings(UWEAR_API_URL="http://uwear.invalid"):
-        assert step(order()).posts == 0
-    assert follow(Upscale.objects.get()).posts == 1
+        upscale = step(order())
+        assert upscale.posts == 0
+    assert follow(upscale).posts == 1
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from tests.races import at_once
 from tests.vendor import FOLLOW, KEY, LIST, RESULT, SUBMIT, Vendor, as_json
 from upscaler import checks
 from upscaler.models import EngineState
+from upscaler.services import breaker
+from upscaler.services.sweep import sweep
 
 
 def run(*arguments: str) -> str:
@@ -55,6 +57,21 @@ def test_readiness_asks_nobody_in_an_outage_before_its_pause_is_over(vendor: Ven
     ready = Client().get("/readyz")
     assert (ready.status_code, vendor.seen) == (200, [])
     assert f"Uwear does not answer since {timezone.localtime(since):%-d %B, %H:%M}." in ready.json()["engine"]
+
+
+def test_a_wrong_key_neither_makes_an_outage_nor_ends_one(vendor: Vendor, db: None) -> None:
+    vendor.fail(LIST, as_json({"detail": "no"}, 401))
+    for _ in range(4):
+        assert Client().get("/readyz").status_code == 503
+        forget()
+    assert breaker.down_since("uwear") is None
+    past = timezone.now() - timedelta(minutes=7)
+    EngineState.objects.update(failures=3, failing_since=past, retry_at=past)
+    for look in (lambda: Client().get("/readyz"), sweep):
+        look()
+        EngineState.objects.update(retry_at=past, asked_at=None)
+    assert breaker.down_since("uwear") == past
+    assert "Set UWEAR_API_KEY" in Client().get("/readyz").json()["engine"]
 
 
 @pytest.mark.django_db(transaction=True)

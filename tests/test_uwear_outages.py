@@ -103,7 +103,7 @@ def test_the_key_does_not_follow_a_redirect_to_another_host(
 
 
 def test_one_generation_that_is_never_answered_for_does_not_count_as_failures(
-    vendor: Vendor, owner: Person, order: Callable[..., Upscale]
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
 ) -> None:
     vendor.fail(FOLLOW, as_json({}, 500))
     upscale = order()
@@ -111,6 +111,9 @@ def test_one_generation_that_is_never_answered_for_does_not_count_as_failures(
         step(upscale)
         EngineState.objects.update(failures=0, failing_since=None, retry_at=None)  # Another call was answered.
     assert (upscale.status, upscale.failures) == ("Ongoing", 0)
+    vendor.faults.clear()
+    assert follow(upscale).status == "Done"
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 
 def test_orders_wait_while_only_questions_are_answered(
@@ -165,7 +168,9 @@ def test_a_vendor_that_is_busy_without_an_end_is_given_up(
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 
-def test_the_pauses_are_the_vendor_s_own(vendor: Vendor, order: Callable[..., Upscale]) -> None:
+def test_the_pauses_are_the_vendor_s_own(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
     vendor.fail(SUBMIT, as_json({"detail": "slow"}, 429, Retry_After="77"))
     first, second = order(), order()
     step(first)
@@ -179,6 +184,10 @@ def test_the_pauses_are_the_vendor_s_own(vendor: Vendor, order: Callable[..., Up
     second.refresh_from_db()
     assert second.not_before is not None
     assert abs((second.not_before - state.busy_until).total_seconds()) < 2
+    vendor.faults.clear()
+    for upscale in (first, second):
+        assert follow(upscale).status == "Done"
+        prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 
 def test_the_time_in_which_the_vendor_is_silent_does_not_count_as_its_work(

@@ -225,7 +225,7 @@ def test_another_team_s_result_stays_unknown_from_the_first_moment(
     follow(upscale)
     vendor.status = "Done"
     assert outsider.api("get", "generation-result/1071").status_code == 404
-    assert owner.api("get", "generation-result/1071").status_code == 200
+    assert owner.api("get", "generation-result/1071").json()["generation_id"] == upscale.pk
     follow(upscale)
     assert outsider.api("get", "generation-result/1071").status_code == 404
     assert owner.api("get", "generation-result/1071").json()["generation_id"] == upscale.pk

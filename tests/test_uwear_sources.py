@@ -124,13 +124,17 @@ def test_each_row_keeps_the_engine_that_it_was_ordered_with(
     assert ask(owner, local.result_id or 0).json()["detail"][0]["type"] == "not_found"
 
 
-def test_trying_again_is_a_new_order(vendor: Vendor, owner: Person, order: Callable[..., Upscale]) -> None:
+def test_trying_again_is_a_new_order(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
     vendor.fail(SUBMIT, as_json({"detail": "no"}, 402))
     failed = follow(order())
     vendor.faults.clear()
     owner.client.post(f"/upscales/{failed.pk}/retry/")
     again = follow(newest())
     assert (again.status, again.retry_of, owner.balance) == ("Done", failed, 99)
+    for upscale in (failed, again):
+        prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 
 def test_the_result_is_kept_in_the_vendor_s_format(vendor: Vendor, done: Callable[..., Upscale]) -> None:

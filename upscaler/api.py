@@ -204,11 +204,14 @@ def get_generation_result(request: HttpRequest, generation_result_id: int) -> An
         return schemas.generation_result(request, found)
     try:
         team = request.auth.team  # type: ignore[attr-defined]
-        return schemas.result_elsewhere(results.find_elsewhere(generation_result_id, team=team))
+        known = results.find_elsewhere(generation_result_id, team=team)
     except results.ResultRefused as refusal:
         if refusal.code == results.UNAVAILABLE:
             raise EngineUnavailable(refusal.message) from None
         raise Http404 from None
+    # The team's own that is still on its way here, or that ended without it.
+    own = _upscales(request).filter(engine=settings.ENGINE, engine_id=known.engine_id).first()
+    return schemas.result_elsewhere(known, own.pk if own is not None else int(known.engine_id))
 
 
 @api.get(

@@ -218,11 +218,11 @@ def generation_result(request: HttpRequest, upscale: Upscale) -> dict[str, Any]:
     }
 
 
-def result_elsewhere(known: KnownResult) -> dict[str, Any]:
+def result_elsewhere(known: KnownResult, generation_id: int) -> dict[str, Any]:
     """The fields of `GenerationResultOut` for a result that the remote engine has and this desk has not."""
     return {
         "generation_result_id": known.result_id,
-        "generation_id": int(known.engine_id),
+        "generation_id": generation_id,
         "image_url": known.url,
         "status": Upscale.Status.DONE,
         "available": known.is_alive,

@@ -115,7 +115,7 @@ def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
     failures = upscale.failures + 1
     if failures >= settings.MAX_FAILURES:
         # What was sent stays noted: should it arrive after all, it is still told apart from other programs' work.
-        times = "once" if upscale.posts == 1 else f"{upscale.posts} times"
+        times = f"{upscale.posts} times" if upscale.posts > 1 else "once"
         raise EngineError(NOT_TAKEN.format(times=times), code="uwear_not_taken", permanent=True)
     logger.warning("upscale %s: %s never got it, it is sent again", upscale.pk, engine.name)
     lifecycle.record(upscale, failures=failures)
