@@ -185,3 +185,23 @@ def test_a_lost_call_settles_no_sooner_than_a_call_may_take() -> None:
     environment = {**os.environ, "SECRET_KEY": "for-tests-only", "UWEAR_READ_TIMEOUT": "300"}
     done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "310"
+
+
+def test_a_look_counts_from_when_it_began(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The list may be long, and the lost call arrive behind the page that was read."""
+    vendor.fail(SUBMIT, webserver.cut, passing=True)
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        upscale = step(order())
+
+        def arrives_meanwhile(handler: Any) -> None:
+            vendor.accept(vendor.bodies[0])
+            clock.shift(timedelta(minutes=5))
+            as_json({"data": [], "max_page": 1})(handler)
+
+        vendor.fail(LIST, arrives_meanwhile, passing=True)
+        assert step(upscale).progress_text == "Asking Uwear whether it has the picture"
+        assert follow(upscale).status == "Done"
+    assert (vendor.calls(SUBMIT), len(vendor.generations)) == (1, 1)
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)

@@ -255,3 +255,19 @@ def test_orders_that_are_put_off_by_a_503_are_sent_once_it_is_over(
         assert follow(upscale).status == "Done"
     assert vendor.calls(SUBMIT) == 2
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_refused_order_too_shows_that_orders_are_taken_again(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    away, refused = as_json({"detail": "down"}, 503), as_json({"detail": "too dark"}, 422)
+    vendor.fail(SUBMIT, away, away, away, refused, passing=True)
+    first, second = order(), order()
+    with override_settings(UWEAR_SETTLE_SECONDS=0):
+        assert follow(first).error_code == "uwear_refused"
+    assert breaker.down_since("uwear") is None
+    work.step(second.pk)
+    second.refresh_from_db()
+    assert second.status == "Done"
+    for upscale in (first, second):
+        prove_nothing_went_wrong(upscale, owner, vendor, caplog)

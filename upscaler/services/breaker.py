@@ -92,26 +92,27 @@ def takes_orders(engine: str) -> bool:
     return not EngineState.objects.filter(pk=orders(engine), retry_at__isnull=False).exists()
 
 
-def let_through(engine: str) -> None:
-    """Take leave to call the engine once. Raises Pause where it is down or asked to be left alone.
+def let_through(*names: str) -> None:
+    """Take leave for one call: of the engine, or with `orders` for an order. Raises Pause where it can't be made now.
 
     Of a down engine one caller at a time finds out whether it is back.
     """
-    state = EngineState.objects.filter(pk=engine).first()
     now = timezone.now()
-    if state is None:
-        return
-    if state.busy_until is not None and now < state.busy_until:
-        raise _busy(state, now)
-    if state.retry_at is None:
-        return
-    # Conditional on what was read: of two callers at the same moment one tries, and the other waits on.
-    is_first = (
-        now >= state.retry_at
-        and EngineState.objects.filter(pk=engine, retry_at=state.retry_at).update(retry_at=now + _pause(state)) == 1
-    )
-    if not is_first:
-        raise _down(state, now)
+    states = list(EngineState.objects.filter(pk__in=names).order_by("pk"))
+    for state in states:
+        if state.busy_until is not None and now < state.busy_until:
+            raise _busy(state, now)
+        if state.retry_at is not None and now < state.retry_at:
+            raise _down(state, now)
+    for state in states:
+        if state.retry_at is None:
+            continue
+        # Conditional on what was read: of two callers at the same moment one tries, and the other waits on, also while
+        # the first one's call hangs.
+        longest_call = timedelta(seconds=settings.UWEAR_CONNECT_TIMEOUT + settings.UWEAR_READ_TIMEOUT)
+        others_try_at = now + longest_call + _pause(state)
+        if not EngineState.objects.filter(pk=state.pk, retry_at=state.retry_at).update(retry_at=others_try_at):
+            raise _down(state, now)
 
 
 def answered(engine: str, *, took_work: bool) -> None:

@@ -57,6 +57,7 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
             taken=_taken(upscale),
             is_named=_is_named(upscale),
         )
+        asked_at = timezone.now()
         with watched(engine, upscale):
             found = engine.find(order)
         if found is not None:
@@ -64,7 +65,7 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
             return _with_id(upscale, order, found)
         # A worker that died in the middle of its call could not say when that ended.
         ended_at = upscale.lost_at or upscale.handed_over_at + engine.longest_call
-        left = ended_at + timedelta(seconds=settings.UWEAR_SETTLE_SECONDS) - timezone.now()
+        left = ended_at + timedelta(seconds=settings.UWEAR_SETTLE_SECONDS) - asked_at
         if left > timedelta(0):
             raise Pause(min(left.total_seconds(), LOOK_PAUSE), LOOKING)
         # While no orders are taken at all, one more lost is no failure of this upscale.
@@ -129,9 +130,7 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
     error that only waiting cures.
     """
     try:
-        breaker.let_through(engine.name)
-        if takes_work:
-            breaker.let_through(breaker.orders(engine.name))
+        breaker.let_through(engine.name, *([breaker.orders(engine.name)] if takes_work else []))
     except Pause:
         _is_silent(handed_over)
         raise
@@ -153,6 +152,8 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
         else:
             _is_heard(handed_over)
             breaker.answered(engine.name, took_work=False)
+            if takes_work:
+                breaker.answered(breaker.orders(engine.name), took_work=False)
         if pause is not None:
             raise pause from error
         raise
