@@ -6,7 +6,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -20,6 +20,9 @@ from upscaler import credits, tokens
 from upscaler.forms import UpscaleForm
 from upscaler.models import Membership, Team, Upscale
 from upscaler.services import submission, work
+
+if TYPE_CHECKING:
+    from tests.vendor import Vendor
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +138,15 @@ def done(order: Callable[..., Upscale]) -> Callable[..., Upscale]:
         return upscale
 
     return make
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    """A vendor that keeps the contract, and a desk with ``ENGINE=uwear`` that is pointed at it."""
+    from tests.vendor import running
+
+    with running() as vendor:
+        yield vendor
 
 
 def _modes() -> list[Any]:
