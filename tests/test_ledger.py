@@ -20,7 +20,8 @@ from tests.races import at_once
 from upscaler import credits
 from upscaler.models import AuditEvent, CreditEntry, Upscale
 from upscaler.services import lifecycle
-from upscaler.views.ledger import CSV_BATCH, PAGE_SIZE
+from upscaler.views.ledger import PAGE_SIZE
+from upscaler.views.paging import BATCH
 from upscaler.views.spreadsheet import cell
 
 
@@ -161,8 +162,8 @@ def test_no_cell_is_a_formula(text: str) -> None:
 
 
 def test_the_csv_is_whole_across_its_batches(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert CSV_BATCH > 100
-    monkeypatch.setattr("upscaler.views.ledger.CSV_BATCH", 4)
+    assert BATCH > 100
+    monkeypatch.setattr("upscaler.views.paging.BATCH", 4)
     fill(owner, 11)
     found = [int(row["Entry"]) for row in rows(owner.client.get("/ledger/entries.csv"))]
     assert found == list(CreditEntry.objects.values_list("pk", flat=True))

@@ -27,7 +27,7 @@ def fill_month_spend(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0004_teams_credits_and_review'),
+        ('upscaler', '0005_teams'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -24,11 +24,11 @@ from upscaler.audit import name_of
 from upscaler.credit_forms import BudgetsForm, GrantForm
 from upscaler.models import CreditEntry, Membership, MonthlySpend
 from upscaler.views.access import TeamRequest, admin_required, team_required
-from upscaler.views.query import as_number, number
+from upscaler.views.paging import in_batches, keyset_page
+from upscaler.views.query import as_number
 from upscaler.views.spreadsheet import csv_response
 
 PAGE_SIZE = 50
-CSV_BATCH = 2000
 CSV_HEADER = ("Entry", "When", "What", "Credits", "Balance after", "Who", "Why", "Upscale", "Picture")
 NOBODY = {
     CreditEntry.Kind.CHARGE: "someone who has left",
@@ -128,21 +128,10 @@ def _page(
 ) -> HttpResponse:
     filters = _filters(request)
     entries = _filtered(request, filters)
-    before, after = number(request.GET, "before"), number(request.GET, "after")
-    if after is not None:
-        page = list(entries.filter(pk__gt=after).order_by("pk")[: PAGE_SIZE + 1])
-        has_newer, has_older = len(page) > PAGE_SIZE, True
-        page = page[:PAGE_SIZE][::-1]
-    else:
-        if before is not None:
-            entries = entries.filter(pk__lt=before)
-        page = list(entries[: PAGE_SIZE + 1])
-        has_newer, has_older = before is not None, len(page) > PAGE_SIZE
-        page = page[:PAGE_SIZE]
-    if not page and (before is not None or after is not None):
+    page = keyset_page(entries, request.GET, PAGE_SIZE)
+    if not page.rows and ("before" in request.GET or "after" in request.GET):
         return redirect("ledger")
     chosen = {key: value for key, value in filters.items() if value}
-    address = reverse("ledger")
     refused = grant_form is not None or budgets_form is not None
     if refused:
         request.team.refresh_from_db(fields=["balance"])
@@ -150,10 +139,10 @@ def _page(
         "standing": credits.standing(team_id=request.team.pk, user=request.user),
         # With a true minus, which is as wide as a plus and is read out as one.
         "rows": [
-            {"entry": entry, "who": _who(entry), "amount": f"{entry.amount:+,}".replace("-", "−")} for entry in page
+            {"entry": entry, "who": _who(entry), "amount": f"{entry.amount:+,}".replace("-", "−")}
+            for entry in page.rows
         ],
-        "newer_url": f"{address}?{urlencode({**chosen, 'after': page[0].pk})}" if has_newer and page else None,
-        "older_url": f"{address}?{urlencode({**chosen, 'before': page[-1].pk})}" if has_older and page else None,
+        **page.urls(reverse("ledger"), chosen),
         "csv_url": f"{reverse('ledger-csv')}?{urlencode(chosen)}",
         "filters": filters,
         "is_filtered": bool(chosen),
@@ -220,7 +209,7 @@ def _filtered(request: TeamRequest, filters: dict[str, str]) -> QuerySet[Any]:
         entries = entries.filter(created_at__gte=_midnight(first))
     if (last := _day(filters["to"])) is not None:
         entries = entries.filter(created_at__lt=_midnight(last + timedelta(days=1)))
-    return entries.order_by("-pk")
+    return entries
 
 
 def _day(text: str) -> date | None:
@@ -241,22 +230,15 @@ def _who(entry: CreditEntry) -> str:
 
 
 def _csv_rows(entries: QuerySet[Any]) -> Iterator[tuple[Any, ...]]:
-    # In batches by key and not by one long query: neither memory nor a read lock grows with the ledger.
-    last = None
-    while True:
-        batch = list((entries if last is None else entries.filter(pk__lt=last))[:CSV_BATCH])
-        for entry in batch:
-            yield (
-                entry.pk,
-                timezone.localtime(entry.created_at).isoformat(timespec="seconds"),
-                entry.get_kind_display(),
-                entry.amount,
-                entry.balance_after,
-                _who(entry),
-                entry.note,
-                entry.upscale_id or "",
-                entry.upscale.source_name if entry.upscale else "",
-            )
-        if len(batch) < CSV_BATCH:
-            return
-        last = batch[-1].pk
+    for entry in in_batches(entries):
+        yield (
+            entry.pk,
+            timezone.localtime(entry.created_at).isoformat(timespec="seconds"),
+            entry.get_kind_display(),
+            entry.amount,
+            entry.balance_after,
+            _who(entry),
+            entry.note,
+            entry.upscale_id or "",
+            entry.upscale.source_name if entry.upscale else "",
+        )
