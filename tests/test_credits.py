@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from django.utils import timezone
 
 from tests.conftest import Person
 from tests.races import at_once
 from upscaler import credits
-from upscaler.models import CreditEntry, Team, Upscale
+from upscaler.models import CreditEntry, MonthlySpend, Team, Upscale
 from upscaler.services import lifecycle
 
 
@@ -79,6 +80,40 @@ def test_too_few_credits_over_the_api(owner: Person) -> None:
 def test_the_database_itself_refuses_a_negative_balance(team: Team) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Team.objects.filter(pk=team.pk).update(balance=-1)
+
+
+def test_the_audit_finds_every_sort_of_wrong(team: Team, order: Callable[..., Upscale]) -> None:
+    entry = order().entries.get()
+    values = {"team": team, "upscale": entry.upscale, "kind": "refund", "amount": 1, "balance_after": 100}
+    wrongs = [
+        (lambda: CreditEntry.objects.create(**values), "(Created): it was refunded before it ended"),
+        (lambda: _raw(entry, "amount", -2), "an entry's amount is not its price"),
+        (lambda: _raw(entry, "balance_after", 7), f"entry {entry.pk}: balance_after is 7, it should be 99"),
+        (lambda: _raw(entry, "team_id", Team.objects.create(name="B", slug="b").pk), "of another team"),
+        (lambda: MonthlySpend.objects.update(credits=5), "the spend is 5, the entries sum up to 1"),
+        (lambda: _end(entry.upscale, "Error"), "(Error): its refund is missing"),
+        (
+            lambda: (CreditEntry.objects.create(**values), _end(entry.upscale, "Done")),
+            "(Done): it was refunded, but not by hand",
+        ),
+    ]
+    for break_it, words in wrongs:
+        with transaction.atomic():
+            break_it()
+            assert any(words in problem for problem in credits.audit().problems), words
+            transaction.set_rollback(True)
+    assert credits.audit().problems == []
+
+
+def _raw(entry: CreditEntry, column: str, value: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE upscaler_creditentry SET {column} = %s WHERE id = %s", [value, entry.pk])
+
+
+def _end(upscale: Upscale, status: str) -> None:
+    Upscale.objects.filter(pk=upscale.pk).update(
+        status=status, result_file="a.jpg", error_message="x", completed_at=timezone.now()
+    )
 
 
 def test_a_correction_can_t_go_below_zero(team: Team) -> None:

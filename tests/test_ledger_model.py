@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -358,7 +360,15 @@ class LedgerMachine(RuleBasedStateMachine):
         assert set(Notice.objects.values_list("kind", "about")) == model.notices
 
 
-def test_random_lives_leave_no_difference(db: None) -> None:
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Thousands of refusals would be thousands of lines."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def test_random_lives_leave_no_difference(db: None, quiet: None) -> None:
     LedgerMachine.steps = 0
     with override_settings(MAX_FAILURES=2, LEASE_SECONDS=30, SESSION_COOKIE_AGE=10**9):
         run_state_machine_as_test(
