@@ -16,7 +16,7 @@ from django.test import Client
 
 from tests import parts, pictures
 from tests.desk import Desk
-from upscaler import credits, tokens
+from upscaler import credits, tokens, usage
 from upscaler.forms import UpscaleForm
 from upscaler.models import Membership, Team, Upscale
 from upscaler.services import submission, work
@@ -159,10 +159,11 @@ def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(autouse=True)
 def the_ledger_is_right(request: pytest.FixtureRequest) -> Any:
-    """After every test that used the database: no credit was lost or made up."""
+    """After every test that used the database: no credit was lost or made up, and the counts fit the rows."""
     uses_database = {"db", "transactional_db"} & set(request.fixturenames)
     if uses_database:
         request.getfixturevalue("transactional_db" if "transactional_db" in uses_database else "db")
     yield
     if uses_database:
         assert credits.audit().problems == []
+        assert usage.audit() == []
