@@ -6,7 +6,7 @@ always equals its balance. `manage.py check_ledger` proves it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, F, Sum
 
+from upscaler import bulk
 from upscaler.models import CreditEntry, MonthlySpend, Team, Upscale
 
 MOST = 1_000_000_000
@@ -107,17 +108,17 @@ def _append(
     )
 
 
-def append_made_up(entries: Sequence[CreditEntry]) -> None:
-    """Write many entries of a made-up history at once (`services.made_up`), in a team that nobody else works in."""
-    CreditEntry.objects.bulk_create(entries)
+def book_made_up(entries: Iterable[Mapping[str, Any]]) -> None:
+    """Write the entries of a made-up history in bulk (`services.made_up`), in a team that nobody else works in."""
+    bulk.insert(CreditEntry, entries)
 
 
 @transaction.atomic
-def settle_made_up(team: Team, *, balance: int, spends: Mapping[tuple[Any, date], int]) -> None:
+def settle_made_up(team: Team, *, balance: int, spends: Mapping[tuple[int, date], int]) -> None:
     """End a made-up history: the team's balance, and what each person spent in each month (its first day)."""
     Team.objects.filter(pk=team.pk).update(balance=balance)
     MonthlySpend.objects.bulk_create(
-        MonthlySpend(team=team, user=user, month=month, credits=spent) for (user, month), spent in spends.items()
+        MonthlySpend(team=team, user_id=user, month=month, credits=spent) for (user, month), spent in spends.items()
     )
 
 

@@ -22,10 +22,9 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 from PIL import Image
 
-from upscaler import catalog, credits, usage
-from upscaler.models import CreditEntry, Membership, Team, Upscale, media_storage
+from upscaler import bulk, catalog, credits, usage
+from upscaler.models import Membership, Team, Upscale, media_storage
 
-BATCH = 5000
 ERROR_SHARE = 0.05
 ERRORS = (
     ("uwear_failed", "Uwear could not enlarge this picture. Try another model or another picture."),
@@ -35,6 +34,7 @@ ERRORS = (
     ("gave_up", "The work on this picture stopped 4 times before it could end, so we gave up."),
     ("fetch_status", "The address answered 404. Open it in a browser and copy it again."),
 )
+ERROR_WEIGHTS = (9, 5, 4, 3, 2, 1)
 NAMES = ("coat", "shirt", "dress", "boot", "scarf", "denim-jacket", "knit", "look", "bag", "trouser")
 FIRST_NAMES = ("Ada", "Bo", "Chloé", "Dara", "Emil", "Fatou", "Goran", "Hana", "Ines", "Jun", "Kim", "Lea")
 
@@ -44,9 +44,9 @@ class _Crew:
     """A team while its history is made."""
 
     team: Team
-    people: list[Any]
+    people: list[int]
     balance: int = 0
-    spends: Counter[tuple[Any, date]] = field(default_factory=Counter)
+    spends: Counter[tuple[int, date]] = field(default_factory=Counter)
 
 
 def make(*, upscales: int, teams: int, months: int, people: int, seed: int = 1) -> list[Team]:
@@ -59,10 +59,7 @@ def make(*, upscales: int, teams: int, months: int, people: int, seed: int = 1) 
     picture = _store_picture()
     crews = [_crew(number, people) for number in range(1, teams + 1)]
     first = (Upscale.objects.aggregate(last=models.Max("pk"))["last"] or 0) + 1
-    orders = _orders(rng, crews, first=first, upscales=upscales, months=months, picture=picture)
-    for batch in _batches(orders, BATCH):
-        with transaction.atomic():
-            Upscale.objects.bulk_create(batch)
+    bulk.insert(Upscale, _orders(rng, crews, first=first, upscales=upscales, months=months, picture=picture))
     _give_out_fresh_ids()
     for crew in crews:
         _book(crew, size=upscales // teams)
@@ -95,9 +92,14 @@ def _crew(number: int, people: int) -> _Crew:
         ]
         get_user_model().objects.bulk_create(users)
         # Asked for again, because not every database gives the ids of what was created in bulk.
-        found = list(get_user_model().objects.filter(username__in=[user.username for user in users]).order_by("pk"))
+        found = list(
+            get_user_model()
+            .objects.filter(username__startswith=f"{team.slug}-")
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        )
         Membership.objects.bulk_create(
-            Membership(team=team, user=user, role=Membership.Role.MERCHANDISER if place else Membership.Role.ADMIN)
+            Membership(team=team, user_id=user, role=Membership.Role.MERCHANDISER if place else Membership.Role.ADMIN)
             for place, user in enumerate(found)
         )
     return _Crew(team=team, people=found)
@@ -105,51 +107,56 @@ def _crew(number: int, people: int) -> _Crew:
 
 def _orders(
     rng: random.Random, crews: list[_Crew], *, first: int, upscales: int, months: int, picture: str
-) -> Iterator[Upscale]:
+) -> Iterator[dict[str, Any]]:
     """Ended orders, the earliest first, with ids from ``first`` on. None ends in the future."""
     team_weights = [len(crews) + 1 - place for place in range(len(crews))]
     people_weights = [1 / (1 + place) for place in range(len(crews[0].people))]
-    topaz_settings = catalog.MODELS[catalog.TOPAZ].defaults
     until = timezone.now() - timedelta(hours=2)
     for pk, began in enumerate(_moments(rng, upscales, until - timedelta(days=30.4 * months), until), first):
         crew = rng.choices(crews, team_weights)[0]
-        model = catalog.TOPAZ if rng.random() < 0.3 else catalog.RECRAFT
-        engine = Upscale.Engine.UWEAR if rng.random() < 0.15 else Upscale.Engine.LOCAL
-        median = (30 if model == catalog.TOPAZ else 7) * (2 if engine == Upscale.Engine.UWEAR else 1)
-        ended = began + timedelta(seconds=min(median * math.exp(rng.gauss(0, 0.7)), 7000))
+        model = catalog.MODELS[catalog.TOPAZ if rng.random() < 0.3 else catalog.RECRAFT]
+        by_vendor = rng.random() < 0.15
+        median = (30 if model.settings else 7) * (2 if by_vendor else 1)
         width = rng.choice((640, 800, 1000, 1200))
-        row = Upscale(
-            pk=pk,
-            team=crew.team,
-            created_by=rng.choices(crew.people, people_weights)[0],
-            created_at=began,
-            started_at=began,
-            completed_at=ended,
-            due_at=began,
-            source=Upscale.Source.UPLOAD,
-            source_name=f"{rng.choice(NAMES)}-{pk % 10_000:04}.jpg",
-            source_file=picture,
-            source_thumbnail=picture,
-            source_width=width,
-            source_height=width * 5 // 4,
-            source_bytes=width * 300,
-            model_name=model,
-            settings=topaz_settings if model == catalog.TOPAZ else {},
-            credits=catalog.MODELS[model].credits,
-            engine=engine,
-            attempt=1,
-            order_digest=f"{pk:064x}",
-        )
-        if rng.random() < ERROR_SHARE:
-            row.status = Upscale.Status.ERROR
-            row.error_code, row.error_message = rng.choices(ERRORS, (9, 5, 4, 3, 2, 1))[0]
-        else:
-            row.status, row.progress = Upscale.Status.DONE, 1.0
-            row.result_file = row.result_thumbnail = row.before_preview = row.after_preview = picture
-            row.result_format, row.result_id = "JPEG", pk + (10**12 if engine == Upscale.Engine.UWEAR else 0)
-            row.result_width, row.result_height = width * row.factor, width * 5 // 4 * row.factor
-            row.result_bytes = row.result_width * row.result_height // 5
-        yield row
+        failed = rng.random() < ERROR_SHARE
+        code, message = rng.choices(ERRORS, ERROR_WEIGHTS)[0] if failed else ("", "")
+        factor = catalog.factor(model.name, model.defaults)
+        made = "" if failed else picture
+        yield {
+            "id": pk,
+            "team_id": crew.team.pk,
+            "created_by_id": rng.choices(crew.people, people_weights)[0],
+            "created_at": began,
+            "started_at": began,
+            "completed_at": began + timedelta(seconds=min(median * math.exp(rng.gauss(0, 0.7)), 7000)),
+            "due_at": began,
+            "source": "upload",
+            "source_name": f"{rng.choice(NAMES)}-{pk % 10_000:04}.jpg",
+            "source_file": picture,
+            "source_thumbnail": picture,
+            "source_width": width,
+            "source_height": width * 5 // 4,
+            "source_bytes": width * 300,
+            "model_name": model.name,
+            "settings": model.defaults,
+            "credits": model.credits,
+            "engine": "uwear" if by_vendor else "local",
+            "attempt": 1,
+            "order_digest": f"{pk:064x}",
+            "status": Upscale.Status.ERROR.value if failed else Upscale.Status.DONE.value,
+            "progress": 0.5 if failed else 1.0,
+            "error_code": code,
+            "error_message": message,
+            "result_file": made,
+            "result_thumbnail": made,
+            "before_preview": made,
+            "after_preview": made,
+            "result_format": "" if failed else "JPEG",
+            "result_id": None if failed else pk + (10**12 if by_vendor else 0),
+            "result_width": None if failed else width * factor,
+            "result_height": None if failed else width * 5 // 4 * factor,
+            "result_bytes": None if failed else width * width * factor,
+        }
 
 
 def _moments(rng: random.Random, number: int, since: datetime, until: datetime) -> Iterator[datetime]:
@@ -163,17 +170,6 @@ def _moments(rng: random.Random, number: int, since: datetime, until: datetime) 
         yield from (max(since, min(midnight + timedelta(hours=hour), until)) for hour in hours)
 
 
-def _batches(rows: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    batch = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 def _give_out_fresh_ids() -> None:
     # The ids were ours to choose, so that entries could name them; PostgreSQL must hear where to go on.
     with connection.cursor() as cursor:
@@ -182,43 +178,43 @@ def _give_out_fresh_ids() -> None:
 
 
 def _book(crew: _Crew, size: int) -> None:
-    """The team's ledger: a charge for each upscale, a refund for each failed one, and a grant whenever little is left."""
-    last = None
-    for batch in _batches(_entries(crew, grant=max(1000, size // 10)), BATCH):
-        credits.append_made_up(batch)
-        last = batch[-1]
-    if last is not None:
-        credits.settle_made_up(crew.team, balance=last.balance_after, spends=crew.spends)
+    """The team's ledger: a charge for each upscale, a refund for each failed one, a grant whenever little is left."""
+    credits.book_made_up(_entries(crew, grant=max(1000, size // 10)))
+    credits.settle_made_up(crew.team, balance=crew.balance, spends=crew.spends)
 
 
-def _entries(crew: _Crew, grant: int) -> Iterator[CreditEntry]:
-    Kind = CreditEntry.Kind
+def _entries(crew: _Crew, grant: int) -> Iterator[dict[str, Any]]:
     refunds: list[tuple[datetime, int, int]] = []
-    admin = crew.people[0]
-    people = {person.pk: person for person in crew.people}
 
-    def entry(kind: str, amount: int, at: datetime, **more: Any) -> CreditEntry:
+    def entry(kind: str, amount: int, at: datetime, upscale: int | None, person: int | None, note: str = "") -> Any:
         crew.balance += amount
-        return CreditEntry(
-            team=crew.team, kind=kind, amount=amount, balance_after=crew.balance, created_at=at, **more
-        )
+        return {
+            "team_id": crew.team.pk,
+            "kind": kind,
+            "amount": amount,
+            "balance_after": crew.balance,
+            "created_at": at,
+            "upscale_id": upscale,
+            "created_by_id": person,
+            "note": note,
+        }
 
-    def refund() -> CreditEntry:
+    def refund() -> Any:
         at, pk, price = heapq.heappop(refunds)
-        return entry(Kind.REFUND, price, at, upscale_id=pk, note=f"Upscale {pk} failed")
+        return entry("refund", price, at, pk, None, f"Upscale {pk} failed")
 
     rows = Upscale.objects.filter(team=crew.team).order_by("pk")
     fields = ("pk", "created_at", "completed_at", "status", "credits", "created_by_id")
-    for pk, began, ended, status, price, person in rows.values_list(*fields).iterator(BATCH):
+    # All read before the first is written, because SQLite reads and writes through one connection.
+    for pk, began, ended, status, price, person in list(rows.values_list(*fields)):
         while refunds and refunds[0][0] <= began:
             yield refund()
         if crew.balance < 50:
-            yield entry(Kind.GRANT, grant, began, note=f"Credits for {began:%B %Y}", created_by=admin)
-        yield entry(Kind.CHARGE, -price, began, upscale_id=pk, created_by=people[person])
-        month = timezone.localdate(began).replace(day=1)
+            yield entry("grant", grant, began, None, crew.people[0], f"Credits for {began:%B %Y}")
+        yield entry("charge", -price, began, pk, person)
         if status == Upscale.Status.ERROR:
             heapq.heappush(refunds, (ended, pk, price))
         else:
-            crew.spends[people[person], month] += price
+            crew.spends[person, timezone.localdate(began).replace(day=1)] += price
     while refunds:
         yield refund()

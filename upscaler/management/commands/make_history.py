@@ -14,7 +14,7 @@ LIMITS = {"upscales": 10_000_000, "teams": 100, "months": 120, "people": 5000}
 
 
 class Command(BaseCommand):
-    help = "Make new teams with people and a long history of upscales, to measure the pages with. Minutes for a million."
+    help = "Make new teams with people and a long history of upscales, to measure pages with. Minutes for a million."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--upscales", type=int, required=True, help="How many there are to be, in all teams.")
