@@ -22,7 +22,8 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 from PIL import Image
 
-from upscaler import bulk, catalog, credits, usage
+from upscaler import bulk, catalog, usage
+from upscaler.credits import made_up as ledger
 from upscaler.models import Membership, Team, Upscale, media_storage
 
 ERROR_SHARE = 0.05
@@ -179,8 +180,8 @@ def _give_out_fresh_ids() -> None:
 
 def _book(crew: _Crew, size: int) -> None:
     """The team's ledger: a charge for each upscale, a refund for each failed one, a grant whenever little is left."""
-    credits.book_made_up(_entries(crew, grant=max(1000, size // 10)))
-    credits.settle_made_up(crew.team, balance=crew.balance, spends=crew.spends)
+    ledger.book(_entries(crew, grant=max(1000, size // 10)))
+    ledger.settle(crew.team, balance=crew.balance, spends=crew.spends)
 
 
 def _entries(crew: _Crew, grant: int) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from upscaler import catalog, images, links
-from upscaler.credits import InsufficientCredits
+from upscaler.credits import CreditsRefused
 from upscaler.engines import get_engine
 from upscaler.forms import UpscaleForm
 from upscaler.models import Upscale, result_hours
@@ -45,7 +45,7 @@ def submit(request: TeamRequest) -> HttpResponse:
     if orders:
         try:
             sent = submission.submit(orders, team=request.team, user=request.user)
-        except InsufficientCredits as error:
+        except CreditsRefused as error:
             problems.insert(0, {"name": "", "message": error.message})
         except OSError:
             logger.exception("an upload could not be stored")
@@ -63,7 +63,7 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
     failed = get_object_or_404(mine, pk=pk, status=Upscale.Status.ERROR)
     try:
         upscale = submission.retry(failed, user=request.user)
-    except InsufficientCredits as error:
+    except CreditsRefused as error:
         messages.error(request, error.message)
         return redirect(failed)
     messages.success(request, "We are trying again. The picture is in the history.")
