@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -135,6 +136,12 @@ def done(order: Callable[..., Upscale]) -> Callable[..., Upscale]:
         return upscale
 
     return make
+
+
+def move_end(upscale: Upscale, ended: datetime) -> None:
+    """Pretend that an upscale ended at another time; the counts move with it."""
+    Upscale.objects.filter(pk=upscale.pk).update(completed_at=ended)
+    usage.rebuild(upscale.team)
 
 
 def _modes() -> list[Any]:

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from upscaler.views import files, health, history, submit
+from upscaler.views import files, health, history, submit, usage
 
 urlpatterns = [
     path("", submit.submit, name="submit"),
@@ -25,6 +25,8 @@ urlpatterns = [
         name="login",
     ),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("usage/", usage.usage, name="usage"),
+    path("usage.csv", usage.usage_csv, name="usage-csv"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]
