@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from upscaler.views import files, health, history, submit, usage
+from upscaler.views import files, health, history, ledger, submit, usage
 
 urlpatterns = [
     path("", submit.submit, name="submit"),
@@ -25,8 +25,12 @@ urlpatterns = [
         name="login",
     ),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("ledger/", ledger.ledger, name="ledger"),
+    path("ledger/entries.csv", ledger.ledger_csv, name="ledger-csv"),
+    path("ledger/grant/", ledger.grant, name="grant"),
+    path("ledger/budgets/", ledger.budgets, name="budgets"),
     path("usage/", usage.usage, name="usage"),
-    path("usage.csv", usage.usage_csv, name="usage-csv"),
+    path("usage/month.csv", usage.usage_csv, name="usage-csv"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -9,9 +9,9 @@
 """
 
 from upscaler.credits.budgets import Budget, Standing, change_budgets, check, month_of, recount, standing
-from upscaler.credits.ledger import MOST, GrantedBefore, charge, grant, refund
+from upscaler.credits.ledger import MOST, GrantedBefore, charge, grant, record_grant, refund
 from upscaler.credits.proof import LedgerReport, audit
-from upscaler.credits.refusals import BudgetExceeded, CreditsRefused, InsufficientCredits, counted
+from upscaler.credits.refusals import BudgetExceeded, CreditsRefused, InsufficientCredits, counted, ways_out
 
 __all__ = [
     "MOST",
@@ -29,7 +29,9 @@ __all__ = [
     "counted",
     "grant",
     "month_of",
+    "record_grant",
     "recount",
     "refund",
     "standing",
+    "ways_out",
 ]

@@ -57,10 +57,14 @@ class Budget:
         return self.left == 0
 
     @property
+    def name(self) -> str:
+        """``your own budget for November``."""
+        return f"{'your own' if self.is_own else 'the team’s'} budget for {date_format(self.month, 'F')}"
+
+    @property
     def words(self) -> str:
-        """``82 of 100 credits of this month's budget are used``."""
-        whose = "your own budget" if self.is_own else "the team’s budget"
-        return f"{self.spent:,} of {self.limit:,} credits of {whose} for {date_format(self.month, 'F')} are used."
+        """``82 of 100 credits of the team's budget for November are used.``"""
+        return f"{self.spent:,} of {self.limit:,} credits of {self.name} are used."
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,9 @@ class Standing:
         return [budget for budget in self.budgets if budget.is_low]
 
     @property
-    def left(self) -> int:
-        """The least of the balance and what is left of each budget."""
-        return min(self.balance, *(budget.left for budget in self.budgets)) if self.budgets else self.balance
+    def tightest(self) -> Budget | None:
+        """The budget with the least left, which refuses first."""
+        return min(self.budgets, key=lambda budget: budget.left, default=None)
 
     def after(self, price: int) -> Standing:
         """The same once ``price`` was spent. The balance stays: whoever charges has moved it before."""
@@ -140,19 +144,19 @@ def check(*, team_id: int, user: Any, price: int) -> None:
     """
     now = standing(team_id=team_id, user=user)
     if price > now.balance:
-        way_out = refusals.for_more_credits(team_id, user)
+        way_out = refusals.ways_out(team_id, user).more_credits
         raise refusals.InsufficientCredits(needed=price, left=now.balance, way_out=way_out)
     check_budgets(now, team_id=team_id, user=user, price=price)
 
 
 def check_budgets(now: Standing, *, team_id: int, user: Any, price: int) -> None:
     """Raises BudgetExceeded where a budget would be spent beyond its limit; of two, for the one with less left."""
-    budget = min(now.budgets, key=lambda budget: budget.left, default=None)
+    budget = now.tightest
     if budget is not None and price > budget.left:
         raise refusals.BudgetExceeded(
             needed=price,
             left=budget.left,
-            way_out=refusals.for_a_larger_budget(team_id, user),
+            way_out=refusals.ways_out(team_id, user).larger_budget,
             is_own=budget.is_own,
             limit=budget.limit,
             month=now.month,

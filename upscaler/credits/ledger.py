@@ -118,7 +118,7 @@ def _move(*, team_id: int, amount: int, user: Any) -> None:
     # exact.
     if not Team.objects.filter(pk=team_id, balance__gte=-amount).update(balance=F("balance") + amount):
         left = Team.objects.values_list("balance", flat=True).get(pk=team_id)
-        way_out = refusals.for_more_credits(team_id, user)
+        way_out = refusals.ways_out(team_id, user).more_credits
         raise InsufficientCredits(needed=-amount, left=left, way_out=way_out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -70,22 +71,21 @@ def counted(amount: int) -> str:
     return f"{amount} credit" if amount == 1 else f"{amount} credits"
 
 
-def for_more_credits(team_id: int, user: Any) -> str:
-    """What this person can do about an empty balance: the end of a sentence."""
-    return way_out(team_id, user, for_admins="grant more on the Credits page", favour="for more credits")
+@dataclass(frozen=True)
+class WaysOut:
+    """What a person can do about a refusal: ends of sentences."""
+
+    more_credits: str
+    larger_budget: str
 
 
-def for_a_larger_budget(team_id: int, user: Any) -> str:
-    """What this person can do about a budget that is used up: the end of a sentence."""
-    return way_out(team_id, user, for_admins="raise the budget on the Credits page", favour="for a larger budget")
-
-
-def way_out(team_id: int, user: Any, *, for_admins: str, favour: str) -> str:
-    """``for_admins`` for a team admin; for others ``ask``, the admins' names and the ``favour``."""
+def ways_out(team_id: int, user: Any) -> WaysOut:
+    """For a team admin what they can do themself; for others whom to ask for it, by name."""
     admins = Team.objects.get(pk=team_id).admins()
     if user is not None and user.pk in {admin.pk for admin in admins}:
-        return for_admins
-    return f"ask {either(admins) or 'those who run this desk'} {favour}"
+        return WaysOut("grant more on the Credits page", "raise the budget on the Credits page")
+    ask = f"ask {either(admins) or 'those who run this desk'}"
+    return WaysOut(f"{ask} for more credits", f"{ask} for a larger budget")
 
 
 def either(people: list[Any]) -> str:

@@ -14,8 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from upscaler import catalog, images, links
-from upscaler.credits import CreditsRefused
+from upscaler import catalog, credits, images, links
 from upscaler.engines import get_engine
 from upscaler.forms import UpscaleForm
 from upscaler.models import Upscale, result_hours
@@ -45,7 +44,7 @@ def submit(request: TeamRequest) -> HttpResponse:
     if orders:
         try:
             sent = submission.submit(orders, team=request.team, user=request.user)
-        except CreditsRefused as error:
+        except credits.CreditsRefused as error:
             problems.insert(0, {"name": "", "message": error.message})
         except OSError:
             logger.exception("an upload could not be stored")
@@ -63,7 +62,7 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
     failed = get_object_or_404(mine, pk=pk, status=Upscale.Status.ERROR)
     try:
         upscale = submission.retry(failed, user=request.user, request=request)
-    except CreditsRefused as error:
+    except credits.CreditsRefused as error:
         messages.error(request, error.message)
         return redirect(failed)
     messages.success(request, "We are trying again. The picture is in the history.")
@@ -99,7 +98,7 @@ def _to_history(request: TeamRequest, sent: list[Upscale]) -> HttpResponse:
 
 def _refusal(request: TeamRequest, sent: list[Upscale], problems: list[dict[str, str]]) -> HttpResponse:
     request.team.refresh_from_db(fields=["balance"])
-    context = {"problems": problems, "sent": sent, "balance": request.team.balance}
+    context = {"problems": problems, "sent": sent, **_money(request)}
     if request.htmx:  # type: ignore[attr-defined]
         # Only the problems: the page keeps its files and choices, so nothing has to be entered twice.
         response = render(request, "submit/_problems.html", context, status=422)
@@ -150,6 +149,11 @@ def _chosen(data: Any) -> dict[str, Any]:
     }
 
 
+def _money(request: TeamRequest) -> dict[str, Any]:
+    standing = credits.standing(team_id=request.team.pk, user=request.user)
+    return {"standing": standing, "ways_out": credits.ways_out(request.team.pk, request.user)}
+
+
 def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
     recent = Upscale.objects.filter(team=request.team, engine=settings.ENGINE).referable()[:RECENT_RESULTS]
     recent_results = list(recent)
@@ -173,8 +177,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
             "formats": images.FORMATS_IN_WORDS,
             "accept": images.ACCEPT,
         },
-        "balance": request.team.balance,
         "problems": [],
         "sent": [],
-        **more,
+        **(more if "standing" in more else {**_money(request), **more}),
     }
