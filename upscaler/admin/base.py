@@ -52,9 +52,14 @@ class LongListAdmin(admin.ModelAdmin):
 
     @property
     def media(self) -> forms.Media:
-        """With what `AutocompleteFilter` needs."""
-        field = self.opts.get_field("team")
-        return super().media + AutocompleteSelect(field, self.admin_site).media
+        """With what the filters need."""
+        chooser = AutocompleteSelect(self.opts.get_field("team"), self.admin_site)
+        return super().media + chooser.media + forms.Media(css={"all": ("css/admin.css",)})
+
+    @admin.display(description="when", ordering="id")
+    def when(self, row: Any) -> str:
+        """The time at which it was made, short."""
+        return f"{timezone.localtime(row.created_at):%Y-%m-%d %H:%M}"
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -116,16 +121,19 @@ class AutocompleteFilter(_FormFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         [name] = self.expected_parameters()
-        return super().queryset(request, queryset) if self.value(str(name)) else queryset
+        found = super().queryset(request, queryset) if self.value(str(name)) else None
+        return queryset if found is None else found
 
     def context(self) -> dict[str, Any]:
         [name] = self.expected_parameters()
-        widget = AutocompleteSelect(self.field, self.admin_site)
-        # It gives the widget its rows, from which the chosen one gets its name.
-        forms.ModelChoiceField(self.field.related_model._default_manager.all(), required=False, widget=widget)
+        rows: Any = self.field.related_model
+        # The form's field gives the widget its rows, from which the chosen one gets its name.
+        chooser = forms.ModelChoiceField(
+            rows._default_manager.all(), required=False, widget=AutocompleteSelect(self.field, self.admin_site)
+        )
         value = self.value(str(name))
         label = f"filter-{self.field_path}"
-        shown = widget.render(str(name), value if value.isdecimal() and len(value) < 19 else "", {"id": label})
+        shown = chooser.widget.render(str(name), value if value.isdecimal() and len(value) < 19 else "", {"id": label})
         return {"input": shown, "label": label, "is_used": bool(value)}
 
 

@@ -26,7 +26,7 @@ class _Records(LongListAdmin, ReadOnlyAdmin):
 @admin.register(CreditEntry)
 class CreditEntryAdmin(_Records):
     list_display = (
-        "id", "created_at", "team_link", "kind", "amount", "balance_after", "upscale_link", "note", "person_link"
+        "id", "when", "team_link", "kind", "amount", "balance_after", "upscale_link", "note", "person_link"
     )  # fmt: skip
     list_filter = ("kind", ("created_at", DaysFilter), ("team", AutocompleteFilter), ("created_by", AutocompleteFilter))
     search_fields = ("=upscale__id", "note")
@@ -42,7 +42,7 @@ class CreditEntryAdmin(_Records):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(_Records):
-    list_display = ("id", "created_at", "team_link", "user_name", "action", "about", "upscale_link", "token", "address")
+    list_display = ("id", "when", "team_link", "user_name", "action", "about", "upscale_link", "token", "address")
     list_filter = ("action", ("created_at", DaysFilter), ("team", AutocompleteFilter), ("user", AutocompleteFilter))
     search_fields = ("=upscale__id", "user_name", "about")
     search_help_text = "An upscale's number, a person's name, or words of what was done."

@@ -55,7 +55,7 @@ class UpscaleAdmin(LongListAdmin, ReadOnlyAdmin):
     """The form is read only. Who has the permission to change upscales may retry and refund them."""
 
     list_display = (
-        "id", "created_at", "team_link", "person_link", "source_name", "model_name", "engine", "status", "credits"
+        "id", "when", "team_link", "person_link", "status", "model_name", "engine", "credits", "source_name"
     )  # fmt: skip
     list_filter = (
         ("created_at", DaysFilter),
