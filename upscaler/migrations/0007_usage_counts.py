@@ -28,5 +28,25 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddIndex(
+            model_name='upscale',
+            index=models.Index(fields=['error_code', 'team', '-id'], name='upscale_failure'),
+        ),
+        migrations.AddIndex(
+            model_name='upscale',
+            index=models.Index(fields=['status', '-id'], name='upscale_status'),
+        ),
+        migrations.AddIndex(
+            model_name='upscale',
+            index=models.Index(fields=['created_at'], name='upscale_created'),
+        ),
+        migrations.AddIndex(
+            model_name='usageday',
+            index=models.Index(fields=['day'], name='usage_day'),
+        ),
+        migrations.AddIndex(
+            model_name='usagetime',
+            index=models.Index(fields=['day'], name='usage_time_day'),
+        ),
         migrations.RunPython(count_what_has_ended, migrations.RunPython.noop, elidable=True),
     ]
