@@ -268,19 +268,18 @@ def _days(rows: QuerySet[Any], span: Span) -> list[Line]:
 
 
 def _failures(rows: QuerySet[Any], span: Span, team: Team | None) -> list[Failure]:
-    failed = Upscale.objects.filter(status=Upscale.Status.ERROR, error_code=OuterRef("error_code"))
-    # In the order of the index, so that no code's rows are sorted to find its last one.
-    newest = failed.filter(team=team).order_by("-pk") if team else failed.order_by("-team", "-pk")
-    codes = (
-        rows.filter(status=Upscale.Status.ERROR)
-        .values("error_code")
-        .annotate(**_sums(span), example=Subquery(newest.values("pk")[:1]))
-    )
+    codes = rows.filter(status=Upscale.Status.ERROR).values("error_code").annotate(**_sums(span), one=Min("pk"))
     grouped = sorted(codes, key=lambda row: (-row["failed_now"], -row["failed_before"], row["error_code"]))
-    examples = Upscale.objects.only("pk", "team", "error_message").in_bulk([row["example"] for row in grouped])
+    failed = Upscale.objects.filter(status=Upscale.Status.ERROR, error_code=OuterRef("error_code"))
+    # In the order of the index, so that no code's rows are sorted to find its last one. Asked once for each code, and
+    # not in the query above: grouping would ask once for each row of the counts.
+    newest = failed.filter(team=team).order_by("-pk") if team else failed.order_by("team", "-pk")
+    one_of_each = UsageDay.objects.filter(pk__in=[row["one"] for row in grouped])
+    example_of = dict(one_of_each.values_list("error_code", Subquery(newest.values("pk")[:1])))
+    examples = Upscale.objects.only("pk", "team", "error_message").in_bulk(filter(None, example_of.values()))
     failures = []
     for row in grouped:
-        example = examples.get(row["example"])
+        example = examples.get(example_of.get(row["error_code"]))
         message = example.error_message if example else "No reason was kept."
         now, before = _figures(row, "now"), _figures(row, "before")
         if now.failed or before.failed:
