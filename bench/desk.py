@@ -42,8 +42,8 @@ def run() -> str:
     about = (
         "`make bench PART=desk`. `manage.py make_history` makes three teams with ten people each and twelve months of "
         "work; the pages are asked for by Django's test client, signed in as an admin of the largest team, "
-        "who is staff: all of the desk but the web server takes part. Medians of 15 after two to warm up; the number of "
-        "queries includes those for the session and the person."
+        "who is staff: all of the desk but the web server takes part. Medians of 15 after two to warm up; the number "
+        "of queries includes those for the session and the person."
     )
     return "\n\n".join([about, *parts])
 

@@ -273,7 +273,7 @@ def _failures(rows: QuerySet[Any], span: Span, team: Team | None) -> list[Failur
     failed = Upscale.objects.filter(status=Upscale.Status.ERROR, error_code=OuterRef("error_code"))
     # In the order of the index, so that no code's rows are sorted to find its last one. Asked once for each code, and
     # not in the query above: grouping would ask once for each row of the counts.
-    newest = failed.filter(team=team).order_by("-pk") if team else failed.order_by("team", "-pk")
+    newest = failed.filter(team=team).order_by("-pk") if team else failed.order_by("team_id", "-pk")
     one_of_each = UsageDay.objects.filter(pk__in=[row["one"] for row in grouped])
     example_of = dict(one_of_each.values_list("error_code", Subquery(newest.values("pk")[:1])))
     examples = Upscale.objects.only("pk", "team", "error_message").in_bulk(filter(None, example_of.values()))
