@@ -7,4 +7,5 @@
 - `notices`: sends the e-mails that a charge gave rise to.
 - `refunds`: gives the price of a finished upscale back by hand.
 - `cleanup`: removes stored files that no upscale names.
+- `made_up`: a long history for benches, in bulk.
 """
