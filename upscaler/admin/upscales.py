@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from upscaler.admin.base import (
     AutocompleteFilter,
@@ -86,7 +86,7 @@ class UpscaleAdmin(LongListAdmin, ReadOnlyAdmin):
     def entries(self, upscale: Upscale) -> SafeString | str:
         """Its charge and its refund."""
         rows = upscale.entries.select_related("team").order_by("pk")
-        return format_html_join(format_html("<br>"), "{}", ((link(entry),) for entry in rows)) or "–"
+        return format_html_join(mark_safe("<br>"), "{}", ((link(entry),) for entry in rows)) or "–"
 
     @admin.display(description="see")
     def links(self, upscale: Upscale) -> SafeString:
