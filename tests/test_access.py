@@ -11,7 +11,15 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from tests.conftest import Person
 from upscaler.models import Upscale
 
-PUBLIC = {"login", "healthz", "readyz"}
+PUBLIC = {
+    "login",
+    "healthz",
+    "readyz",
+    "invitation",
+    "password_reset",
+    "password_reset_done",
+    "password_reset_confirm",
+}
 """Pages that nobody needs to sign in for. Signed links are tried in test_api."""
 
 

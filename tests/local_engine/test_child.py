@@ -19,8 +19,9 @@ from PIL import Image
 from tests import pictures
 from tests.local_engine.conftest import crop, png
 from upscaler.engines.base import EngineError, Finished, Order
-from upscaler.engines.local import networks, tiles
+from upscaler.engines.local import networks
 from upscaler.engines.local.engine import LocalEngine
+from upscaler.engines.local.tiles import Axis
 
 pytestmark = pytest.mark.engine
 
@@ -33,7 +34,8 @@ def watched(engine: LocalEngine, order: Order) -> tuple[Finished, list[float]]:
 def test_progress_rises_after_every_tile(engine: LocalEngine, order: Callable[..., Order]) -> None:
     wide = pictures.photograph(size=(700, 60))
     finished, seen = watched(engine, order(png(wide), "recraft"))
-    expected = tiles.count(60, 700, networks.CUNET) + tiles.count(120, 1400, networks.PHOTO)
+    passes = ((60, 700, networks.CUNET), (120, 1400, networks.PHOTO))
+    expected = sum(Axis.cut(height, net).count * Axis.cut(width, net).count for height, width, net in passes)
     assert len(seen) > expected > 5
     assert seen == sorted(seen)
     assert seen[-1] == 1
@@ -125,6 +127,7 @@ from pathlib import Path
 from upscaler import catalog
 from upscaler.engines.base import Order
 from upscaler.engines.local.engine import LocalEngine
+from upscaler.engines.local.tiles import Axis
 
 engine = LocalEngine()
 

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from upscaler.admin.base import list_link
-from upscaler.models import ApiToken, AuditEvent, CreditEntry, Membership, Team, Upscale
+from upscaler.admin.base import ReadOnlyAdmin, list_link
+from upscaler.models import ApiToken, AuditEvent, CreditEntry, Invitation, Membership, Team, Upscale
 
 
 class MembershipInline(admin.TabularInline):
@@ -61,3 +61,13 @@ class ApiTokenAdmin(admin.ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    """Made, sent again and withdrawn on the team's own page, which knows the link for a moment."""
+
+    list_display = ("email", "team", "role", "invited_by", "created_at", "expires_at", "accepted_by", "revoked_at")
+    list_filter = ("role", "created_at", "accepted_at", "revoked_at")
+    search_fields = ("email", "team__name", "invited_by__username", "accepted_by__username")
+    list_select_related = ("team", "invited_by", "accepted_by")

@@ -24,6 +24,7 @@ def count_what_has_ended(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
+        ('upscaler', '0005_teams'),
         ('upscaler', '0006_month_spend_and_notices'),
     ]
 

@@ -1,4 +1,4 @@
-"""What the desk does with an upscale. The only code that creates one or changes its status.
+"""What the desk does. The only code that creates an upscale, changes its status, or changes who is in a team.
 
 - `submission`: a checked order becomes a row and a charge.
 - `lifecycle`: claim, heartbeat, progress, finish, fail.
@@ -8,4 +8,6 @@
 - `refunds`: gives the price of a finished upscale back by hand.
 - `cleanup`: removes stored files that no upscale names.
 - `made_up`: a long history for benches, in bulk.
+- `people`: roles, removing people, leaving.
+- `invitations`: asking people to join, and joining.
 """

@@ -26,7 +26,6 @@ from upscaler.engines.local.strength import Strength
 
 FINISH_COST, SAVE_COST = 0.2, 0.15
 """Seconds for a megapixel of output, as the networks' costs are."""
-ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 TOO_LARGE = {
     "JPEG": "The result is too long for a JPEG, so it is a PNG.",
     "WEBP": "The result is too large for a WebP, so it is a PNG.",
@@ -73,7 +72,7 @@ def run(
         width, height = loaded.width * plan.factor, loaded.height * plan.factor
         asked = result_format or loaded.format
         written = picture.result_format(asked, width, height)
-        path = output_dir / f"result.{ENDINGS[written]}"
+        path = output_dir / "result"
         output_dir.mkdir(parents=True, exist_ok=True)
         aimed = focus.find(loaded, plan, networks, report)
         if aimed.strength.is_zero:

@@ -65,11 +65,6 @@ class Axis:
         return self.length if number == self.count - 1 else self.start(number + 1)
 
 
-def count(height: int, width: int, network: Network) -> int:
-    """How many tiles, and so how many blocks, a picture takes."""
-    return Axis.cut(height, network).count * Axis.cut(width, network).count
-
-
 def enlarge(
     source: Samples,
     network: Network,

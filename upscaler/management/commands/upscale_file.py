@@ -13,7 +13,8 @@ from upscaler import catalog, images
 from upscaler.engines.base import EngineError, Finished, Order
 from upscaler.engines.local.engine import LocalEngine
 
-FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+FORMATS = {images.FORMATS[name]: name for name in catalog.RESULT_FORMATS} | {".jpeg": "JPEG"}
+"""By a file's ending."""
 
 
 class Command(BaseCommand):
