@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0006_month_spend_and_notices'),
+        ('upscaler', '0007_usage_counts'),
     ]
 
     operations = [

@@ -222,6 +222,10 @@ class Upscale(models.Model):
             models.Index(fields=("team", "status", "-id"), name="upscale_team_status"),
             models.Index(fields=("team", "model_name", "-id"), name="upscale_team_model"),
             models.Index(fields=("team", "created_by", "-id"), name="upscale_team_person"),
+            # Whole and not in part: SQLite takes a partial index only where the query spells its condition out.
+            models.Index(fields=("error_code", "team", "-id"), name="upscale_failure"),
+            models.Index(fields=("status", "-id"), name="upscale_status"),
+            models.Index(fields=("created_at",), name="upscale_created"),
             models.Index(
                 fields=("engine",),
                 condition=Q(status__in=("Created", "Ongoing"), handed_over_at__isnull=False),
