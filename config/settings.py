@@ -164,6 +164,23 @@ else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- Cache ----------------------------------------------------------------------------------------
+
+try:
+    CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://upscaler")}
+except ImproperlyConfigured:
+    # Not repeated: it may hold a password.
+    raise ImproperlyConfigured(
+        "CACHE_URL can't be read. It must look like redis://127.0.0.1:6379/1, or be left out."
+    ) from None
+if CACHES["default"]["BACKEND"].endswith("RedisCache"):
+    # It only counts calls and remembers checks for a moment, so nothing may wait for it.
+    CACHES["default"]["OPTIONS"] = {
+        "socket_connect_timeout": 1,
+        "socket_timeout": 1,
+        **CACHES["default"].get("OPTIONS", {}),
+    }
+
 # --- Queue ----------------------------------------------------------------------------------------
 
 TASK_BACKEND = one_of("TASK_BACKEND", "embedded", ("embedded", "cluster"))

@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Callable
 
 from django.conf import settings
-from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.db import connection
 
+from upscaler import shared_cache
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.models import media_storage
@@ -73,7 +73,7 @@ def _engine() -> None:
 def _reach(engine: RemoteEngine) -> EngineError | None:
     # Anyone may ask us, however often, and each answer would be a call to the vendor.
     key = f"engine-reach-{engine.name}"
-    known = cache.get(key)
+    known = shared_cache.get(key)
     if known is None:
         try:
             with remote.watched(engine):
@@ -85,7 +85,7 @@ def _reach(engine: RemoteEngine) -> EngineError | None:
             known = (message, "uwear_outage", True)
         except EngineError as error:
             known = (error.message, error.code, not error.permanent)
-        cache.set(key, known, REACH_SECONDS)
+        shared_cache.remember(key, known, seconds=REACH_SECONDS)
     message, code, passes = known
     return EngineError(message, code=code, permanent=not passes, unavailable=passes) if message else None
 

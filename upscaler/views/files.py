@@ -54,8 +54,10 @@ def signed(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
 def _is_of_team(request: HttpRequest, team_id: int) -> bool:
     scheme, _, clear = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        token = tokens.find(clear.strip())
-        return token is not None and token.team_id == team_id
+        try:
+            return tokens.find(clear.strip()).team_id == team_id
+        except tokens.TokenRefused:
+            return False
     team = request.team  # type: ignore[attr-defined]
     return bool(team) and team.pk == team_id
 
