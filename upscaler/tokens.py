@@ -63,7 +63,8 @@ def issue(
 ) -> tuple[ApiToken, str]:
     """Make a token. The second value is the token in clear, which is not stored anywhere.
 
-    ``note`` is for the audit log. Raises IntegrityError where this person has made one with the same ``form_key`` before.
+    ``note`` is for the audit log.
+    Raises IntegrityError where this person has made one with the same ``form_key`` before.
     """
     clear = PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(

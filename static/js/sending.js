@@ -60,11 +60,12 @@ export function watchSending(form, { onsent, onleft, onend }) {
   });
 
   form.addEventListener("htmx:afterRequest", done);
-  page.addEventListener("htmx:oobAfterSwap", ({ detail: { target } }) => {
-    const title = target.querySelector("#offers-title");
-    if (!title) return;
+  // The offers come last in the answer. Whoever pressed the button at the page's end has to see them.
+  page.addEventListener("htmx:afterSettle", ({ detail: { elt } }) => {
+    const title = document.getElementById("offers-title");
+    if (!title || elt.id !== "problems") return;
     title.focus({ preventScroll: true });
-    target.scrollIntoView({ block: "start" });
+    title.scrollIntoView({ block: "start" });
   });
   page.addEventListener("htmx:sendError", () => say("The desk could not be reached. Check the connection and send again; nothing was charged."));
   page.addEventListener("htmx:timeout", () => say("The desk took too long to answer. Look in the history before you send again."));

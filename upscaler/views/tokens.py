@@ -40,11 +40,11 @@ class TokenForm(forms.Form):
         },
     )
     lasts = forms.ChoiceField(
-        choices=[("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("date", "Until a date"), ("never", "Never")],
+        choices=[("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("date", "Until a date"), ("never", "For good")],
         initial="90",
         error_messages={
-            "required": "Choose when it runs out.",
-            "invalid_choice": "Choose when it runs out from the list.",
+            "required": "Choose how long it lasts.",
+            "invalid_choice": "Choose from the list how long it lasts.",
         },
     )
     until = forms.DateField(required=False, error_messages={"invalid": "This is no date. Write it like 2027-01-31."})
