@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 
 import pytest
@@ -133,3 +134,14 @@ def test_a_production_desk_is_ready_and_serves_hashed_files(desk: Desk) -> None:
     styles = requests.get(desk.url + sheet, timeout=30)
     assert "max-age=315360000" in styles.headers["Cache-Control"]
     assert styles.headers["Content-Encoding"] in ("gzip", "br")
+
+
+def test_scripts_and_what_they_import_are_kept_by_browsers_for_good(desk: Desk) -> None:
+    [script] = re.findall(r'/static/(js/submit\.\w+\.js)"', desk.sign_in().get(f"{desk.url}/", timeout=30).text)
+    answer = requests.get(f"{desk.url}/static/{script}", timeout=30)
+    imported = re.findall(r'from "\./(.+?)"', answer.text)
+    assert len(imported) == 2
+    for name in imported:
+        module = requests.get(f"{desk.url}/static/js/{name}", timeout=30)
+        assert module.ok
+        assert "immutable" in module.headers["Cache-Control"]
