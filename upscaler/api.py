@@ -219,7 +219,7 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
     except images.PictureError as error:
         raise HttpError(413 if error.code in TOO_LARGE_CODES else 415, error.message) from None
     path, thumbnail = submission.store_upload(file, picture)
-    stored = links.StoredPicture(path, thumbnail, picture.width, picture.height, picture.file_size)
+    stored = links.StoredPicture(path, thumbnail, picture.width, picture.height, picture.file_size, picture.digest)
     team_id = request.auth.team_id  # type: ignore[attr-defined]
     return Status(201, {"image_url": links.make(request, stored, name=file.name or "picture", team_id=team_id)})
 

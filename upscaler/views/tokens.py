@@ -40,7 +40,13 @@ class TokenForm(forms.Form):
         },
     )
     lasts = forms.ChoiceField(
-        choices=[("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("date", "Until a date"), ("never", "For good")],
+        choices=[
+            ("30", "30 days"),
+            ("90", "90 days"),
+            ("365", "1 year"),
+            ("date", "Until a date"),
+            ("never", "For good"),
+        ],
         initial="90",
         error_messages={
             "required": "Choose how long it lasts.",
