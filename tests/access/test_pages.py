@@ -1,0 +1,144 @@
+"""Who gets what: every page of the URL list, tried by everybody. A page that is not in the table fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.access import table
+from tests.conftest import Person
+from upscaler import links
+from upscaler.models import ApiToken, Upscale
+from upscaler.services import lifecycle
+
+ANSWERS = """
+# What belongs to one team (an upscale, a token) is the merchandiser's, made by that very person.
+# sign-in: sent to the sign-in page. no-team, admins: 403, and the page says whom to ask. A number: that status.
+# outsider: a merchandiser of another team. staff: one who is in no team.
+
+CALL  page            nobody    outsider  merchandiser  admin   staff
+
+GET   submit          sign-in   200       200           200     no-team
+POST  submit          sign-in   422       422           422     no-team
+GET   again           sign-in   405       405           405     405
+POST  again           sign-in   200       200           200     no-team
+GET   history         sign-in   200       200           200     no-team
+POST  history         sign-in   405       405           405     405
+GET   live            sign-in   200       200           200     no-team
+POST  live            sign-in   405       405           405     405
+
+GET   upscale         sign-in   404       200           200     no-team
+POST  upscale         sign-in   405       405           405     405
+GET   retry           sign-in   405       405           405     405
+POST  retry           sign-in   404       302           302     no-team
+GET   thumbnail       sign-in   404       200           200     no-team
+POST  thumbnail       sign-in   405       405           405     405
+GET   before          sign-in   404       200           200     no-team
+POST  before          sign-in   405       405           405     405
+GET   after           sign-in   404       200           200     no-team
+POST  after           sign-in   405       405           405     405
+GET   source          sign-in   404       200           200     no-team
+POST  source          sign-in   405       405           405     405
+GET   result          sign-in   404       200           200     no-team
+POST  result          sign-in   405       405           405     405
+GET   download        sign-in   404       200           200     no-team
+POST  download        sign-in   405       405           405     405
+
+GET   tokens          sign-in   200       200           200     no-team
+POST  tokens          sign-in   422       422           422     no-team
+GET   revoke-token    sign-in   404       200           200     no-team
+POST  revoke-token    sign-in   404       302           302     no-team
+
+# A signed link opens one picture for whoever holds it.
+GET   signed-file     200       200       200           200     200
+POST  signed-file     405       405       405           405     405
+GET   login           200       302       302           302     302
+POST  login           200       302       302           302     302
+GET   logout          sign-in   405       405           405     405
+POST  logout          sign-in   302       302           302     302
+GET   healthz         200       200       200           200     200
+POST  healthz         405       405       405           405     405
+GET   readyz          200       200       200           200     200
+POST  readyz          405       405       405           405     405
+"""
+CALLERS, TABLE = table.read(ANSWERS)
+
+
+def patterns() -> Iterator[URLPattern]:
+    """The desk's own pages, from the URL list itself."""
+    for entry in get_resolver().url_patterns:
+        if isinstance(entry, URLResolver) and getattr(entry.urlconf_module, "__name__", "") == "upscaler.urls":
+            yield from entry.url_patterns
+
+
+def test_every_page_is_in_the_table() -> None:
+    assert {(method, pattern.name) for pattern in patterns() for method in ("GET", "POST")} == set(TABLE)
+
+
+@pytest.fixture
+def clients(owner: Person, head: Person, outsider: Person) -> dict[str, Client]:
+    staff = Client()
+    staff.force_login(get_user_model().objects.create_superuser("staff", password="a-good-password"))
+    return {
+        "nobody": Client(),
+        "outsider": outsider.client,
+        "merchandiser": owner.client,
+        "admin": head.client,
+        "staff": staff,
+    }
+
+
+@pytest.fixture
+def address(owner: Person, order: Callable[..., Upscale], done: Callable[..., Upscale]) -> Callable[[str], str]:
+    """A page's address, with something of the owner's where it is about one thing."""
+
+    def of(page: str) -> str:
+        if page == "signed-file":
+            upscale = done()
+            return links.make(None, links.source_of(upscale), name="a.jpg", team_id=owner.team.pk)
+        if page == "revoke-token":
+            return reverse(page, args=[ApiToken.objects.get(user=owner.user).pk])
+        if page == "retry":
+            failed = lifecycle.claim(order().pk)
+            assert failed is not None
+            lifecycle.fail(failed, message="No.", code="test")
+            return reverse(page, args=[failed.pk])
+        [pattern] = [pattern for pattern in patterns() if pattern.name == page]
+        return reverse(page, args=[done().pk] if pattern.pattern.converters else [])
+
+    return of
+
+
+@pytest.mark.parametrize(("method", "name"), TABLE, ids=map(" ".join, TABLE))
+def test_everybody_gets_what_the_table_says(
+    method: str, name: str, clients: dict[str, Client], address: Callable[[str], str]
+) -> None:
+    url = address(name)
+    got = {caller: answer_of(getattr(clients[caller], method.lower())(url)) for caller in CALLERS}
+    assert got == dict(zip(CALLERS, TABLE[method, name], strict=True))
+
+
+def answer_of(response: Any) -> str:
+    """A response in the table's words."""
+    if response.status_code == 302 and response["Location"].startswith("/accounts/login/?next="):
+        return "sign-in"
+    if response.status_code == 403:
+        used = {template.name for template in response.templates}
+        return "no-team" if "noteam.html" in used else "admins" if "team/admins_only.html" in used else "403"
+    return str(response.status_code)
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_no_page_takes_another_method(method: str, clients: dict[str, Client]) -> None:
+    for pattern in patterns():
+        if pattern.name == "login":
+            continue  # It leads on whoever is signed in already.
+        arguments = {"signed": "x", "name": "y"} if pattern.name == "signed-file" else {}
+        arguments = {"pk": 1} if "pk" in pattern.pattern.converters else arguments
+        url = reverse(pattern.name, kwargs=arguments)
+        assert getattr(clients["merchandiser"], method)(url).status_code == 405, url
