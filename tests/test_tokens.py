@@ -198,6 +198,19 @@ def test_the_command_limits_tokens_too(owner: Person, capsys: pytest.CaptureFixt
             call_command(*who, *wrong)
 
 
+def test_staff_revoke_in_the_admin_and_type_nothing(owner: Person, head: Person) -> None:
+    _, clear = made(owner)
+    token = tokens.find(clear)
+    head.user.is_staff = head.user.is_superuser = True
+    head.user.save()
+    change = f"/admin/upscaler/apitoken/{token.pk}/change/"
+    assert head.client.get(change).status_code == 200
+    assert head.client.post(change, {"read_only": ""}).status_code == 403
+    head.client.post("/admin/upscaler/apitoken/", {"action": "revoke", "_selected_action": [token.pk]})
+    assert called(clear).status_code == 401
+    assert AuditEvent.objects.get(action="token_revoked").user == head.user
+
+
 # --- The limit of calls ---------------------------------------------------------------------------
 
 COUNT = """

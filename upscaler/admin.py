@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
-from django.db.models import Model
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from upscaler import tokens
 from upscaler.models import ApiToken, CreditEntry, EngineState, Membership, Team, Upscale
 
 
@@ -46,16 +47,22 @@ class MembershipAdmin(admin.ModelAdmin):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):
-    """Tokens are issued by `manage.py issue_token`, because they are shown once; here they are revoked."""
+class ApiTokenAdmin(ReadOnlyAdmin):
+    """Tokens are made on their page, because they are shown once; here they are revoked."""
 
-    list_display = ("name", "team", "user", "created_at", "last_used_at", "revoked_at")
-    list_filter = ("team",)
+    list_display = ("name", "team", "user", "read_only", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_filter = ("team", "read_only")
     search_fields = ("name", "user__username", "team__name")
-    readonly_fields = ("team", "user", "created_at", "last_used_at")
+    actions = ("revoke",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    @admin.action(description="Revoke the chosen tokens", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        revoked = [tokens.revoke(token, by=request.user, request=request) for token in queryset.select_related("team")]
+        messages.success(request, f"Revoked: {sum(revoked)}. The others were before.")
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change tokens in general, though nobody may type into them."""
+        return bool(request.user.has_perm("upscaler.change_apitoken"))
 
 
 @admin.register(Upscale)

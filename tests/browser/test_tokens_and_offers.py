@@ -39,7 +39,7 @@ def test_a_token_is_made_copied_and_revoked(desk: Desk, open_page: Callable[...,
     row = page.locator("[data-token]", has_text="Season import").first
     row.get_by_role("link", name="Revoke").click()
     page.get_by_role("button", name="Revoke the token").click()
-    expect(page.get_by_text("is revoked")).to_be_visible()
+    expect(page.get_by_text("is revoked. Programs")).to_be_visible()
     assert desk.api("get", "credits", token).status_code == 401
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Max, OuterRef
 
 from upscaler import catalog
 from upscaler.models import CreditEntry, Team, Upscale, media_storage
@@ -71,23 +71,28 @@ def find(seen: Mapping[str, int], *, team: Team, without: frozenset[int] = froze
     Not good: one that was refunded by hand, and those of the numbers ``without``.
     """
     refunds = CreditEntry.objects.filter(upscale=OuterRef("pk"), kind=CreditEntry.Kind.REFUND)
-    candidates = (
+    good = (
         Upscale.objects.filter(team=team, engine=settings.ENGINE)
         .exclude(status=Upscale.Status.ERROR)
         .exclude(pk__in=without)
         .exclude(Exists(refunds))
-        .select_related("created_by")
-        .order_by("-pk")
+        .order_by()
     )
-    found: dict[str, Upscale] = {}
-    for upscale in candidates.filter(order_digest__in=[digest for digest in seen if digest]):
-        if upscale.pk > seen[upscale.order_digest]:
-            found.setdefault(upscale.order_digest, upscale)
-    if any(sought.startswith(ADDRESS) for sought in seen):
-        for upscale in candidates.open().filter(source=Upscale.Source.URL):
+    digests = [sought for sought in seen if not sought.startswith(ADDRESS)]
+    # Never empty ones, and in no order: else SQLite reads the whole team instead of the index of digests.
+    same = good.filter(order_digest__in=digests).exclude(order_digest="")
+    newest = [pk for _, pk in same.values_list("order_digest").annotate(newest=Max("pk"))]
+    found = {
+        upscale.order_digest: upscale
+        for upscale in Upscale.objects.filter(pk__in=newest).select_related("created_by")
+        if upscale.pk > seen[upscale.order_digest]
+    }
+    if len(digests) < len(seen):
+        under_way = good.open().filter(source=Upscale.Source.URL).select_related("created_by")
+        for upscale in sorted(under_way, key=lambda upscale: upscale.pk):
             address = _address_key(upscale)
             if upscale.pk > seen.get(address, upscale.pk):
-                found.setdefault(address, upscale)
+                found[address] = upscale
     return found
 
 
