@@ -7,6 +7,7 @@ With no environment at all the desk runs embedded: SQLite, the queue in the data
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -106,6 +107,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "axes",
     "csp",
     "django_htmx",
     "django_tasks",
@@ -126,6 +128,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "upscaler.middleware.TeamMiddleware",
+    # The last, because it puts its own page in the place of what a refused sign-in answers.
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -286,10 +290,52 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
+PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
+# The first only refuses, while a name or an address is locked.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+LOGIN_FAILURES = whole("LOGIN_FAILURES", 5, minimum=1)
+TRUSTED_PROXIES = whole("TRUSTED_PROXIES", 0)
+AXES_HANDLER = "upscaler.lockout.Handler"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_FAILURE_LIMIT = LOGIN_FAILURES
+# How long a failure counts. How long a lock holds is shorter and grows: see upscaler/lockout.py.
+AXES_COOLOFF_TIME = timedelta(days=1)
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_CALLABLE = "upscaler.lockout.tried_name"
+AXES_CLIENT_IP_CALLABLE = "upscaler.addresses.origin"
+AXES_LOCKOUT_CALLABLE = "upscaler.views.accounts.locked_out"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_I18N = True
 USE_TZ = True
+
+# --- E-mail ---------------------------------------------------------------------------------------
+
+try:
+    _email = env.email_url_config(env.str("EMAIL_URL", default="").strip() or "consolemail://")
+except (KeyError, ValueError, ImproperlyConfigured):
+    # Never repeated, because it holds the password.
+    raise ImproperlyConfigured(
+        "EMAIL_URL can't be read. It must look like smtp+tls://USER:PASSWORD@mail.example.com:587, or consolemail:// "
+        "to see the e-mails on the console; in the password write / as %2F and @ as %40."
+    ) from None
+EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_HOST = _email["EMAIL_HOST"] or "localhost"
+EMAIL_USE_TLS = _email.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
+EMAIL_PORT = _email["EMAIL_PORT"] or (587 if EMAIL_USE_TLS else 465 if EMAIL_USE_SSL else 25)
+EMAIL_HOST_USER = _email["EMAIL_HOST_USER"] or ""
+EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_PASSWORD"] or ""
+# People wait for it on a page.
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="").strip() or (
+    f"Upscaler <upscaler@{urlsplit(PUBLIC_URL).hostname or 'localhost'}>"
+)
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- Security -------------------------------------------------------------------------------------
 

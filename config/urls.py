@@ -4,11 +4,15 @@ from django.contrib import admin
 from django.urls import include, path
 
 from upscaler.api import api
+from upscaler.views import accounts
 
 admin.site.site_header = admin.site.site_title = "Upscaler"
 admin.site.index_title = "Administration"
 
 urlpatterns = [
+    # One sign-in for everything, so that one lock holds for all.
+    path("admin/login/", accounts.admin_sign_in),
+    path("admin/password_change/", accounts.to_password_change),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     path("", include("upscaler.urls")),

@@ -7,7 +7,16 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from upscaler import tokens
-from upscaler.models import ApiToken, CreditEntry, EngineState, Membership, Team, Upscale
+from upscaler.models import (
+    ApiToken,
+    AuditEvent,
+    CreditEntry,
+    EngineState,
+    Invitation,
+    Membership,
+    Team,
+    Upscale,
+)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -106,3 +115,22 @@ class CreditEntryAdmin(ReadOnlyAdmin):
 @admin.register(EngineState)
 class EngineStateAdmin(ReadOnlyAdmin):
     list_display = ("engine", "failures", "failing_since", "retry_at", "busy_since", "busy_until")
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    """Made, sent again and withdrawn on the team's own page, which knows the link for a moment."""
+
+    list_display = ("email", "team", "role", "invited_by", "created_at", "expires_at", "accepted_by", "revoked_at")
+    list_filter = ("team", "role", "created_at", "accepted_at", "revoked_at")
+    search_fields = ("email", "team__name", "invited_by__username", "accepted_by__username")
+    list_select_related = ("team", "invited_by", "accepted_by")
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = ("id", "created_at", "team", "user_name", "action", "about", "upscale", "token", "address")
+    list_filter = ("action", "team", "created_at")
+    search_fields = ("user_name", "user__username", "about", "=upscale__id")
+    date_hierarchy = "created_at"
+    list_select_related = ("team", "upscale", "token")

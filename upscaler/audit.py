@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from upscaler.addresses import client_address
 from upscaler.models import ApiToken, AuditEvent, Membership, Team, Upscale
 
 LONGEST_ABOUT = 500
@@ -33,7 +34,7 @@ def record(
         about=about[:LONGEST_ABOUT],
         upscale=upscale,
         token=token,
-        address=request.META.get("REMOTE_ADDR") or None if request is not None else None,
+        address=client_address(request) if request is not None else None,
     )
 
 

@@ -42,6 +42,8 @@ class Link:
     """The name that people know the picture by."""
     team_id: int
     expires_at: datetime
+    upscale_id: int | None
+    """The upscale whose result the picture is; None for a source."""
 
     @property
     def is_alive(self) -> bool:
@@ -80,25 +82,32 @@ def make(
     name: str,
     team_id: int,
     expires_at: datetime | None = None,
+    result_of: int | None = None,
 ) -> str:
     """The address of a stored picture, good until ``expires_at`` (a day from now unless told).
 
+    ``result_of`` is the upscale whose result it is, so that its downloads can be noted.
     Without a request, as in a worker, PUBLIC_URL must be set.
     """
     expires_at = expires_at or timezone.now() + timedelta(seconds=settings.UPLOAD_LINK_LIFETIME)
     facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.file_size, picture.digest]
-    content = [facts, name[-100:], team_id, int(expires_at.timestamp())]
+    content = [facts, name[-100:], team_id, int(expires_at.timestamp()), result_of]
     signed = signing.dumps(content, salt=SALT, compress=True)
-    address = reverse("signed-file", args=[signed, f"picture.{picture.path.rpartition('.')[2]}"])
+    return absolute(request, reverse("signed-file", args=[signed, f"picture.{picture.path.rpartition('.')[2]}"]))
+
+
+def absolute(request: HttpRequest | None, path: str) -> str:
+    """``path`` with the desk's own address before it: PUBLIC_URL, or else the one that the request came to."""
     if settings.PUBLIC_URL or request is None:
-        return settings.PUBLIC_URL + address
-    return request.build_absolute_uri(address)
+        return settings.PUBLIC_URL + path
+    return request.build_absolute_uri(path)
 
 
 def read(signed: str) -> Link | None:
     """What a link's signed part stands for; None where this desk did not sign it."""
     try:
-        facts, name, team_id, expires = signing.loads(signed, salt=SALT)
+        # One that was made before this desk noted downloads has no fifth part.
+        facts, name, team_id, expires, *result_of = signing.loads(signed, salt=SALT)
     except signing.BadSignature:
         return None
     return Link(
@@ -106,6 +115,7 @@ def read(signed: str) -> Link | None:
         name=name,
         team_id=team_id,
         expires_at=datetime.fromtimestamp(expires, tz=timezone.get_default_timezone()),
+        upscale_id=result_of[0] if result_of else None,
     )
 
 

@@ -18,27 +18,34 @@ CHOSEN_TEAM = "team"
 """The session's key of the team that a person has switched to."""
 
 
-def membership_of(request: HttpRequest) -> Membership | None:
-    """The signed-in person's place in the team that they work in: the chosen one, or else their first.
-
-    None for nobody and for a person without a team.
-    """
+def memberships_of(request: HttpRequest) -> list[Membership]:
+    """The signed-in person's places in their teams, by the teams' names; none for nobody."""
     if not request.user.is_authenticated:
+        return []
+    mine = Membership.objects.filter(user=request.user)
+    return list(mine.select_related("team").order_by("team__name", "pk"))
+
+
+def membership_of(request: HttpRequest, memberships: list[Membership]) -> Membership | None:
+    """The one of ``memberships`` that the person works in: the chosen one, or else their first; None without any."""
+    if not memberships:
         return None
-    memberships = Membership.objects.filter(user=request.user).select_related("team").order_by("pk")
     chosen = request.session.get(CHOSEN_TEAM)
     # One who was removed from the chosen team goes on in another.
-    return (memberships.filter(team_id=chosen).first() if chosen is not None else None) or memberships.first()
+    first = min(memberships, key=lambda membership: membership.pk)
+    return next((membership for membership in memberships if membership.team_id == chosen), first)
 
 
 class TeamMiddleware:
-    """Sets ``request.membership`` and ``request.team``, found when they are first asked for."""
+    """Sets ``request.memberships``, ``request.membership`` and ``request.team``, found once they are asked for."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        membership = SimpleLazyObject(lambda: membership_of(request))
+        memberships: Any = SimpleLazyObject(lambda: memberships_of(request))
+        membership: Any = SimpleLazyObject(lambda: membership_of(request, memberships))
+        request.memberships = memberships  # type: ignore[attr-defined]
         request.membership = membership  # type: ignore[attr-defined]
         request.team = SimpleLazyObject(lambda: membership.team if membership else None)  # type: ignore[attr-defined]
         return self.get_response(request)

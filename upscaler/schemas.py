@@ -206,6 +206,7 @@ def generation_result(request: HttpRequest, upscale: Upscale) -> dict[str, Any]:
             name=upscale.result_name,
             team_id=upscale.team_id,
             expires_at=upscale.expires_at,
+            result_of=upscale.pk,
         ),
         "status": upscale.status,
         "available": upscale.is_referable,

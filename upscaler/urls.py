@@ -1,10 +1,10 @@
 """The addresses of the pages."""
 
-from django.conf import settings
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from upscaler.views import files, health, history, submit, tokens
+from upscaler.views import accounts, activity, files, health, history, invitations, submit, team, tokens
 
 urlpatterns = [
     path("", submit.submit, name="submit"),
@@ -22,12 +22,25 @@ urlpatterns = [
     path("tokens/", tokens.page, name="tokens"),
     path("tokens/<int:pk>/revoke/", tokens.revoke, name="revoke-token"),
     path("files/<str:signed>/<str:name>", files.signed, name="signed-file"),
+    path("accounts/login/", accounts.SignIn.as_view(), name="login"),
+    path("accounts/logout/", login_not_required(LogoutView.as_view()), name="logout"),
+    path("accounts/password/", accounts.PasswordChange.as_view(), name="password_change"),
+    path("accounts/forgotten/", accounts.PasswordReset.as_view(), name="password_reset"),
+    path("accounts/forgotten/sent/", accounts.PasswordResetDone.as_view(), name="password_reset_done"),
     path(
-        "accounts/login/",
-        LoginView.as_view(redirect_authenticated_user=True, extra_context={"demo_hint": settings.DEBUG}),
-        name="login",
+        "accounts/forgotten/<uidb64>/<token>/", accounts.PasswordResetConfirm.as_view(), name="password_reset_confirm"
     ),
-    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("team/", team.team, name="team"),
+    path("team/switch/", team.switch, name="switch-team"),
+    path("team/invite/", team.invite, name="invite"),
+    path("team/invitations/again/", team.renew_invitation, name="renew-invitation"),
+    path("team/invitations/withdraw/", team.withdraw_invitation, name="withdraw-invitation"),
+    path("team/role/", team.change_role, name="change-role"),
+    path("team/remove/", team.remove, name="remove-member"),
+    path("team/leave/", team.leave, name="leave-team"),
+    path("team/activity/", activity.activity, name="activity"),
+    path("team/activity.csv", activity.activity_csv, name="activity-csv"),
+    path("invitations/<str:secret>/", invitations.invitation, name="invitation"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0004_teams_credits_and_review'),
+        ('upscaler', '0005_teams'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

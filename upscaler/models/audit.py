@@ -49,6 +49,7 @@ class AuditEvent(AppendOnly):
         indexes = (
             models.Index(fields=("team", "-id"), name="event_team_newest"),
             models.Index(fields=("team", "action", "-id"), name="event_team_action"),
+            models.Index(fields=("team", "user", "-id"), name="event_team_person"),
         )
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What the desk does with an upscale. The only code that creates one or changes its status.
+"""What the desk does. The only code that creates an upscale, changes its status, or changes who is in a team.
 
 - `submission`: a checked order becomes a row and a charge.
 - `reuse`: which orders the team has had done already.
@@ -6,4 +6,6 @@
 - `work`: one step of an upscale, in a worker.
 - `sweep`: finds work whose message or worker was lost.
 - `cleanup`: removes stored files that no upscale names.
+- `people`: roles, removing people, leaving.
+- `invitations`: asking people to join, and joining.
 """

@@ -14,12 +14,13 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.db import IntegrityError, transaction
+from django.http import HttpRequest
 from django.utils import timezone
 
-from upscaler import catalog, credits, tasks
+from upscaler import audit, catalog, credits, tasks
 from upscaler.engines import get_engine
 from upscaler.images import Picture
-from upscaler.models import ApiToken, Team, Upscale, media_storage
+from upscaler.models import ApiToken, AuditEvent, Team, Upscale, media_storage
 from upscaler.services import reuse
 
 logger = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ def submit(
     token: ApiToken | None = None,
     idempotency: Idempotency | None = None,
     once: bool = False,
+    request: HttpRequest | None = None,
 ) -> list[Upscale]:
     """Store, charge and queue all of ``orders``, or none of them.
 
@@ -158,6 +160,9 @@ def submit(
             for row in rows:
                 row.save(force_insert=True)
                 credits.charge(upscale=row)
+                if row.retry_of is not None:
+                    about, action = f"{row.source_name} (was {row.retry_of.pk})", AuditEvent.Action.RETRIED
+                    audit.record(action, team=team, user=user, about=about, upscale=row, token=token, request=request)
             # Robust: a queue that is away must not fail a submit that is stored and charged. The sweep sends it later.
             transaction.on_commit(lambda: _enqueue_all(rows), robust=True)
     except IntegrityError:
@@ -186,7 +191,7 @@ def _refuse_known(orders: Sequence[NewUpscale], *, team: Team, gone: frozenset[i
         raise OrderedBefore(known, [order for order, before in of_each if before is None])
 
 
-def retry(failed: Upscale, *, user: Any) -> Upscale:
+def retry(failed: Upscale, *, user: Any, request: HttpRequest | None = None) -> Upscale:
     """Order a failed upscale anew; where that was done already and is still open, the upscale that came of it.
 
     Raises credits.InsufficientCredits.
@@ -195,7 +200,7 @@ def retry(failed: Upscale, *, user: Any) -> Upscale:
     if (earlier := open_retries.first()) is not None:
         return earlier
     try:
-        return submit([_again(failed)], team=failed.team, user=user)[0]
+        return submit([_again(failed)], team=failed.team, user=user, request=request)[0]
     except IntegrityError:
         # A constraint allows one open retry: a second click, or a colleague's, got there first.
         return open_retries.get()

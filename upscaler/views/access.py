@@ -6,17 +6,23 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
 
 from upscaler.models import Membership, Team
 
 View = Callable[..., HttpResponseBase]
+OF_TEAM = "of_team"
+"""The field in which a page's form says whose page it was, since another tab may have switched teams since."""
 
 
 class TeamRequest(HttpRequest):
     """A request of a signed-in person who is in a team."""
 
+    memberships: list[Membership]
     membership: Membership
     team: Team
 
@@ -28,9 +34,21 @@ def team_required(view: View) -> View:
     def guarded(request: TeamRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.team:
             return render(request, "noteam.html", status=403)
+        if request.method == "POST" and request.POST.get(OF_TEAM, str(request.team.pk)) != str(request.team.pk):
+            return _of_another_team(request)
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def _of_another_team(request: TeamRequest) -> HttpResponseBase:
+    messages.error(
+        request,
+        f"You work for {request.team.name} now, but that page was another team’s. Nothing was sent. "
+        "Switch back if it was meant for the other team.",
+    )
+    address = reverse("submit" if request.path == reverse("submit") else "team")
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)  # type: ignore[attr-defined]
 
 
 def admin_required(view: View) -> View:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from pathlib import PurePath
+from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, JsonResponse
@@ -11,7 +12,8 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from upscaler import links, tokens
-from upscaler.models import Upscale, media_storage
+from upscaler.models import ApiToken, Upscale, media_storage
+from upscaler.services import downloads
 from upscaler.views.access import TeamRequest, team_required
 
 A_WEEK = 7 * 24 * 60 * 60
@@ -32,7 +34,9 @@ def picture(request: TeamRequest, pk: int, kind: str) -> HttpResponseBase:
 def download(request: TeamRequest, pk: int) -> HttpResponseBase:
     """The result as a file under the source's own name."""
     upscale = get_object_or_404(Upscale, team=request.team, pk=pk, status=Upscale.Status.DONE)
-    return _serve(upscale.result_file.name, download_as=upscale.result_name)
+    response = _serve(upscale.result_file.name, download_as=upscale.result_name)
+    downloads.note(upscale, user=request.user, request=request)
+    return response
 
 
 @login_not_required
@@ -42,24 +46,32 @@ def signed(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
     link = links.read(signed)
     if link is None:
         raise Http404
-    if not link.is_alive and not _is_of_team(request, link.team_id):
+    user, token = _holder(request, link.team_id)
+    if not link.is_alive and user is None:
         detail = (
             f"This link ran out at {link.expires_at.isoformat()}. The desk keeps the picture: "
             "sign in and open it in the history, or send your API token with this request."
         )
         return JsonResponse({"detail": detail}, status=410)
-    return _serve(link.picture.path)
+    response = _serve(link.picture.path)
+    if user is not None and link.upscale_id is not None:
+        upscale = Upscale.objects.filter(pk=link.upscale_id, team_id=link.team_id).first()
+        if upscale is not None:
+            downloads.note(upscale, user=user, token=token, request=request)
+    return response
 
 
-def _is_of_team(request: HttpRequest, team_id: int) -> bool:
+def _holder(request: HttpRequest, team_id: int) -> tuple[Any, ApiToken | None]:
+    """Who of the team asks, and with which token; (None, None) for anybody else who holds the link."""
     scheme, _, clear = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         try:
-            return tokens.find(clear.strip()).team_id == team_id
+            token = tokens.find(clear.strip())
         except tokens.TokenRefused:
-            return False
-    team = request.team  # type: ignore[attr-defined]
-    return bool(team) and team.pk == team_id
+            return None, None
+        return (token.user, token) if token.team_id == team_id else (None, None)
+    memberships = request.memberships  # type: ignore[attr-defined]
+    return (request.user if any(m.team_id == team_id for m in memberships) else None), None
 
 
 def _serve(path: str | None, *, download_as: str = "", max_age: int = 0) -> HttpResponseBase:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from upscaler import catalog
 from upscaler.models import Upscale
 from upscaler.views.access import TeamRequest, team_required
+from upscaler.views.paging import keyset_page
 from upscaler.views.query import as_number, number
 
 PAGE_SIZE = 24
@@ -26,31 +27,18 @@ def history(request: TeamRequest) -> HttpResponse:
     """The team's upscales, the newest first, by keyset pages: the thousandth is as fast as the first."""
     filters = _filters(request)
     upscales = _filtered(request, filters)
-    before, after = number(request.GET, "before"), number(request.GET, "after")
-    if after is not None:
-        page = list(upscales.filter(pk__gt=after).order_by("pk")[: PAGE_SIZE + 1])
-        has_newer, has_older = len(page) > PAGE_SIZE, True
-        page = page[:PAGE_SIZE][::-1]
-    else:
-        if before is not None:
-            upscales = upscales.filter(pk__lt=before)
-        page = list(upscales[: PAGE_SIZE + 1])
-        has_newer, has_older = before is not None, len(page) > PAGE_SIZE
-        page = page[:PAGE_SIZE]
-
-    if not page and (before is not None or after is not None):
+    page = keyset_page(upscales, request.GET, PAGE_SIZE)
+    if not page.rows and ("before" in request.GET or "after" in request.GET):
         return redirect("history")
     chosen = {key: value for key, value in filters.items() if value}
-    address = reverse("history")
-    first_page = not has_newer
-    newest_id = page[0].pk if page else 0
+    first_page = not page.has_newer
+    newest_id = page.rows[0].pk if page.rows else 0
     return render(
         request,
         "history/page.html",
         {
-            "page": page,
-            "newer_url": f"{address}?{urlencode({**chosen, 'after': page[0].pk})}" if has_newer and page else None,
-            "older_url": f"{address}?{urlencode({**chosen, 'before': page[-1].pk})}" if has_older and page else None,
+            "page": page.rows,
+            **page.urls(reverse("history"), chosen),
             "filters": filters,
             "statuses": Upscale.Status.choices,
             "model_choices": Upscale.MODEL_CHOICES,

@@ -82,7 +82,7 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
     mine = Upscale.objects.filter(team=request.team).select_related("team")
     failed = get_object_or_404(mine, pk=pk, status=Upscale.Status.ERROR)
     try:
-        upscale = submission.retry(failed, user=request.user)
+        upscale = submission.retry(failed, user=request.user, request=request)
     except InsufficientCredits as error:
         messages.error(request, error.message)
         return redirect(failed)

@@ -1,0 +1,173 @@
+"""Asking people to join a team, by a link that is good for a week and for one person."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from upscaler import audit
+from upscaler.models import AuditEvent, Invitation, Membership, Team
+from upscaler.services import people
+from upscaler.services.people import TeamRefusal
+
+logger = logging.getLogger(__name__)
+
+LIFETIME = timedelta(days=7)
+
+
+class InvitationClosed(Exception):
+    """The invitation can't be accepted any more; ``state`` says why, as `state_of` does."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+class AlreadyMember(Exception):
+    """The person is in the team, so the invitation stays open for whom it is meant for."""
+
+
+def open_ones(team: Team) -> Any:
+    """The team's invitations that were neither accepted nor withdrawn, also those that ran out; the newest first."""
+    waiting = Invitation.objects.filter(team=team, accepted_at=None, revoked_at=None)
+    return waiting.select_related("invited_by").order_by("-pk")
+
+
+@transaction.atomic
+def invite(*, team: Team, email: str, role: str, by: Any, request: HttpRequest | None = None) -> tuple[Invitation, str]:
+    """Make an invitation. The second value is its link's secret part, which is not stored anywhere.
+
+    Raises TeamRefusal where ``by`` is no admin, or somebody with this e-mail is in the team or invited already.
+    """
+    people.lock(team.pk)
+    people.require_admin(team.pk, by)
+    if member := Membership.objects.filter(team=team, user__email__iexact=email).select_related("user").first():
+        raise TeamRefusal(f"{email} belongs to {audit.name_of(member.user)}, who is in this team already.")
+    if open_ones(team).filter(email__iexact=email).exists():
+        raise TeamRefusal(f"{email} is invited already. You can send that invitation again, or withdraw it first.")
+    secret = secrets.token_urlsafe(32)
+    invitation = Invitation.objects.create(
+        team=team,
+        email=email,
+        role=role,
+        digest=_digest(secret),
+        invited_by=by,
+        expires_at=timezone.now() + LIFETIME,
+    )
+    about = f"{email} as {invitation.get_role_display().lower()}"
+    audit.record(AuditEvent.Action.INVITED, team=team, user=by, about=about, request=request)
+    return invitation, secret
+
+
+@transaction.atomic
+def renew(invitation: Invitation, *, by: Any, request: HttpRequest | None = None) -> tuple[Invitation, str]:
+    """Give an open invitation a new link and another week; the old link stops working. Raises TeamRefusal.
+
+    A new one, because the old link is known to nobody here.
+    """
+    secret = secrets.token_urlsafe(32)
+    current = _locked_open(invitation, by=by)
+    current.digest = _digest(secret)
+    current.expires_at = timezone.now() + LIFETIME
+    current.invited_by = by
+    current.save(update_fields=["digest", "expires_at", "invited_by"])
+    about = f"{current.email} again, as {current.get_role_display().lower()}"
+    audit.record(AuditEvent.Action.INVITED, team=current.team, user=by, about=about, request=request)
+    return current, secret
+
+
+@transaction.atomic
+def withdraw(invitation: Invitation, *, by: Any, request: HttpRequest | None = None) -> Invitation:
+    """Make an open invitation's link stop working. Raises TeamRefusal."""
+    current = _locked_open(invitation, by=by)
+    current.revoked_at = timezone.now()
+    current.save(update_fields=["revoked_at"])
+    action = AuditEvent.Action.INVITATION_REVOKED
+    audit.record(action, team=current.team, user=by, about=f"to {current.email}", request=request)
+    return current
+
+
+def send(invitation: Invitation, link: str) -> bool:
+    """E-mail the link. False where the mail server did not take it: the invitation is good all the same."""
+    context = {
+        "invitation": invitation,
+        "team": invitation.team,
+        "inviter": audit.name_of(invitation.invited_by),
+        "link": link,
+    }
+    try:
+        send_mail(
+            # A header is one line, whatever a team is called.
+            " ".join(f"Join {invitation.team.name} on Upscaler".split()),
+            render_to_string("team/invitation_email.txt", context),
+            settings.DEFAULT_FROM_EMAIL,
+            [invitation.email],
+        )
+    except Exception:
+        logger.exception("invitation %s: the e-mail could not be sent", invitation.pk)
+        return False
+    return True
+
+
+def find(secret: str) -> Invitation | None:
+    """The invitation that a link's secret part stands for, whatever became of it."""
+    # What holds other letters than a link does can't be one, and need not be encodable.
+    if not secret.isascii():
+        return None
+    found = Invitation.objects.filter(digest=_digest(secret))
+    return found.select_related("team", "invited_by").first()
+
+
+def state_of(invitation: Invitation) -> str:
+    """``open``, ``used``, ``withdrawn`` or ``expired``."""
+    if invitation.accepted_at is not None:
+        return "used"
+    if invitation.revoked_at is not None:
+        return "withdrawn"
+    return "expired" if invitation.expires_at <= timezone.now() else "open"
+
+
+@transaction.atomic
+def accept(invitation: Invitation, *, user: Any, request: HttpRequest | None = None) -> Membership:
+    """Put ``user`` into the team that the invitation is for, and use it up.
+
+    Raises InvitationClosed, also where somebody else was quicker, and AlreadyMember.
+    """
+    people.lock(invitation.team_id)
+    current = Invitation.objects.select_related("team").get(pk=invitation.pk)
+    if (state := state_of(current)) != "open":
+        raise InvitationClosed(state)
+    if Membership.objects.filter(team=current.team, user=user).exists():
+        raise AlreadyMember
+    membership = Membership.objects.create(team=current.team, user=user, role=current.role)
+    current.accepted_at = timezone.now()
+    current.accepted_by = user
+    current.save(update_fields=["accepted_at", "accepted_by"])
+    about = f"as {current.get_role_display().lower()}, invited by e-mail to {current.email}"
+    audit.record(AuditEvent.Action.JOINED, team=current.team, user=user, about=about, request=request)
+    return membership
+
+
+def _locked_open(invitation: Invitation, *, by: Any) -> Invitation:
+    people.lock(invitation.team_id)
+    people.require_admin(invitation.team_id, by)
+    current = Invitation.objects.select_related("team").get(pk=invitation.pk)
+    if state_of(current) in ("used", "withdrawn"):
+        what = "accepted" if current.accepted_at else "withdrawn"
+        raise TeamRefusal(f"The invitation of {current.email} was {what} in the meantime.")
+    return current
+
+
+def _digest(secret: str) -> str:
+    # A plain hash is enough: the secret is 256 random bits, which no dictionary holds.
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,95 @@
+"""Who is in a team, and in which role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from upscaler import audit
+from upscaler.models import ApiToken, AuditEvent, Membership, Team
+
+
+class TeamRefusal(Exception):
+    """What was asked of a team can't be done; ``message`` says why and what to do, for people."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@transaction.atomic
+def change_role(membership: Membership, role: str, *, by: Any, request: HttpRequest | None = None) -> Membership:
+    """Give a person another role of `Membership.Role`; the one that they have already changes nothing.
+
+    Raises TeamRefusal where ``by`` is no admin (any more), the person is gone, or the team would be without an admin.
+    """
+    lock(membership.team_id)
+    require_admin(membership.team_id, by)
+    current = _current(membership)
+    if current.role == role:
+        return current
+    _keep_an_admin(current, "made a merchandiser")
+    current.role = role
+    current.save(update_fields=["role"])
+    audit.record(
+        AuditEvent.Action.ROLE_CHANGED,
+        team=current.team,
+        user=by,
+        about=f"of {audit.name_of(current.user)} to {current.get_role_display().lower()}",
+        request=request,
+    )
+    return current
+
+
+@transaction.atomic
+def remove(membership: Membership, *, by: Any, request: HttpRequest | None = None) -> int:
+    """Take a person out of a team; ``by`` is an admin of it, or the person. Their tokens in it are revoked.
+
+    What they ordered stays, under their name. Returns how many tokens were revoked; raises TeamRefusal as
+    `change_role` does.
+    """
+    lock(membership.team_id)
+    is_leaving = membership.user_id == by.pk
+    if not is_leaving:
+        require_admin(membership.team_id, by)
+    current = _current(membership)
+    _keep_an_admin(current, "removed")
+    tokens = ApiToken.objects.filter(team=current.team, user=current.user, revoked_at=None)
+    revoked = tokens.update(revoked_at=timezone.now())
+    about = "themselves: left the team" if is_leaving else audit.name_of(current.user)
+    if revoked:
+        about += f"; {revoked} token{'' if revoked == 1 else 's'} revoked"
+    audit.record(AuditEvent.Action.REMOVED, team=current.team, user=by, about=about, request=request)
+    current.delete()
+    return revoked
+
+
+def lock(team_id: int) -> Team:
+    """Hold the team's row until the transaction ends, so that two admins can't each take the other's place away."""
+    return Team.objects.select_for_update().get(pk=team_id)
+
+
+def require_admin(team_id: int, user: Any) -> None:
+    """Raises TeamRefusal where ``user`` is no admin of the team. Asked under the lock, whatever a page knew before."""
+    if not Membership.objects.filter(team_id=team_id, user=user, role=Membership.Role.ADMIN).exists():
+        raise TeamRefusal("You are not an admin of this team any more, so nothing was changed.")
+
+
+def _current(membership: Membership) -> Membership:
+    current = Membership.objects.select_related("team", "user").filter(pk=membership.pk).first()
+    if current is None:
+        raise TeamRefusal("This person has left the team already.")
+    return current
+
+
+def _keep_an_admin(leaving: Membership, what: str) -> None:
+    # One whose account is closed can't answer for the team.
+    others = Membership.objects.filter(team=leaving.team, role=Membership.Role.ADMIN, user__is_active=True)
+    if leaving.is_admin and not others.exclude(pk=leaving.pk).exists():
+        raise TeamRefusal(
+            f"{audit.name_of(leaving.user)} is the team’s only admin and can’t be {what}. "
+            "Make somebody else an admin first."
+        )

@@ -1,0 +1,120 @@
+"""Signing in and passwords: Django's own views, with an entry in the audit log and our pages."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from axes.handlers.proxy import AxesProxyHandler
+from axes.utils import reset
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import REDIRECT_FIELD_NAME, views
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse, reverse_lazy
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+
+from upscaler import audit
+from upscaler.links import absolute
+from upscaler.models import AuditEvent
+from upscaler.people_forms import ForgottenForm
+
+
+class SignIn(views.LoginView):
+    """The sign-in page of everything, Django's admin included."""
+
+    redirect_authenticated_user = True
+    extra_context = {"demo_hint": settings.DEBUG}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            audit.record_in_all_teams(AuditEvent.Action.SIGNED_IN, user=form.get_user(), request=self.request)
+        return response
+
+
+class PasswordChange(views.PasswordChangeView):
+    """A person's own account: who they are, where they belong, and a new password. Other sessions of theirs end."""
+
+    template_name = "registration/account.html"
+    success_url = reverse_lazy("password_change")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            action = AuditEvent.Action.PASSWORD_CHANGED
+            audit.record_in_all_teams(action, user=self.request.user, request=self.request)
+        messages.success(self.request, "Your new password is set. Wherever else you were signed in, you no longer are.")
+        return response
+
+
+class PasswordReset(views.PasswordResetView):
+    """Asking for a link by e-mail. The answer is the same whether or not the address belongs to anybody."""
+
+    form_class = ForgottenForm
+    template_name = "registration/forgotten.html"
+    email_template_name = "registration/forgotten_email.txt"
+    subject_template_name = "registration/forgotten_subject.txt"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        self.extra_email_context = {"site": absolute(self.request, "/").removesuffix("/")}
+        return super().form_valid(form)
+
+
+class PasswordResetDone(views.PasswordResetDoneView):
+    """What to do after asking."""
+
+    template_name = "registration/forgotten_sent.html"
+    extra_context = {"hours": settings.PASSWORD_RESET_TIMEOUT // 3600}
+
+
+class PasswordResetConfirm(views.PasswordResetConfirmView):
+    """The page behind the link in the e-mail."""
+
+    template_name = "registration/new_password.html"
+    success_url = reverse_lazy("login")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            audit.record_in_all_teams(
+                AuditEvent.Action.PASSWORD_CHANGED, user=form.user, about="by a link in an e-mail", request=self.request
+            )
+            # Who has the e-mail has proved more than a password would, so no lock keeps them out.
+            reset(username=form.user.get_username())
+        messages.success(self.request, "Your new password is set. Sign in with it.")
+        return response
+
+
+def locked_out(request: HttpRequest, original: HttpResponse | None, credentials: dict[str, Any]) -> HttpResponse:
+    """The page in place of every refused sign-in while a name or an address is locked: 429 with Retry-After."""
+    until = AxesProxyHandler.get_implementation().locked_until(request, credentials) or timezone.now()
+    seconds = max(1, math.ceil((until - timezone.now()).total_seconds()))
+    context = {"minutes": math.ceil(seconds / 60), "next": request.POST.get(REDIRECT_FIELD_NAME, "")}
+    response = render(request, "registration/locked.html", context, status=429)
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+@login_not_required
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """Where Django's admin sends people who may not see it: to the desk's own sign-in."""
+    target = request.GET.get(REDIRECT_FIELD_NAME, "")
+    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
+        target = reverse("admin:index")
+    if not request.user.is_authenticated:
+        return redirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({REDIRECT_FIELD_NAME: target})}")
+    # Not back to the sign-in, which would send those who are signed in here again.
+    if not (request.user.is_active and request.user.is_staff):
+        raise PermissionDenied
+    return redirect(target)
+
+
+def to_password_change(request: HttpRequest) -> HttpResponse:
+    """Django's admin has a page for this, too, which would leave nothing in the audit log."""
+    return redirect("password_change")

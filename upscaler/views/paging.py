@@ -1,0 +1,41 @@
+"""Keyset pages: the thousandth is as fast as the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+
+from upscaler.views.query import number
+
+
+@dataclass(frozen=True)
+class KeysetPage:
+    """One page of rows, the newest first."""
+
+    rows: list[Any]
+    has_newer: bool
+    has_older: bool
+
+    def urls(self, address: str, chosen: dict[str, str]) -> dict[str, str | None]:
+        """``newer_url`` and ``older_url`` with the filters in ``chosen``; None where there is no such page."""
+        newer = {**chosen, "after": self.rows[0].pk} if self.has_newer and self.rows else None
+        older = {**chosen, "before": self.rows[-1].pk} if self.has_older and self.rows else None
+        return {
+            "newer_url": f"{address}?{urlencode(newer)}" if newer else None,
+            "older_url": f"{address}?{urlencode(older)}" if older else None,
+        }
+
+
+def keyset_page(rows: Any, query: QueryDict, size: int) -> KeysetPage:
+    """The page of ``rows``, newest first by their numbers, that the address asks for with ``before`` or ``after``."""
+    before, after = number(query, "before"), number(query, "after")
+    if after is not None:
+        page = list(rows.filter(pk__gt=after).order_by("pk")[: size + 1])
+        return KeysetPage(page[:size][::-1], has_newer=len(page) > size, has_older=True)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    page = list(rows.order_by("-pk")[: size + 1])
+    return KeysetPage(page[:size], has_newer=before is not None, has_older=len(page) > size)

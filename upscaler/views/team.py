@@ -1,0 +1,182 @@
+"""The people of a team: who is in it, who is invited, roles, removing, leaving, switching to another team."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import Resolver404, resolve, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from upscaler import audit
+from upscaler.links import absolute
+from upscaler.middleware import CHOSEN_TEAM
+from upscaler.models import Invitation, Membership
+from upscaler.people_forms import InviteForm
+from upscaler.services import invitations, people
+from upscaler.services.people import TeamRefusal
+from upscaler.views.access import TeamRequest, admin_required, team_required
+from upscaler.views.query import number
+
+SAME_IN_EVERY_TEAM = {"submit", "history", "team", "ledger", "tokens"}
+FOR_ADMINS = {"usage", "activity"}
+
+
+@require_safe
+@team_required
+def team(request: TeamRequest) -> HttpResponse:
+    """Who is in the team and, for its admins, who is invited."""
+    return _page(request, InviteForm())
+
+
+@require_POST
+@admin_required
+def invite(request: TeamRequest) -> HttpResponse:
+    """Invite somebody by e-mail."""
+    form = InviteForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form, status=422)
+    try:
+        invitation, secret = invitations.invite(
+            team=request.team,
+            email=form.cleaned_data["email"],
+            role=form.cleaned_data["role"],
+            by=request.user,
+            request=request,
+        )
+    except TeamRefusal as refusal:
+        form.add_error("email", refusal.message)
+        return _page(request, form, status=422)
+    return _sent(request, invitation, secret)
+
+
+@require_POST
+@admin_required
+def renew_invitation(request: TeamRequest) -> HttpResponse:
+    """Send an invitation again, with a new link."""
+    try:
+        invitation, secret = invitations.renew(_invitation(request), by=request.user, request=request)
+    except TeamRefusal as refusal:
+        messages.error(request, refusal.message)
+        return redirect("team")
+    return _sent(request, invitation, secret)
+
+
+@require_POST
+@admin_required
+def withdraw_invitation(request: TeamRequest) -> HttpResponse:
+    """Make an invitation's link stop working."""
+    try:
+        invitation = invitations.withdraw(_invitation(request), by=request.user, request=request)
+        messages.success(request, f"The invitation of {invitation.email} is withdrawn. Its link no longer works.")
+    except TeamRefusal as refusal:
+        messages.error(request, refusal.message)
+    return redirect("team")
+
+
+@require_POST
+@admin_required
+def change_role(request: TeamRequest) -> HttpResponse:
+    """Make somebody an admin, or a merchandiser again."""
+    membership, role = _membership(request), request.POST.get("role", "")
+    if role not in Membership.Role.values:
+        messages.error(request, "Choose Merchandiser or Admin. Nothing was changed.")
+        return redirect("team")
+    try:
+        current = people.change_role(membership, role, by=request.user, request=request)
+        article = "an admin" if current.is_admin else "a merchandiser"
+        messages.success(request, f"{audit.name_of(current.user)} is {article} now.")
+    except TeamRefusal as refusal:
+        messages.error(request, refusal.message)
+    return redirect("team")
+
+
+@require_POST
+@admin_required
+def remove(request: TeamRequest) -> HttpResponseBase:
+    """Take somebody out of the team."""
+    membership = _membership(request)
+    if membership.user_id == request.user.pk:
+        return leave(request)
+    try:
+        revoked = people.remove(membership, by=request.user, request=request)
+        tokens = f" and {revoked} of their tokens stopped working" if revoked else ""
+        name = audit.name_of(membership.user)
+        messages.success(request, f"{name} is no longer in {request.team.name}{tokens}. What they made stays.")
+    except TeamRefusal as refusal:
+        messages.error(request, refusal.message)
+    return redirect("team")
+
+
+@require_POST
+@team_required
+def leave(request: TeamRequest) -> HttpResponse:
+    """Leave the team oneself."""
+    try:
+        people.remove(request.membership, by=request.user, request=request)
+    except TeamRefusal as refusal:
+        messages.error(request, refusal.message)
+        return redirect("team")
+    request.session.pop(CHOSEN_TEAM, None)
+    messages.success(request, f"You have left {request.team.name}.")
+    return redirect("submit")
+
+
+@require_POST
+def switch(request: HttpRequest) -> HttpResponse:
+    """Work in another of one's own teams from now on."""
+    chosen = number(request.POST, "team")
+    membership = next((m for m in request.memberships if m.team_id == chosen), None)  # type: ignore[attr-defined]
+    if membership is None:
+        raise Http404
+    request.session[CHOSEN_TEAM] = membership.team_id
+    return redirect(_after_switch(request.POST.get("next", ""), membership))
+
+
+def _after_switch(path: str, membership: Membership) -> str:
+    """The page to stay on: the same one where the other team has it too, never another team's picture."""
+    try:
+        name = resolve(path).url_name or ""
+    except (Resolver404, ValueError):
+        name = ""
+    if name in SAME_IN_EVERY_TEAM or (name in FOR_ADMINS and membership.is_admin):
+        return reverse(name)
+    if name in FOR_ADMINS:
+        return reverse("team")
+    return reverse("history" if path.startswith("/upscales/") else "submit")
+
+
+def _page(request: TeamRequest, form: InviteForm, *, status: int = 200, **more: Any) -> HttpResponse:
+    is_admin = request.membership.is_admin
+    context = {
+        "people": request.team.memberships.select_related("user").order_by("role", "user__username"),
+        "invitations": list(invitations.open_ones(request.team)) if is_admin else [],
+        "now": timezone.now(),
+        "form": form,
+        "roles": Membership.Role.choices,
+        **more,
+    }
+    return render(request, "team/people.html", context, status=status)
+
+
+def _sent(request: TeamRequest, invitation: Invitation, secret: str) -> HttpResponse:
+    link = absolute(request, reverse("invitation", args=[secret]))
+    if invitations.send(invitation, link):
+        messages.success(request, f"{invitation.email} has an e-mail with the link. It is good for a week.")
+        return redirect("team")
+    # On the answer itself, since a redirect would have to keep the link somewhere.
+    response = _page(request, InviteForm(), link=link, link_for=invitation)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _membership(request: TeamRequest) -> Membership:
+    mine = request.team.memberships.select_related("user")
+    return get_object_or_404(mine, pk=number(request.POST, "membership"))
+
+
+def _invitation(request: TeamRequest) -> Invitation:
+    return get_object_or_404(request.team.invitations, pk=number(request.POST, "invitation"))
