@@ -169,6 +169,12 @@ class Desk:
         data = {"csrfmiddlewaretoken": token, **data}
         return session.post(self.url + path, data=data, headers={"Referer": self.url}, timeout=30, **options)
 
+    def browse(self, method: str, path: str, cookies: dict[str, str], **options: Any) -> requests.Response:
+        """One request of a signed-in browser that does not follow where it is sent."""
+        headers = {"Referer": self.url}
+        options = {"timeout": 120, "allow_redirects": False, **options}
+        return requests.request(method, self.url + path, cookies=cookies, headers=headers, **options)
+
     def balance(self, token: str) -> int:
         return self.api("get", "credits", token).json()["balance"]
 
@@ -176,7 +182,7 @@ class Desk:
         """A call of the JSON API; ``path`` may be a whole address."""
         url = path if path.startswith("http") else f"{self.url}/api/v1/{path}"
         headers = {"Authorization": f"Bearer {token}"}
-        return requests.request(method, url, headers=headers, timeout=30, **options)
+        return requests.request(method, url, headers=headers, **{"timeout": 30, **options})
 
     def submit(self, token: str, content: bytes, name: str = "shirt.jpg", **body: Any) -> int:
         """Upload and submit a picture; the generation's id."""

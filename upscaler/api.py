@@ -23,7 +23,7 @@ from ninja.security import HttpBearer
 from ninja.throttling import AuthRateThrottle
 
 from upscaler import images, links, schemas, shared_cache, tokens
-from upscaler.credits import InsufficientCredits
+from upscaler.credits import CreditsRefused
 from upscaler.forms import UpscaleForm
 from upscaler.models import ApiToken, Upscale
 from upscaler.services import submission
@@ -328,8 +328,8 @@ def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
     return _answer(request, 400, "The request could not be read. Send one multipart form with the field “file”.")
 
 
-@api.exception_handler(InsufficientCredits)
-def _too_few_credits(request: HttpRequest, error: InsufficientCredits) -> HttpResponse:
+@api.exception_handler(CreditsRefused)
+def _too_few_credits(request: HttpRequest, error: CreditsRefused) -> HttpResponse:
     return _answer(request, 402, error.message)
 
 

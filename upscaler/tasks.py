@@ -12,3 +12,11 @@ def advance(upscale_id: int) -> None:
     from upscaler.services import work
 
     work.step(upscale_id)
+
+
+@task(queue_name="io")
+def send_notice(notice_id: int) -> None:
+    """Send one e-mail."""
+    from upscaler.services import notices
+
+    notices.send(notice_id)

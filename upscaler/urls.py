@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from upscaler.views import accounts, activity, files, health, history, invitations, submit, team, tokens
+from upscaler.views import accounts, activity, files, health, history, invitations, ledger, submit, team, tokens
 
 urlpatterns = [
     path("", submit.submit, name="submit"),
@@ -41,6 +41,10 @@ urlpatterns = [
     path("team/activity/", activity.activity, name="activity"),
     path("team/activity.csv", activity.activity_csv, name="activity-csv"),
     path("invitations/<str:secret>/", invitations.invitation, name="invitation"),
+    path("ledger/", ledger.ledger, name="ledger"),
+    path("ledger/entries.csv", ledger.ledger_csv, name="ledger-csv"),
+    path("ledger/grant/", ledger.grant, name="grant"),
+    path("ledger/budgets/", ledger.budgets, name="budgets"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -44,13 +44,18 @@ function showCost() {
   const balance = Number(document.getElementById("balance")?.dataset.balance ?? 0);
   const count = pictureCount();
   const total = count * price;
-  const short = total > balance;
+  const month = document.getElementById("month");
+  const budget = Number(month?.dataset.left ?? Infinity);
+  const short = total > Math.min(balance, budget);
+  const fewer = count > 1 ? "Remove pictures" : "Choose the other model";
   const each = count > 1 ? `${plural(count, "picture")} × ${plural(price, "credit")} = ` : "";
   setText(cost.querySelector("[data-cost-sum]"), count ? each + plural(total, "credit") : `${plural(price, "credit")} for each picture`);
   setText(
     cost.querySelector("[data-cost-left]"),
     short
-      ? `Your team has ${number.format(balance)} left. ${count > 1 ? "Remove pictures" : "Choose the other model"} or ask an admin for credits.`
+      ? total > balance
+        ? `Your team has ${number.format(balance)} left. ${fewer} or ${cost.dataset.moreCredits}.`
+        : `${number.format(budget)} left of ${month.dataset.name}. ${fewer} or ${cost.dataset.largerBudget}.`
       : count
         ? `${number.format(balance - total)} left after this`
         : `${plural(balance, "credit")} in your team’s balance`,

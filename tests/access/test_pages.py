@@ -76,6 +76,15 @@ POST  activity                sign-in   405       405           405     405
 GET   activity-csv            sign-in   admins    admins        200     no-team
 POST  activity-csv            sign-in   405       405           405     405
 
+GET   ledger                  sign-in   200       200           200     no-team
+POST  ledger                  sign-in   405       405           405     405
+GET   ledger-csv              sign-in   200       200           200     no-team
+POST  ledger-csv              sign-in   405       405           405     405
+GET   grant                   sign-in   admins    admins        302     no-team
+POST  grant                   sign-in   admins    admins        422     no-team
+GET   budgets                 sign-in   admins    admins        302     no-team
+POST  budgets                 sign-in   admins    admins        422     no-team
+
 GET   password_change         sign-in   200       200           200     200
 POST  password_change         sign-in   200       200           200     200
 GET   password_reset          200       200       200           200     200

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0005_teams'),
+        ('upscaler', '0006_month_spend_and_notices'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

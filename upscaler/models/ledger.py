@@ -31,11 +31,20 @@ class CreditEntry(AppendOnly):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    request_key = models.UUIDField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Of the form that asked for it: it is carried out once.",
+    )
 
     class Meta:
         ordering = ("-id",)
         verbose_name_plural = "credit entries"
         constraints = (
+            models.UniqueConstraint(
+                fields=("team", "request_key"), condition=Q(request_key__isnull=False), name="entry_once_per_request"
+            ),
             models.UniqueConstraint(
                 fields=("upscale", "kind"),
                 condition=Q(upscale__isnull=False),
@@ -50,7 +59,11 @@ class CreditEntry(AppendOnly):
                 name="entry_sign_and_upscale_fit_its_kind",
             ),
         )
-        indexes = (models.Index(fields=("team", "-id"), name="entry_team_newest"),)
+        indexes = (
+            models.Index(fields=("team", "-id"), name="entry_team_newest"),
+            models.Index(fields=("team", "kind", "-id"), name="entry_team_kind"),
+            models.Index(fields=("team", "created_at"), name="entry_team_time"),
+        )
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.amount:+d} ({self.team})"
@@ -89,6 +102,7 @@ class Notice(models.Model):
     about = models.CharField(max_length=100)
     text = models.TextField(help_text="The e-mail's text.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    due_at = models.DateTimeField(default=timezone.now, editable=False, help_text="The next attempt is due then.")
     sent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -5,6 +5,8 @@
 - `lifecycle`: claim, heartbeat, progress, finish, fail.
 - `work`: one step of an upscale, in a worker.
 - `sweep`: finds work whose message or worker was lost.
+- `notices`: sends the e-mails that a charge gave rise to.
+- `refunds`: gives the price of a finished upscale back by hand.
 - `cleanup`: removes stored files that no upscale names.
 - `people`: roles, removing people, leaving.
 - `invitations`: asking people to join, and joining.

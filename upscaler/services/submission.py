@@ -21,7 +21,7 @@ from upscaler import audit, catalog, credits, tasks
 from upscaler.engines import get_engine
 from upscaler.images import Picture
 from upscaler.models import ApiToken, AuditEvent, Team, Upscale, media_storage
-from upscaler.services import reuse
+from upscaler.services import notices, reuse
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def submit(
 
     Files are written before the transaction and removed again where it fails. With ``once`` no order is taken that the
     team has had done, or that is under way; give `reuse.apart` ones then.
-    Raises credits.InsufficientCredits, IdempotencyConflict and, with ``once``, OrderedBefore; OSError where the storage
+    Raises credits.CreditsRefused, IdempotencyConflict and, with ``once``, OrderedBefore; OSError where the storage
     can't take a file.
     """
     gone: frozenset[int] = frozenset()
@@ -137,13 +137,14 @@ def submit(
         gone = reuse.without_file(_seen(orders), team=team)
         _refuse_known(orders, team=team, gone=gone)
     # Before any file is written: most refusals end here. The charge below decides for good.
-    needed = sum(order.credits for order in orders)
-    left = Team.objects.values_list("balance", flat=True).get(pk=team.pk)
-    if needed > left:
+    price = sum(order.credits for order in orders)
+    try:
+        credits.check(team_id=team.pk, user=user, price=price)
+    except credits.CreditsRefused:
         # Its twin may just have taken the last credit: then this is a repeat, not a refusal.
         if idempotency is not None and (earlier := find_repeat(team=team, idempotency=idempotency)):
             return [earlier]
-        raise credits.InsufficientCredits(needed=needed, left=left)
+        raise
 
     written: list[str] = []
     try:
@@ -165,11 +166,17 @@ def submit(
                     audit.record(action, team=team, user=user, about=about, upscale=row, token=token, request=request)
             # Robust: a queue that is away must not fail a submit that is stored and charged. The sweep sends it later.
             transaction.on_commit(lambda: _enqueue_all(rows), robust=True)
+            transaction.on_commit(lambda: notices.enqueue_due(team=team), robust=True)
     except IntegrityError:
         remove(written)
         # Two requests with one key at the same moment: the other one got there first, and this is its repeat.
         if idempotency is not None and (earlier := find_repeat(team=team, idempotency=idempotency)):
             return [earlier]
+        raise
+    except credits.CreditsRefused:
+        remove(written)
+        # Others were quicker since the check. What is said is about the whole order, not about its last straw.
+        credits.check(team_id=team.pk, user=user, price=price)
         raise
     except BaseException:
         remove(written)
@@ -194,7 +201,7 @@ def _refuse_known(orders: Sequence[NewUpscale], *, team: Team, gone: frozenset[i
 def retry(failed: Upscale, *, user: Any, request: HttpRequest | None = None) -> Upscale:
     """Order a failed upscale anew; where that was done already and is still open, the upscale that came of it.
 
-    Raises credits.InsufficientCredits.
+    Raises credits.CreditsRefused.
     """
     open_retries = Upscale.objects.open().filter(retry_of=failed)
     if (earlier := open_retries.first()) is not None:

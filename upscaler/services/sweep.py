@@ -1,4 +1,4 @@
-"""Finds open upscales whose message or worker was lost, and sends their messages again."""
+"""Finds open upscales whose message or worker was lost, and sends their messages again. E-mails likewise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.models import Upscale
-from upscaler.services import breaker, remote, submission
+from upscaler.services import breaker, notices, remote, submission
 from upscaler.services.breaker import Pause
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ def sweep(now: datetime | None = None) -> int:
     now = now or timezone.now()
     _ask_whether_it_is_back(now)
     idle = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+    notices.enqueue_overdue(now)
     sent = 0
     for upscale in Upscale.objects.open().filter(idle, due_at__lte=now).order_by("due_at")[:BATCH]:
         wait = min(FIRST_WAIT * 2**upscale.resends, LONGEST_WAIT)

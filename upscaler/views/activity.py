@@ -15,9 +15,9 @@ from django.views.decorators.http import require_safe
 
 from upscaler.models import AuditEvent
 from upscaler.views.access import TeamRequest, admin_required
-from upscaler.views.csv_file import csv_response
-from upscaler.views.paging import keyset_page
+from upscaler.views.paging import in_batches, keyset_page
 from upscaler.views.query import as_number
+from upscaler.views.spreadsheet import csv_response
 
 PAGE_SIZE = 50
 HEADER = ["When", "Person", "Action", "About", "Upscale", "Token", "Address"]
@@ -48,10 +48,10 @@ def activity(request: TeamRequest) -> HttpResponse:
 @admin_required
 def activity_csv(request: TeamRequest) -> HttpResponseBase:
     """The same, all pages at once, as a file."""
-    events = _events(request, _filters(request)).select_related("token").order_by("-pk")
+    events = _events(request, _filters(request)).select_related("token")
 
     def rows() -> Iterator[list[Any]]:
-        for event in events.iterator(chunk_size=1000):
+        for event in in_batches(events):
             yield [
                 event.created_at.isoformat(timespec="seconds"),
                 event.user_name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -9,6 +10,8 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 
 from upscaler.views.query import number
+
+BATCH = 2000
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,17 @@ def keyset_page(rows: Any, query: QueryDict, size: int) -> KeysetPage:
         rows = rows.filter(pk__lt=before)
     page = list(rows.order_by("-pk")[: size + 1])
     return KeysetPage(page[:size], has_newer=before is not None, has_older=len(page) > size)
+
+
+def in_batches(rows: Any) -> Iterator[Any]:
+    """All of ``rows``, newest first by their numbers, read ``BATCH`` at a time.
+
+    Not by one long query: neither memory nor a read lock grows with the table.
+    """
+    last = None
+    while True:
+        batch = list((rows if last is None else rows.filter(pk__lt=last)).order_by("-pk")[:BATCH])
+        yield from batch
+        if len(batch) < BATCH:
+            return
+        last = batch[-1].pk

@@ -16,8 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from upscaler import catalog, images, links
-from upscaler.credits import InsufficientCredits
+from upscaler import catalog, credits, images, links
 from upscaler.engines import get_engine
 from upscaler.forms import UpscaleForm
 from upscaler.models import Upscale, result_hours
@@ -83,7 +82,7 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
     failed = get_object_or_404(mine, pk=pk, status=Upscale.Status.ERROR)
     try:
         upscale = submission.retry(failed, user=request.user, request=request)
-    except InsufficientCredits as error:
+    except credits.CreditsRefused as error:
         messages.error(request, error.message)
         return redirect(failed)
     messages.success(request, "We are trying again. The picture is in the history.")
@@ -154,7 +153,7 @@ def _send(request: TeamRequest, orders: Sequence[NewUpscale], outcome: Outcome) 
             except submission.OrderedBefore as before:
                 outcome.known += before.known
                 waiting = [*before.others, *waiting]
-    except InsufficientCredits as error:
+    except credits.CreditsRefused as error:
         outcome.problems.insert(0, {"name": "", "message": error.message})
     except OSError:
         logger.exception("an upload could not be stored")
@@ -175,7 +174,7 @@ def _what_came_of_it(request: TeamRequest, outcome: Outcome) -> HttpResponse:
         "sent": outcome.sent,
         "known": outcome.known,
         "known_credits": sum(known.credits for known in outcome.known),
-        "balance": request.team.balance,
+        **_money(request),
     }
     status = 422 if outcome.problems else 200
     if request.htmx:  # type: ignore[attr-defined]
@@ -228,6 +227,11 @@ def _chosen(data: Any) -> dict[str, Any]:
     }
 
 
+def _money(request: TeamRequest) -> dict[str, Any]:
+    standing = credits.standing(team_id=request.team.pk, user=request.user)
+    return {"standing": standing, "ways_out": credits.ways_out(request.team.pk, request.user)}
+
+
 def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
     recent = Upscale.objects.filter(team=request.team, engine=settings.ENGINE).referable()[:RECENT_RESULTS]
     recent_results = list(recent)
@@ -251,9 +255,8 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
             "formats": images.FORMATS_IN_WORDS,
             "accept": images.ACCEPT,
         },
-        "balance": request.team.balance,
         "problems": [],
         "sent": [],
         "known": [],
-        **more,
+        **(more if "standing" in more else {**_money(request), **more}),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from upscaler import credits
 from upscaler.models import Team
@@ -23,7 +24,9 @@ class Command(BaseCommand):
         if team is None:
             raise CommandError(f"There is no team {options['team']!r}.")
         try:
-            entry = credits.grant(team=team, amount=options["amount"], note=options["note"])
+            with transaction.atomic():
+                entry = credits.grant(team=team, amount=options["amount"], note=options["note"])
+                credits.record_grant(entry, by=None)
         except ValueError as error:
             raise CommandError(str(error)) from None
         except credits.InsufficientCredits as error:

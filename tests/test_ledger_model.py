@@ -1,0 +1,380 @@
+"""Random lives of a team, step by step, against a model of the ledger that a child could check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import pytest
+import time_machine
+from django.conf import settings as desk_settings
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import Sum
+from django.test import Client, override_settings
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from upscaler import credits, tokens
+from upscaler.models import CreditEntry, Membership, MonthlySpend, Notice, Team, Upscale
+from upscaler.services import lifecycle, refunds, submission, sweep
+from upscaler.services.submission import NewUpscale
+
+EXAMPLES, STEPS = 50, 50
+PRICES = {"recraft": 1, "topaz": 3}
+URL = "https://shop.example/a.jpg"
+START = datetime(2026, 1, 30, 12, tzinfo=UTC)
+people = st.sampled_from(["ana", "ben"])
+models = st.sampled_from(sorted(PRICES))
+picks = st.integers(0, 1000)
+limits = st.none() | st.integers(0, 12)
+
+
+@dataclass
+class Work:
+    """What the model knows of one upscale."""
+
+    person: str
+    price: int
+    month: str
+    status: str = "Created"
+    attempt: int = 0
+    failures: int = 0
+    lease_until: datetime | None = None
+    not_before: datetime | None = None
+    is_refunded: bool = False
+    retry_of: int | None = None
+
+
+@dataclass
+class Model:
+    """The ledger, in plain Python."""
+
+    balance: int = 0
+    entries: list[tuple[str, int, int, int | None]] = field(default_factory=list)
+    spent: dict[tuple[str, str], int] = field(default_factory=dict)
+    team_budget: int | None = None
+    budgets: dict[str, int | None] = field(default_factory=lambda: {"ana": None, "ben": None})
+    low_balance: int = 20
+    work: dict[int, Work] = field(default_factory=dict)
+    notices: set[tuple[str, str]] = field(default_factory=set)
+    newest_grant: int = 0
+
+    def move(self, kind: str, amount: int, upscale: int | None = None) -> None:
+        self.balance += amount
+        self.entries.append((kind, amount, self.balance, upscale))
+
+    def lefts(self, person: str, month: str) -> list[tuple[int, bool]]:
+        """What is left of each budget, and whether it is the person's own; the one that refuses first."""
+        team = sum(spent for (_, of), spent in self.spent.items() if of == month)
+        found = [] if self.team_budget is None else [(max(self.team_budget - team, 0), False)]
+        if (own := self.budgets[person]) is not None:
+            found.append((max(own - self.spent.get((person, month), 0), 0), True))
+        return sorted(found)
+
+    def refusal(self, person: str, price: int, month: str) -> tuple[Any, ...] | None:
+        if price > self.balance:
+            return ("balance", self.balance)
+        lefts = self.lefts(person, month)
+        return ("budget", *lefts[0]) if lefts and price > lefts[0][0] else None
+
+    def charge(self, number: int, work: Work, user_id: int) -> None:
+        self.work[number] = work
+        self.move("charge", -work.price, number)
+        key = (work.person, work.month)
+        self.spent[key] = self.spent.get(key, 0) + work.price
+        team = sum(spent for (_, of), spent in self.spent.items() if of == work.month)
+        if self.team_budget and team * 100 >= self.team_budget * 80:
+            self.notices.add(("team_budget", work.month))
+        if (own := self.budgets[work.person]) and self.spent[key] * 100 >= own * 80:
+            self.notices |= {
+                ("person_budget", f"{work.month}:{user_id}"),
+                ("person_budget", f"{work.month}:{user_id}:own"),
+            }
+        if self.balance < self.low_balance:
+            self.notices.add(("low_balance", f"grant:{self.newest_grant}"))
+
+    def refund(self, number: int) -> None:
+        work = self.work[number]
+        work.is_refunded = True
+        self.move("refund", work.price, number)
+        self.spent[work.person, work.month] -= work.price
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Does the same to the desk and to the model, and compares them after each step."""
+
+    steps: ClassVar[int] = 0
+    seen: ClassVar[set[str]] = set()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = time_machine.travel(START, tick=False)
+        self.now = self.clock.start()
+        self.atomic = transaction.atomic()
+        self.atomic.__enter__()
+        self.model = Model()
+        self.team = Team.objects.create(name="Atelier", slug="atelier")
+        User = get_user_model()
+        self.users = {name: User.objects.create(username=name) for name in ("ana", "ben", "head")}
+        for name, user in self.users.items():
+            role = Membership.Role.ADMIN if name == "head" else Membership.Role.MERCHANDISER
+            Membership.objects.create(team=self.team, user=user, role=role)
+        self.browser = Client()
+        self.browser.force_login(self.users["ana"])
+        self.token = tokens.issue(team=self.team, user=self.users["ben"], name="program")[1]
+        self.held: list[Upscale] = []
+        self.add_credits(9)
+
+    def teardown(self) -> None:
+        assert credits.audit().problems == []
+        transaction.set_rollback(True)
+        self.atomic.__exit__(None, None, None)
+        self.clock.stop()
+
+    @property
+    def moment(self) -> datetime:
+        return datetime.now(UTC)
+
+    @property
+    def month(self) -> str:
+        return f"{self.moment:%Y-%m}"
+
+    def pick(self, number: int, *statuses: str) -> int:
+        found = [pk for pk, work in self.model.work.items() if work.status in statuses]
+        return found[number % len(found)]
+
+    def some(self, *statuses: str) -> bool:
+        return any(work.status in statuses for work in self.model.work.values())
+
+    # --- Credits and budgets
+
+    @rule(amount=st.integers(1, 9))
+    def add_credits(self, amount: int) -> None:
+        entry = credits.grant(team=self.team, amount=amount, note="more", by=self.users["head"])
+        self.model.newest_grant = entry.pk
+        self.model.move("grant", amount)
+
+    @rule(amount=st.integers(1, 5))
+    def correct(self, amount: int) -> None:
+        if amount > self.model.balance:
+            with pytest.raises(credits.InsufficientCredits):
+                credits.grant(team=self.team, amount=-amount, note="less", by=self.users["head"])
+            return
+        credits.grant(team=self.team, amount=-amount, note="less", by=self.users["head"])
+        self.model.move("correction", -amount)
+
+    @rule(limit=limits, low=st.integers(0, 6))
+    def change_team_budget(self, limit: int | None, low: int) -> None:
+        values = {"monthly_budget": limit, "low_balance": low}
+        credits.change_budgets(team=self.team, by=self.users["head"], people={}, **values)
+        self.model.team_budget, self.model.low_balance = limit, low
+
+    @rule(person=people, limit=limits)
+    def change_person_budget(self, person: str, limit: int | None) -> None:
+        changes = {self.users[person].pk: limit}
+        credits.change_budgets(team=self.team, by=self.users["head"], people=changes)
+        self.model.budgets[person] = limit
+
+    # --- Orders
+
+    def expect(self, person: str, price: int, act: Any) -> list[Upscale]:
+        """``act`` makes upscales, or is refused in just the way that the model says."""
+        refusal = self.model.refusal(person, price, self.month)
+        try:
+            made = act()
+        except credits.InsufficientCredits as error:
+            assert refusal == ("balance", error.left)
+            assert "ask head for more credits" in error.message
+            self.seen.add("balance")
+        except credits.BudgetExceeded as error:
+            assert refusal == ("budget", error.left, error.is_own)
+            assert "ask head for a larger budget" in error.message
+            self.seen.add(f"budget {error.is_own}")
+        else:
+            assert refusal is None
+            return made
+        return []
+
+    def book(self, made: list[Upscale], person: str) -> None:
+        for upscale in made:
+            work = Work(person, upscale.credits, self.month, retry_of=upscale.retry_of_id)
+            self.model.charge(upscale.pk, work, self.users[person].pk)
+
+    @rule(person=people, ordered=st.lists(models, min_size=1, max_size=3))
+    def submit(self, person: str, ordered: list[str]) -> None:
+        orders = [
+            NewUpscale(source="url", model_name=name, settings={}, source_name="a.jpg", source_url=URL)
+            for name in ordered
+        ]
+        price = sum(PRICES[name] for name in ordered)
+        act = lambda: submission.submit(orders, team=self.team, user=self.users[person])  # noqa: E731
+        self.book(self.expect(person, price, act), person)
+
+    @rule(name=models)
+    def submit_on_the_page(self, name: str) -> None:
+        refusal = self.model.refusal("ana", PRICES[name], self.month)
+        answer = self.browser.post("/", {"model_name": name, "image_url": f"{URL}?{len(self.model.work)}"})
+        assert answer.status_code == (302 if refusal is None else 422)
+        if refusal is None:
+            self.book([Upscale.objects.latest("pk")], "ana")
+
+    @rule(name=models)
+    def submit_over_the_api(self, name: str) -> None:
+        refusal = self.model.refusal("ben", PRICES[name], self.month)
+        answer = self.browser.post(
+            "/api/v1/generation-upscale",
+            {"model_name": name, "image_url": URL},
+            "application/json",
+            headers={"Authorization": f"Bearer {self.token}"},
+        )
+        assert answer.status_code == (200 if refusal is None else 402)
+        if refusal is None:
+            self.book([Upscale.objects.get(pk=answer.json()["generation_id"])], "ben")
+
+    @precondition(lambda self: self.some("Error"))
+    @rule(number=picks, person=people)
+    def retry(self, number: int, person: str) -> None:
+        failed = self.pick(number, "Error")
+        work = self.model.work[failed]
+        act = lambda: submission.retry(Upscale.objects.get(pk=failed), user=self.users[person])  # noqa: E731
+        is_open = [
+            pk for pk, w in self.model.work.items() if w.retry_of == failed and w.status in ("Created", "Ongoing")
+        ]
+        if is_open:
+            assert [act().pk] == is_open
+            return
+        self.book(self.expect(person, work.price, lambda: [act()]), person)
+
+    # --- Work
+
+    def claim_one(self, number: int) -> None:
+        work, now = self.model.work[number], self.moment
+        claimed = lifecycle.claim(number)
+        ran_out = work.lease_until is not None and work.lease_until < now
+        is_free = work.lease_until is None or ran_out
+        if work.status not in ("Created", "Ongoing") or not is_free or (work.not_before and work.not_before > now):
+            assert claimed is None
+            return
+        work.status, work.attempt, work.not_before = "Ongoing", work.attempt + 1, None
+        work.failures += ran_out
+        work.lease_until = now + timedelta(seconds=desk_settings.LEASE_SECONDS)
+        if work.failures >= desk_settings.MAX_FAILURES:
+            assert claimed is None
+            work.status, work.lease_until = "Error", None
+            self.model.refund(number)
+            self.seen.add("gave up")
+        else:
+            assert claimed is not None
+            self.held.append(claimed)
+
+    @precondition(lambda self: bool(self.model.work))
+    @rule(number=picks)
+    def claim(self, number: int) -> None:
+        self.claim_one(self.pick(number, "Created", "Ongoing", "Done", "Error"))
+
+    def end(self, number: int, status: str, act: Any) -> None:
+        """Some worker, which may have lost its claim long ago, wants to write."""
+        upscale = self.held[number % len(self.held)]
+        work = self.model.work[upscale.pk]
+        if work.status != "Ongoing" or work.attempt != upscale.attempt or work.lease_until is None:
+            with pytest.raises(lifecycle.ClaimLost):
+                act(upscale)
+            self.seen.add("claim lost")
+            return
+        act(upscale)
+        work.status, work.lease_until = status, None
+        if status == "Error":
+            self.model.refund(upscale.pk)
+        elif status == "Ongoing":
+            work.not_before = self.moment + timedelta(seconds=7)
+
+    @precondition(lambda self: bool(self.held))
+    @rule(number=picks)
+    def fail(self, number: int) -> None:
+        self.end(number, "Error", lambda upscale: lifecycle.fail(upscale, message="It broke.", code="test"))
+
+    @precondition(lambda self: bool(self.held))
+    @rule(number=picks)
+    def finish(self, number: int) -> None:
+        result = {"result_file": "results/a.jpg", "result_format": "JPEG", "result_width": 8, "result_height": 8}
+        self.end(number, "Done", lambda upscale: lifecycle.finish(upscale, result_id=upscale.pk, **result))
+
+    @precondition(lambda self: bool(self.held))
+    @rule(number=picks)
+    def release(self, number: int) -> None:
+        self.end(number, "Ongoing", lambda upscale: lifecycle.release(upscale, due_in=7))
+
+    @precondition(lambda self: bool(self.model.work))
+    @rule(number=picks)
+    def refund_by_hand(self, number: int) -> None:
+        number = self.pick(number, "Created", "Ongoing", "Done", "Error")
+        work = self.model.work[number]
+        refusal = refunds.NotDone if work.status != "Done" else refunds.RefundedBefore if work.is_refunded else None
+        try:
+            refunds.refund_by_hand(Upscale.objects.get(pk=number), note="a poor result", by=self.users["head"])
+        except refunds.RefundRefused as error:
+            assert type(error) is refusal
+        else:
+            assert refusal is None
+            self.model.refund(number)
+            self.seen.add("refunded by hand")
+
+    # --- Time
+
+    @rule(seconds=st.sampled_from([5, 31, 120]))
+    def wait(self, seconds: int) -> None:
+        self.now.shift(timedelta(seconds=seconds))
+
+    @rule()
+    def sweep_after_the_workers_died(self) -> None:
+        self.now.shift(timedelta(seconds=desk_settings.LEASE_SECONDS + 1))
+        sweep.sweep()
+        for number, work in list(self.model.work.items()):
+            if work.status in ("Created", "Ongoing"):
+                self.claim_one(number)
+
+    @rule()
+    def next_month(self) -> None:
+        self.now.shift(timedelta(days=31))
+        self.seen.add("next month")
+
+    # --- The same on both sides
+
+    @invariant()
+    def nothing_differs(self) -> None:
+        type(self).steps += 1
+        model = self.model
+        assert Team.objects.get(pk=self.team.pk).balance == model.balance
+        entries = CreditEntry.objects.filter(team=self.team).order_by("pk")
+        assert list(entries.values_list("kind", "amount", "balance_after", "upscale")) == model.entries
+        rows = MonthlySpend.objects.values_list("user__username", "month").annotate(total=Sum("credits"))
+        spent = {(name, f"{month:%Y-%m}"): total for name, month, total in rows if total}
+        assert spent == {key: total for key, total in model.spent.items() if total}
+        statuses = dict(Upscale.objects.values_list("pk", "status"))
+        assert statuses == {number: work.status for number, work in model.work.items()}
+        assert set(Notice.objects.values_list("kind", "about")) == model.notices
+
+
+def test_random_lives_leave_no_difference(db: None) -> None:
+    LedgerMachine.steps = 0
+    with override_settings(MAX_FAILURES=2, LEASE_SECONDS=30, SESSION_COOKIE_AGE=10**9):
+        run_state_machine_as_test(
+            LedgerMachine,
+            settings=settings(
+                max_examples=EXAMPLES,
+                stateful_step_count=STEPS,
+                # Shrinking takes minutes; add Phase.shrink to look into a failure.
+                phases=[Phase.generate],
+                derandomize=True,
+                database=None,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    assert LedgerMachine.steps > 2000
+    # The lives went through what can go wrong, or the comparison proves little.
+    wanted = {"balance", "budget True", "budget False", "gave up", "claim lost", "refunded by hand", "next month"}
+    assert wanted <= LedgerMachine.seen

@@ -1,0 +1,129 @@
+"""Grants, charges and refunds. Each changes the balance and appends its entry in one transaction.
+
+So the sum of a team's entries always equals its balance. `manage.py check_ledger` proves it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.http import HttpRequest
+
+from upscaler import audit
+from upscaler.credits import budgets, refusals, thresholds
+from upscaler.credits.refusals import InsufficientCredits, counted
+from upscaler.models import AuditEvent, CreditEntry, Team, Upscale
+
+MOST = 1_000_000_000
+"""Credits in one grant and in one balance: what an integer column holds with room to spare."""
+
+
+class GrantedBefore(Exception):
+    """The request was carried out before; ``entry`` is what came of it."""
+
+    def __init__(self, entry: CreditEntry) -> None:
+        super().__init__(entry.pk)
+        self.entry = entry
+
+
+def grant(
+    *,
+    team: Team,
+    amount: int,
+    note: str = "",
+    by: Any = None,
+    request_key: uuid.UUID | None = None,
+    request: HttpRequest | None = None,
+) -> CreditEntry:
+    """Add credits to a team; a negative ``amount`` corrects the balance downwards. A person's deed is recorded.
+
+    Raises ValueError for an amount of zero or beyond ``MOST``, or a balance beyond it, InsufficientCredits where the
+    balance would fall below zero, and GrantedBefore where the team has an entry of this ``request_key``.
+    """
+    if amount == 0 or abs(amount) > MOST:
+        raise ValueError(f"The amount must not be zero, and at most {MOST:,}.")
+    try:
+        with transaction.atomic():
+            _move(team_id=team.pk, amount=amount, user=by)
+            kind = CreditEntry.Kind.GRANT if amount > 0 else CreditEntry.Kind.CORRECTION
+            entry = _append(team_id=team.pk, kind=kind, amount=amount, note=note, by=by, request_key=request_key)
+            if entry.balance_after > MOST:
+                raise ValueError(f"A team can hold at most {MOST:,} credits.")
+            if by is not None:
+                record_grant(entry, by=by, request=request)
+    except (IntegrityError, InsufficientCredits):
+        # A second click on the button; the first may also have taken what this one would take.
+        earlier = CreditEntry.objects.filter(team=team, request_key=request_key).first() if request_key else None
+        if earlier is not None:
+            raise GrantedBefore(earlier) from None
+        raise
+    return entry
+
+
+def record_grant(entry: CreditEntry, *, by: Any, request: HttpRequest | None = None) -> None:
+    """Note a grant or a correction in the audit log. Call it in the grant's transaction."""
+    is_grant = entry.kind == CreditEntry.Kind.GRANT
+    action = AuditEvent.Action.GRANTED if is_grant else AuditEvent.Action.CORRECTED
+    amount = counted(entry.amount) if is_grant else f"by {counted(-entry.amount)}"
+    about = f"{amount}: {entry.note}" if entry.note else amount
+    audit.record(action, team=entry.team, user=by, about=about, request=request)
+
+
+@transaction.atomic
+def charge(*, upscale: Upscale) -> CreditEntry:
+    """Take an upscale's price from its team, its month's budgets included.
+
+    Raises InsufficientCredits and BudgetExceeded, and IntegrityError where it was charged before.
+    """
+    team_id, price, user = upscale.team_id, upscale.credits, upscale.created_by
+    _move(team_id=team_id, amount=-price, user=user)
+    month = budgets.month_of(upscale.created_at)
+    now = budgets.standing(team_id=team_id, user=user, month=month)
+    budgets.check_budgets(now, team_id=team_id, user=user, price=price)
+    budgets.add_spend(team_id=team_id, user_id=upscale.created_by_id, month=month, amount=price)
+    entry = _append(team_id=team_id, kind=CreditEntry.Kind.CHARGE, amount=-price, upscale=upscale, by=user)
+    thresholds.write_down(now.after(price), team_id=team_id, user=user)
+    return entry
+
+
+@transaction.atomic
+def refund(*, upscale: Upscale, note: str = "", by: Any = None) -> CreditEntry:
+    """Give an upscale's price back to its team and to the month of its charge; ``by`` whom, if a person decided it.
+
+    Raises IntegrityError where it was refunded before.
+    """
+    _move(team_id=upscale.team_id, amount=upscale.credits, user=by)
+    budgets.add_spend(
+        team_id=upscale.team_id,
+        user_id=upscale.created_by_id,
+        month=budgets.month_of(upscale.created_at),
+        amount=-upscale.credits,
+    )
+    return _append(
+        team_id=upscale.team_id,
+        kind=CreditEntry.Kind.REFUND,
+        amount=upscale.credits,
+        upscale=upscale,
+        note=note,
+        by=by,
+    )
+
+
+def _move(*, team_id: int, amount: int, user: Any) -> None:
+    # One conditional UPDATE, so that two submits at once can't both spend the last credit. It also locks the
+    # team's row until the transaction ends, which keeps `balance_after` in the order of the entries and the budgets
+    # exact.
+    if not Team.objects.filter(pk=team_id, balance__gte=-amount).update(balance=F("balance") + amount):
+        left = Team.objects.values_list("balance", flat=True).get(pk=team_id)
+        way_out = refusals.ways_out(team_id, user).more_credits
+        raise InsufficientCredits(needed=-amount, left=left, way_out=way_out)
+
+
+def _append(*, team_id: int, kind: str, amount: int, by: Any, **values: Any) -> CreditEntry:
+    balance = Team.objects.values_list("balance", flat=True).get(pk=team_id)
+    return CreditEntry.objects.create(
+        team_id=team_id, kind=kind, amount=amount, balance_after=balance, created_by=by, **values
+    )

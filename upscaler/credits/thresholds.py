@@ -1,0 +1,88 @@
+"""The e-mails that a charge gives rise to. Here they are only written down, in the charge's own transaction.
+
+`upscaler.services.notices` sends them after it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.formats import date_format
+
+from upscaler.audit import name_of
+from upscaler.credits.budgets import Budget, Standing
+from upscaler.credits.refusals import counted
+from upscaler.models import CreditEntry, Notice, Team
+
+OWN = "own"
+
+
+def about_budget(budget: Budget, user: Any) -> str:
+    """What tells one notice of a budget from the next: the month, and whose it is."""
+    return f"{budget.month:%Y-%m}:{user.pk}" if budget.is_own else f"{budget.month:%Y-%m}"
+
+
+def person_of(notice: Notice) -> tuple[int | None, bool]:
+    """The id of the person whose budget a notice is about, and whether it is to them and not to the admins."""
+    if notice.kind != Notice.Kind.PERSON_BUDGET:
+        return None, False
+    _month, person, *own = notice.about.split(":")
+    return int(person), own == [OWN]
+
+
+def write_down(now: Standing, *, team_id: int, user: Any) -> None:
+    """After a charge: one notice for each limit that is reached, unless there is one. The team's row is locked."""
+    wanted = []
+    for budget in now.low_budgets:
+        about = about_budget(budget, user)
+        if budget.is_own:
+            wanted.append((Notice.Kind.PERSON_BUDGET, about, _of_person(budget, now, name_of(user))))
+            wanted.append((Notice.Kind.PERSON_BUDGET, f"{about}:{OWN}", _of_own(budget, now)))
+        else:
+            wanted.append((Notice.Kind.TEAM_BUDGET, about, _of_team(budget, now)))
+    if now.balance < now.low_balance:
+        # Since the newest grant: whoever grants too little is told again.
+        grants = CreditEntry.objects.filter(team_id=team_id, kind=CreditEntry.Kind.GRANT)
+        newest = grants.order_by("-pk").values_list("pk", flat=True).first() or 0
+        wanted.append((Notice.Kind.LOW_BALANCE, f"grant:{newest}", _of_balance(now)))
+    for kind, about, text in wanted:
+        if not Notice.objects.filter(team_id=team_id, kind=kind, about=about).exists():
+            name = Team.objects.values_list("name", flat=True).get(pk=team_id)
+            Notice.objects.create(team_id=team_id, kind=kind, about=about, text=f"{name}: {text}\n{_link()}")
+
+
+def _used(budget: Budget, whose: str) -> str:
+    month = date_format(budget.month, "F Y")
+    return f"{budget.spent:,} of {budget.limit:,} credits of {whose} for {month} are used."
+
+
+def _end(now: Standing, what: str) -> str:
+    return f"Once all of it is used, the desk refuses {what} until {date_format(now.next_month, 'j F')}."
+
+
+def _of_team(budget: Budget, now: Standing) -> str:
+    return f"{_used(budget, 'the team’s budget')} {_end(now, 'new orders')}\n\nAdmins can raise it on the Credits page."
+
+
+def _of_person(budget: Budget, now: Standing, name: str) -> str:
+    whose = f"the budget of {name}"
+    return f"{_used(budget, whose)} {_end(now, 'their orders')}\n\nAdmins can raise it on the Credits page."
+
+
+def _of_own(budget: Budget, now: Standing) -> str:
+    whose = "your own budget"
+    return f"{_used(budget, whose)} {_end(now, 'your orders')}\n\nYour team’s admins can raise it."
+
+
+def _of_balance(now: Standing) -> str:
+    verb = "is" if now.balance == 1 else "are"
+    return (
+        f"{counted(now.balance)} {verb} left, fewer than {now.low_balance:,}. Without credits the desk refuses new "
+        "orders.\n\nAdmins can grant more on the Credits page."
+    )
+
+
+def _link() -> str:
+    return f"{settings.PUBLIC_URL}{reverse('ledger')}\n" if settings.PUBLIC_URL else ""
