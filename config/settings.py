@@ -168,6 +168,28 @@ else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- Cache ----------------------------------------------------------------------------------------
+
+CACHE_URL = env.str("CACHE_URL", default="").strip()
+if CACHE_URL:
+    try:
+        is_redis = urlsplit(CACHE_URL).scheme in ("redis", "rediss") and bool(urlsplit(CACHE_URL).hostname)
+    except ValueError:
+        is_redis = False
+    if not is_redis:
+        # Not repeated: it may hold a password.
+        raise ImproperlyConfigured(
+            "CACHE_URL is no address of a Redis. It must look like redis://127.0.0.1:6379/1 (rediss:// for TLS), or be "
+            "left out."
+        )
+    CACHES: dict[str, dict[str, Any]] = {
+        "default": {
+            **env.cache_url_config(CACHE_URL),
+            # It only counts calls and remembers checks for a moment, so nothing may wait for it.
+            "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+        }
+    }
+
 # --- Queue ----------------------------------------------------------------------------------------
 
 TASK_BACKEND = one_of("TASK_BACKEND", "embedded", ("embedded", "cluster"))

@@ -12,6 +12,7 @@ import sys
 
 CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
+REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
 RABBITMQ_URL = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 
 
@@ -38,6 +39,16 @@ def postgres() -> bool:
         with psycopg.connect(POSTGRES_URL.replace("postgres://", "postgresql://"), connect_timeout=2):
             return True
     except psycopg.Error:
+        return False
+
+
+def redis() -> bool:
+    """Whether the Redis of the tests answers."""
+    from redis import Redis, RedisError
+
+    try:
+        return bool(Redis.from_url(REDIS_URL, socket_connect_timeout=2).ping())
+    except RedisError:
         return False
 
 
@@ -73,6 +84,7 @@ def main() -> int:
             ("Chromium", chromium() is not None, "the browser tests"),
             ("PostgreSQL", postgres(), "the tests on PostgreSQL"),
             ("RabbitMQ", rabbitmq(), "the tests on the cluster queue"),
+            ("Redis", redis(), "the limit of calls over several processes"),
         )
         if not is_there
     ]

@@ -124,6 +124,8 @@ def test_the_deployment_check_is_clean_under_production_settings() -> None:
         ({"CPU_SLOTS": "0"}, "CPU_SLOTS is 0. It must be at least 1."),
         ({"PUBLIC_URL": "upscaler.example.com"}, "It must start with https:// or http://."),
         ({"API_RATE": "fast"}, "API_RATE is 'fast'"),
+        ({"CACHE_URL": "file://hidden"}, "CACHE_URL is no address of a Redis."),
+        ({"CACHE_URL": "redis://:hidden@[host"}, "CACHE_URL is no address of a Redis."),
         ({"MEDIA_URL_S3": "https://key:hidden@host/b"}, "MEDIA_URL_S3 does not start with s3:// or s3+http://."),
         ({"MEDIA_URL_S3": "s3://host/bucket"}, "MEDIA_URL_S3 does not name a key and its secret."),
         ({"MEDIA_URL_S3": "s3://key:hidden@host/"}, "MEDIA_URL_S3 does not name a bucket."),

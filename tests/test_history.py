@@ -207,7 +207,7 @@ def test_an_old_result_is_offered_as_our_kept_copy(owner: Person, done: Callable
 def test_the_original_can_be_enlarged_again(owner: Person, done: Callable[..., Upscale]) -> None:
     upscale = done()
     kept = owner.client.get(f"/?source={upscale.pk}").context["kept_copy"]
-    assert owner.submit(image_url=kept["link"]).status_code == 302
+    assert owner.submit(image_url=kept["link"], model_name="topaz").status_code == 302
     assert Upscale.objects.latest("pk").source_file.name == upscale.source_file.name
 
 

@@ -218,7 +218,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(name=models)
     def submit_on_the_page(self, name: str) -> None:
         refusal = self.model.refusal("ana", PRICES[name], self.month)
-        answer = self.browser.post("/", {"model_name": name, "image_url": URL})
+        answer = self.browser.post("/", {"model_name": name, "image_url": f"{URL}?{len(self.model.work)}"})
         assert answer.status_code == (302 if refusal is None else 422)
         if refusal is None:
             self.book([Upscale.objects.latest("pk")], "ana")

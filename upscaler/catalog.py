@@ -212,6 +212,12 @@ MODELS: dict[str, UpscalingModel] = {
 }
 
 
+def effective(model_name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that make a difference to the result, of a complete map: creativity is for enhanced faces alone."""
+    idle = set() if settings.get("face_enhancement") else {"face_enhancement_creativity"}
+    return {s.key: settings[s.key] for s in MODELS[model_name].settings if s.key in settings and s.key not in idle}
+
+
 def factor(model_name: str, settings: Mapping[str, Any]) -> int:
     """How many times the width and height grow. ``settings`` are complete, as an upscale stores them."""
     return MODELS[model_name].fixed_factor or int(settings["upscale_factor"].removesuffix("x"))

@@ -200,6 +200,7 @@ class UpscaleForm(forms.Form):
                 width=self.picture.width,
                 height=self.picture.height,
                 file_size=self.picture.file_size,
+                source_digest=self.picture.digest,
                 **common,
             )
         if isinstance(result := data["generation_result_id"], KnownResult):
@@ -219,6 +220,7 @@ class UpscaleForm(forms.Form):
                 width=result.result_width,
                 height=result.result_height,
                 file_size=result.result_bytes,
+                source_digest=result.result_digest,
                 thumbnail_path=result.result_thumbnail.name,
                 **common,
             )
@@ -241,6 +243,7 @@ class UpscaleForm(forms.Form):
             width=picture.width,
             height=picture.height,
             file_size=picture.file_size,
+            source_digest=picture.digest,
             thumbnail_path=picture.thumbnail,
             **common,
         )

@@ -5,6 +5,7 @@ Nothing here trusts a file's name or its header beyond what is checked.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 from collections.abc import Iterator
@@ -74,6 +75,8 @@ class Picture:
     height: int
     file_size: int
     """Bytes."""
+    digest: str
+    """SHA-256 of the file's bytes."""
     thumbnail: bytes
     """A WebP of at most ``THUMBNAIL_SIDE`` pixels."""
 
@@ -148,6 +151,7 @@ class _Still:
     size: tuple[int, int]
     """As the header has it: decoding may change the image's own."""
     file_size: int
+    digest: str
 
 
 def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> _Still:
@@ -190,7 +194,16 @@ def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> 
                 "as a plain JPEG, and upload that.",
                 code="damaged",
             )
-    return _Still(image, image.size, size)
+    return _Still(image, image.size, size, _digest(file))
+
+
+def _digest(file: IO[bytes]) -> str:
+    """SHA-256 of the whole file, which is left where it was."""
+    at = file.tell()
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    file.seek(at)
+    return digest
 
 
 def _scans(file: IO[bytes]) -> int:
@@ -214,6 +227,7 @@ def _found(still: _Still, small: Image.Image) -> Picture:
         width=width,
         height=height,
         file_size=still.file_size,
+        digest=still.digest,
         thumbnail=_encode(_within(small, THUMBNAIL_SIDE), "WEBP", quality=82),
     )
 

@@ -29,6 +29,8 @@ class StoredPicture:
     """Pixels, as displayed."""
     height: int
     file_size: int
+    digest: str = ""
+    """SHA-256 of its bytes; empty where nobody has counted it."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def source_of(upscale: Upscale) -> StoredPicture:
         width=upscale.source_width or 0,
         height=upscale.source_height or 0,
         file_size=upscale.source_bytes or 0,
+        digest=upscale.source_digest,
     )
 
 
@@ -68,6 +71,7 @@ def result_of(upscale: Upscale) -> StoredPicture:
         width=upscale.result_width or 0,
         height=upscale.result_height or 0,
         file_size=upscale.result_bytes or 0,
+        digest=upscale.result_digest,
     )
 
 
@@ -86,7 +90,7 @@ def make(
     Without a request, as in a worker, PUBLIC_URL must be set.
     """
     expires_at = expires_at or timezone.now() + timedelta(seconds=settings.UPLOAD_LINK_LIFETIME)
-    facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.file_size]
+    facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.file_size, picture.digest]
     content = [facts, name[-100:], team_id, int(expires_at.timestamp()), result_of]
     signed = signing.dumps(content, salt=SALT, compress=True)
     return absolute(request, reverse("signed-file", args=[signed, f"picture.{picture.path.rpartition('.')[2]}"]))

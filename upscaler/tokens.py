@@ -4,15 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import timedelta
+import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 
-from upscaler.models import ApiToken, Team
+from upscaler import audit
+from upscaler.models import ApiToken, AuditEvent, Membership, Team
+from upscaler.services.results import moment
 
 PREFIX = "ups_"
+LONGEST_NAME = 100
+MOST_DAYS = 3650
+"""For which a token may be good, unless it is good for ever."""
+UNKNOWN = "This token is not valid here: it is mistyped, or belongs to another desk. Make one on the page Tokens."
+
+
+class TokenRefused(Exception):
+    """The token opens nothing. ``message`` says why, for people.
+
+    Why is told freely: who sends a token holds the secret, and nobody guesses 256 random bits.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class State:
+    """How a token stands, in the words that people read."""
+
+    LIVE = "Live"
+    EXPIRED = "Expired"
+    REVOKED = "Revoked"
+    OWNER_LEFT = "Owner left"
 
 
 def _digest(clear: str) -> str:
@@ -20,27 +49,101 @@ def _digest(clear: str) -> str:
     return hashlib.sha256(clear.encode()).hexdigest()
 
 
-def issue(*, team: Team, user: Any, name: str) -> tuple[ApiToken, str]:
-    """Make a token. The second value is the token in clear, which is not stored anywhere."""
+@transaction.atomic
+def issue(
+    *,
+    team: Team,
+    user: Any,
+    name: str,
+    expires_at: datetime | None = None,
+    read_only: bool = False,
+    form_key: uuid.UUID | None = None,
+    note: str = "",
+    request: HttpRequest | None = None,
+) -> tuple[ApiToken, str]:
+    """Make a token. The second value is the token in clear, which is not stored anywhere.
+
+    ``note`` is for the audit log.
+    Raises IntegrityError where this person has made one with the same ``form_key`` before.
+    """
     clear = PREFIX + secrets.token_urlsafe(32)
-    return ApiToken.objects.create(team=team, user=user, name=name, digest=_digest(clear)), clear
+    token = ApiToken.objects.create(
+        team=team,
+        user=user,
+        name=name,
+        digest=_digest(clear),
+        expires_at=expires_at,
+        read_only=read_only,
+        form_key=form_key,
+    )
+    may = "may only look" if read_only else "full"
+    until = f"until {moment(expires_at)}" if expires_at else "for good"
+    about = f"“{name}”, {may}, {until}" + (f" ({note})" if note else "")
+    audit.record(AuditEvent.Action.TOKEN_ISSUED, team=team, user=user, about=about, token=token, request=request)
+    return token, clear
 
 
-def find(clear: str) -> ApiToken | None:
-    """The token that is valid now and whose owner is still in its team; None otherwise.
+@transaction.atomic
+def revoke(token: ApiToken, *, by: Any, request: HttpRequest | None = None) -> bool:
+    """Make a token useless from now on. False where somebody did so before."""
+    if not ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        return False
+    whose = "" if token.user_id == by.pk else f" of {audit.name_of(token.user)}"
+    about = f"“{token.name}”{whose}"
+    audit.record(AuditEvent.Action.TOKEN_REVOKED, team=token.team, user=by, about=about, token=token, request=request)
+    return True
+
+
+def find(clear: str) -> ApiToken:
+    """The token, where it is valid now and its owner is still in its team. Raises TokenRefused.
 
     Notes at most once a minute that it was used.
     """
-    token = (
-        ApiToken.objects.select_related("team", "user")
-        .filter(digest=_digest(clear), revoked_at=None, user__is_active=True)
-        .filter(team__memberships__user=F("user"))
-        .first()
-    )
+    token = _with_owner(ApiToken.objects.filter(digest=_digest(clear))).select_related("team").first()
     if token is None:
-        return None
+        raise TokenRefused(UNKNOWN)
     now = timezone.now()
+    state = state_of(token, now)
+    if state != State.LIVE:
+        raise TokenRefused(_refusal(token, state))
     # Looked at here first: on SQLite even an update of no row waits for the one write lock.
     if token.last_used_at is None or token.last_used_at < now - timedelta(minutes=1):
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token
+
+
+def visible_to(membership: Membership) -> QuerySet[ApiToken]:
+    """The tokens of the team that the person may see and revoke: their own, or all for an admin."""
+    tokens = ApiToken.objects.filter(team=membership.team_id)
+    return _with_owner(tokens if membership.is_admin else tokens.filter(user=membership.user_id))
+
+
+def are_live(now: datetime) -> Q:
+    """The condition, on what `visible_to` gives, of the tokens that work."""
+    in_time = Q(expires_at=None) | Q(expires_at__gt=now)
+    return in_time & Q(revoked_at=None, user__is_active=True, owner_is_in=True)
+
+
+def state_of(token: ApiToken, now: datetime) -> str:
+    """One of `State`, for a token that `find` or `visible_to` gave."""
+    if token.revoked_at is not None:
+        return State.REVOKED
+    if not (token.user.is_active and token.owner_is_in):  # type: ignore[attr-defined]
+        return State.OWNER_LEFT
+    if token.expires_at is not None and token.expires_at <= now:
+        return State.EXPIRED
+    return State.LIVE
+
+
+def _with_owner(tokens: QuerySet[ApiToken]) -> QuerySet[ApiToken]:
+    memberships = Membership.objects.filter(team=OuterRef("team"), user=OuterRef("user"))
+    return tokens.annotate(owner_is_in=Exists(memberships)).select_related("user")
+
+
+def _refusal(token: ApiToken, state: str) -> str:
+    way_out = "Make a new one on the page Tokens of the desk."
+    if state == State.EXPIRED and token.expires_at is not None:
+        return f"This token ran out on {moment(token.expires_at)}. {way_out}"
+    if state == State.REVOKED and token.revoked_at is not None:
+        return f"This token was revoked on {moment(token.revoked_at)}. {way_out}"
+    return "The person whose token this is has left the team, so it opens nothing any more. Use a token of your own."

@@ -4,10 +4,11 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from upscaler.views import accounts, activity, files, health, history, invitations, ledger, submit, team, usage
+from upscaler.views import accounts, activity, files, health, history, invitations, ledger, submit, team, tokens, usage
 
 urlpatterns = [
     path("", submit.submit, name="submit"),
+    path("again/", submit.again, name="again"),
     path("history/", history.history, name="history"),
     path("history/live/", history.live, name="live"),
     path("upscales/<int:pk>/", history.upscale, name="upscale"),
@@ -18,6 +19,8 @@ urlpatterns = [
     path("upscales/<int:pk>/source/", files.picture, {"kind": "source_file"}, name="source"),
     path("upscales/<int:pk>/result/", files.picture, {"kind": "result_file"}, name="result"),
     path("upscales/<int:pk>/download/", files.download, name="download"),
+    path("tokens/", tokens.page, name="tokens"),
+    path("tokens/<int:pk>/revoke/", tokens.revoke, name="revoke-token"),
     path("files/<str:signed>/<str:name>", files.signed, name="signed-file"),
     path("accounts/login/", accounts.SignIn.as_view(), name="login"),
     path("accounts/logout/", login_not_required(LogoutView.as_view()), name="logout"),

@@ -21,8 +21,11 @@ export function watchSending(form, { onsent, onleft, onend }) {
     onend();
   }
 
+  // What follows is for the offers' form too, which comes and goes beside this one.
+  const page = document.body;
+
   // Signing in again in another tab changes the token that this page came with.
-  form.addEventListener("htmx:configRequest", ({ detail }) => {
+  page.addEventListener("htmx:configRequest", ({ detail }) => {
     const token = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
     if (token) detail.parameters.csrfmiddlewaretoken = token[1];
   });
@@ -47,7 +50,7 @@ export function watchSending(form, { onsent, onleft, onend }) {
     if (leaving) text.textContent = "On their way";
   });
 
-  form.addEventListener("htmx:beforeSwap", (event) => {
+  page.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr } = event.detail;
     // A session that ran out ends in the sign-in page. Swapping that in would lose everything chosen.
     if (xhr.status < 300 && !xhr.responseText.includes('id="problems"')) {
@@ -57,9 +60,16 @@ export function watchSending(form, { onsent, onleft, onend }) {
   });
 
   form.addEventListener("htmx:afterRequest", done);
-  form.addEventListener("htmx:sendError", () => say("The desk could not be reached. Check the connection and send again; nothing was charged."));
-  form.addEventListener("htmx:timeout", () => say("The desk took too long to answer. Look in the history before you send again."));
-  form.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
+  // The offers come last in the answer. Whoever pressed the button at the page's end has to see them.
+  page.addEventListener("htmx:afterSettle", ({ detail: { elt } }) => {
+    const title = document.getElementById("offers-title");
+    if (!title || elt.id !== "problems") return;
+    title.focus({ preventScroll: true });
+    title.scrollIntoView({ block: "start" });
+  });
+  page.addEventListener("htmx:sendError", () => say("The desk could not be reached. Check the connection and send again; nothing was charged."));
+  page.addEventListener("htmx:timeout", () => say("The desk took too long to answer. Look in the history before you send again."));
+  page.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
     const known = {
       403: "This page was open for too long. Reload it and send again; nothing was charged.",
       413: "These pictures are too large to be sent together. Send fewer at a time.",
@@ -77,5 +87,5 @@ export function watchSending(form, { onsent, onleft, onend }) {
     done();
   });
 
-  document.body.addEventListener("files-sent", ({ detail }) => onsent(detail.names ?? []));
+  page.addEventListener("files-sent", ({ detail }) => onsent(detail.names ?? []));
 }

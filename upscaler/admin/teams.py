@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from upscaler import tokens
 from upscaler.admin.base import ReadOnlyAdmin, list_link
 from upscaler.models import ApiToken, AuditEvent, CreditEntry, Invitation, Membership, Team, Upscale
 
@@ -51,16 +53,23 @@ class MembershipAdmin(admin.ModelAdmin):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):
-    """Tokens are issued by `manage.py issue_token`, because they are shown once; here they are revoked."""
+class ApiTokenAdmin(ReadOnlyAdmin):
+    """Tokens are made on their page, because they are shown once; here they are revoked."""
 
-    list_display = ("name", "team", "user", "created_at", "last_used_at", "revoked_at")
+    list_display = ("name", "team", "user", "read_only", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_filter = ("read_only",)
     list_select_related = ("team", "user")
     search_fields = ("name", "user__username", "team__name")
-    readonly_fields = ("team", "user", "created_at", "last_used_at")
+    actions = ("revoke",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    @admin.action(description="Revoke the chosen tokens", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        revoked = [tokens.revoke(token, by=request.user, request=request) for token in queryset.select_related("team")]
+        messages.success(request, f"Revoked: {sum(revoked)}. The others were before.")
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change tokens in general, though nobody may type into them."""
+        return bool(request.user.has_perm("upscaler.change_apitoken"))
 
 
 @admin.register(Invitation)

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0007_usage_counts'),
+        ('upscaler', '0008_token_form_key'),
     ]
 
     operations = [

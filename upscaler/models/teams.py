@@ -100,9 +100,17 @@ class ApiToken(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty for a token that never runs out.")
     revoked_at = models.DateTimeField(null=True, blank=True)
     read_only = models.BooleanField(default=False, help_text="It may look, and neither upload nor submit.")
+    form_key = models.UUIDField(
+        null=True, blank=True, editable=False, help_text="Of the form that it was made with, which makes one token."
+    )
 
     class Meta:
         ordering = ("-created_at",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("user", "form_key"), condition=Q(form_key__isnull=False), name="token_once_per_form"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.name} ({self.team})"

@@ -1,6 +1,7 @@
 """What the desk does. The only code that creates an upscale, changes its status, or changes who is in a team.
 
 - `submission`: a checked order becomes a row and a charge.
+- `reuse`: which orders the team has had done already.
 - `lifecycle`: claim, heartbeat, progress, finish, fail.
 - `work`: one step of an upscale, in a worker.
 - `sweep`: finds work whose message or worker was lost.

@@ -21,7 +21,7 @@ from upscaler import audit, catalog, credits, tasks
 from upscaler.engines import get_engine
 from upscaler.images import Picture
 from upscaler.models import ApiToken, AuditEvent, Team, Upscale, media_storage
-from upscaler.services import notices
+from upscaler.services import notices, reuse
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +53,12 @@ class NewUpscale:
     width: int | None = None
     height: int | None = None
     file_size: int | None = None
+    source_digest: str = ""
+    """SHA-256 of the source's bytes; empty where it is not known yet."""
     thumbnail_path: str = ""
     retry_of: Upscale | None = None
+    seen: int = 0
+    """The number of the newest upscale of the same order that the person knows of, and wants it anew all the same."""
 
     @property
     def credits(self) -> int:
@@ -74,6 +78,26 @@ class Idempotency:
         """From the header and the body as it was sent."""
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
         return cls(key=key, digest=hashlib.sha256(canonical.encode()).hexdigest())
+
+
+@dataclass(frozen=True)
+class Known:
+    """An order that the team has had done already, or that is under way."""
+
+    upscale: Upscale
+    name: str
+    """What the person calls the picture now."""
+    credits: int
+    """What it costs anew."""
+
+
+class OrderedBefore(Exception):
+    """Some of the orders need not be paid for: ``known``. The ``others`` are new. Nothing was stored or charged."""
+
+    def __init__(self, known: list[Known], others: list[NewUpscale]) -> None:
+        super().__init__(known, others)
+        self.known = known
+        self.others = others
 
 
 class IdempotencyConflict(Exception):
@@ -98,13 +122,20 @@ def submit(
     user: Any,
     token: ApiToken | None = None,
     idempotency: Idempotency | None = None,
+    once: bool = False,
     request: HttpRequest | None = None,
 ) -> list[Upscale]:
     """Store, charge and queue all of ``orders``, or none of them.
 
-    Files are written before the transaction and removed again where it fails.
-    Raises credits.CreditsRefused and IdempotencyConflict; OSError where the storage can't take a file.
+    Files are written before the transaction and removed again where it fails. With ``once`` no order is taken that the
+    team has had done, or that is under way; give `reuse.apart` ones then.
+    Raises credits.CreditsRefused, IdempotencyConflict and, with ``once``, OrderedBefore; OSError where the storage
+    can't take a file.
     """
+    gone: frozenset[int] = frozenset()
+    if once:
+        gone = reuse.without_file(_seen(orders), team=team)
+        _refuse_known(orders, team=team, gone=gone)
     # Before any file is written: most refusals end here. The charge below decides for good.
     price = sum(order.credits for order in orders)
     try:
@@ -123,6 +154,10 @@ def submit(
                 row.idempotency_key = idempotency.key
                 row.request_digest = idempotency.digest
         with transaction.atomic():
+            if once:
+                # The team's lock: of two clicks at once the second waits here, and then sees the first one's rows.
+                Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+                _refuse_known(orders, team=team, gone=gone)
             for row in rows:
                 row.save(force_insert=True)
                 credits.charge(upscale=row)
@@ -149,6 +184,18 @@ def submit(
     for row in rows:
         logger.info("upscale %s: submitted by %s for team %s, %s", row.pk, user, team.slug, row.model_name)
     return rows
+
+
+def _seen(orders: Sequence[NewUpscale]) -> dict[str, int]:
+    return {key: order.seen for order in orders if (key := reuse.key(order))}
+
+
+def _refuse_known(orders: Sequence[NewUpscale], *, team: Team, gone: frozenset[int]) -> None:
+    found = reuse.find(_seen(orders), team=team, without=gone)
+    if found:
+        of_each = [(order, found.get(reuse.key(order))) for order in orders]
+        known = [Known(before, order.source_name, order.credits) for order, before in of_each if before is not None]
+        raise OrderedBefore(known, [order for order, before in of_each if before is None])
 
 
 def retry(failed: Upscale, *, user: Any, request: HttpRequest | None = None) -> Upscale:
@@ -180,6 +227,7 @@ def _again(failed: Upscale) -> NewUpscale:
         width=failed.source_width,
         height=failed.source_height,
         file_size=failed.source_bytes,
+        source_digest=failed.source_digest,
         thumbnail_path=failed.source_thumbnail.name or "",
         retry_of=failed,
     )
@@ -230,10 +278,12 @@ def _row(order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, wr
         source_width=order.width,
         source_height=order.height,
         source_bytes=order.file_size,
+        source_digest=order.source_digest,
         source_thumbnail=thumbnail,
         model_name=order.model_name,
         settings=order.settings,
         asked_format=order.asked_format,
+        order_digest=reuse.digest_of(order, order.source_digest, engine=settings.ENGINE),
         credits=order.credits,
         retry_of=order.retry_of,
         engine=settings.ENGINE,

@@ -19,7 +19,7 @@ from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, Finished, Order, Pending, RemoteEngine, Report
 from upscaler.engines.local import picture
 from upscaler.models import Upscale, media_storage
-from upscaler.services import lifecycle, remote, submission
+from upscaler.services import lifecycle, remote, reuse, submission
 from upscaler.services.breaker import Pause
 from upscaler.services.cleanup import WORK_PREFIX
 from upscaler.services.lifecycle import ClaimLost, Heartbeat
@@ -153,6 +153,8 @@ def _fetch(upscale: Upscale, target: Path) -> None:
             source_width=picture.width,
             source_height=picture.height,
             source_bytes=picture.file_size,
+            source_digest=picture.digest,
+            order_digest=reuse.digest_of(upscale, picture.digest, engine=upscale.engine),
         )
     except BaseException:
         submission.remove([path, thumbnail])
@@ -187,6 +189,7 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
             result_width=found.width,
             result_height=found.height,
             result_bytes=found.file_size,
+            result_digest=found.digest,
             result_id=finished.result_id if finished.result_id is not None else upscale.pk,
             made_with=dict(finished.made_with),
             referable_until=finished.referable_until,

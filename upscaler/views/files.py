@@ -65,8 +65,11 @@ def _holder(request: HttpRequest, team_id: int) -> tuple[Any, ApiToken | None]:
     """Who of the team asks, and with which token; (None, None) for anybody else who holds the link."""
     scheme, _, clear = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        token = tokens.find(clear.strip())
-        return (token.user, token) if token is not None and token.team_id == team_id else (None, None)
+        try:
+            token = tokens.find(clear.strip())
+        except tokens.TokenRefused:
+            return None, None
+        return (token.user, token) if token.team_id == team_id else (None, None)
     memberships = request.memberships  # type: ignore[attr-defined]
     return (request.user if any(m.team_id == team_id for m in memberships) else None), None
 

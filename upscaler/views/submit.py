@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -18,10 +20,10 @@ from upscaler import catalog, credits, images, links
 from upscaler.engines import get_engine
 from upscaler.forms import UpscaleForm
 from upscaler.models import Upscale, result_hours
-from upscaler.services import remote, submission
-from upscaler.services.submission import NewUpscale
+from upscaler.services import remote, reuse, submission
+from upscaler.services.submission import Known, NewUpscale
 from upscaler.views.access import TeamRequest, team_required
-from upscaler.views.query import number
+from upscaler.views.query import as_number, number
 
 logger = logging.getLogger(__name__)
 
@@ -39,19 +41,37 @@ def submit(request: TeamRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "submit/page.html", _context(request, **_prefilled(request)))
 
-    orders, problems = _orders(request)
-    sent: list[Upscale] = []
-    if orders:
-        try:
-            sent = submission.submit(orders, team=request.team, user=request.user)
-        except credits.CreditsRefused as error:
-            problems.insert(0, {"name": "", "message": error.message})
-        except OSError:
-            logger.exception("an upload could not be stored")
-            problems.insert(0, {"name": "", "message": STORAGE_TROUBLE})
-    if sent and not problems:
-        return _to_history(request, sent)
-    return _refusal(request, sent, problems)
+    outcome = Outcome()
+    orders = _orders(request, outcome)
+    _send(request, orders, outcome)
+    if outcome.sent and not outcome.problems and not outcome.known:
+        return _to_history(request, outcome.sent)
+    return _what_came_of_it(request, outcome)
+
+
+@require_POST
+@team_required
+def again(request: TeamRequest) -> HttpResponse:
+    """Order anew what was offered as made before: one of the offers, or all of them.
+
+    ``offered`` names the upscales that the page offers, ``upscale`` the one that is wanted anew, or ``all``.
+    """
+    numbers = [pk for text in request.POST.getlist("offered")[: settings.MAX_FILES] if (pk := as_number(text))]
+    mine = Upscale.objects.filter(team=request.team, pk__in=numbers).select_related("created_by")
+    wanted = request.POST.get("upscale", "")
+    outcome = Outcome()
+    orders = []
+    for upscale in sorted(mine, key=lambda upscale: numbers.index(upscale.pk)):
+        name = request.POST.get(f"name-{upscale.pk}", "").replace("\0", "")[:255] or upscale.source_name
+        if wanted not in ("all", str(upscale.pk)):
+            outcome.known.append(Known(upscale, name, upscale.model.credits))
+        elif (order := _anew(request, upscale, name, outcome)) is not None:
+            orders.append(order)
+    _send(request, orders, outcome)
+    is_answer_to_htmx = request.htmx  # type: ignore[attr-defined]
+    if outcome.sent and not outcome.problems and not is_answer_to_htmx:
+        return _to_history(request, outcome.sent)
+    return _what_came_of_it(request, outcome)
 
 
 @require_POST
@@ -69,24 +89,75 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
     return redirect(upscale)
 
 
-def _orders(request: TeamRequest) -> tuple[list[NewUpscale], list[dict[str, str]]]:
+@dataclass
+class Outcome:
+    """What came of a submit: it may be some of each."""
+
+    sent: list[Upscale] = field(default_factory=list)
+    known: list[Known] = field(default_factory=list)
+    problems: list[dict[str, str]] = field(default_factory=list)
+
+    def refuse(self, message: str, *, name: str = "") -> None:
+        """Add a problem, once; ``name`` is the picture's where it is about one."""
+        problem = {"name": name, "message": message}
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+def _orders(request: TeamRequest, outcome: Outcome) -> list[NewUpscale]:
     """One order for each picture that keeps the rules, one problem for each rule that is broken."""
     uploads = request.FILES.getlist("image")
     if len(uploads) > settings.MAX_FILES:
-        message = f"These are {len(uploads)} pictures; send at most {settings.MAX_FILES} at once."
-        return [], [{"name": "", "message": message}]
+        outcome.refuse(f"These are {len(uploads)} pictures; send at most {settings.MAX_FILES} at once.")
+        return []
     orders: list[NewUpscale] = []
-    problems: list[dict[str, str]] = []
     for files in [{"image": upload} for upload in uploads] or [{}]:
         form = UpscaleForm(request.POST, files, team=request.team)
         if form.is_valid() and form.order is not None:
             orders.append(form.order)
             continue
-        for field, errors in form.errors.items():
+        for about, errors in form.errors.items():
             # A rule about the picture is shown with its name, a rule about the order once.
-            name = files["image"].name if files and field in ("image", "__all__") else ""
-            problems += [{"name": str(name), "message": str(message)} for message in errors]
-    return orders, [problem for i, problem in enumerate(problems) if problem not in problems[:i]]
+            name = files["image"].name if files and about in ("image", "__all__") else ""
+            for message in errors:
+                outcome.refuse(str(message), name=str(name))
+    return orders
+
+
+def _anew(request: TeamRequest, upscale: Upscale, name: str, outcome: Outcome) -> NewUpscale | None:
+    """The order of an upscale once more, from the kept copy, by today's rules."""
+    kept = links.make(request, links.source_of(upscale), name=name, team_id=upscale.team_id)
+    body = {
+        "image_url": kept if upscale.source_file else upscale.source_url,
+        "model_name": upscale.model_name,
+        "generation_settings": upscale.settings,
+        "result_format": upscale.asked_format,
+    }
+    form = UpscaleForm(body, team=request.team)
+    if form.is_valid() and form.order is not None:
+        return replace(form.order, source_name=name, seen=upscale.pk)
+    for errors in form.errors.values():
+        for message in errors:
+            outcome.refuse(str(message), name=name)
+    return None
+
+
+def _send(request: TeamRequest, orders: Sequence[NewUpscale], outcome: Outcome) -> None:
+    """Submit what is new; what the team has already is offered instead."""
+    waiting = list(orders)
+    try:
+        while waiting:
+            batch, waiting = reuse.apart(waiting)
+            try:
+                outcome.sent += submission.submit(batch, team=request.team, user=request.user, once=True)
+            except submission.OrderedBefore as before:
+                outcome.known += before.known
+                waiting = [*before.others, *waiting]
+    except credits.CreditsRefused as error:
+        outcome.problems.insert(0, {"name": "", "message": error.message})
+    except OSError:
+        logger.exception("an upload could not be stored")
+        outcome.problems.insert(0, {"name": "", "message": STORAGE_TROUBLE})
 
 
 def _to_history(request: TeamRequest, sent: list[Upscale]) -> HttpResponse:
@@ -96,18 +167,25 @@ def _to_history(request: TeamRequest, sent: list[Upscale]) -> HttpResponse:
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)  # type: ignore[attr-defined]
 
 
-def _refusal(request: TeamRequest, sent: list[Upscale], problems: list[dict[str, str]]) -> HttpResponse:
+def _what_came_of_it(request: TeamRequest, outcome: Outcome) -> HttpResponse:
     request.team.refresh_from_db(fields=["balance"])
-    context = {"problems": problems, "sent": sent, **_money(request)}
+    context = {
+        "problems": outcome.problems,
+        "sent": outcome.sent,
+        "known": outcome.known,
+        "known_credits": sum(known.credits for known in outcome.known),
+        **_money(request),
+    }
+    status = 422 if outcome.problems else 200
     if request.htmx:  # type: ignore[attr-defined]
-        # Only the problems: the page keeps its files and choices, so nothing has to be entered twice.
-        response = render(request, "submit/_problems.html", context, status=422)
-        if sent:
-            names = [upscale.source_name for upscale in sent]
+        # Only what is new: the page keeps its files and choices, so nothing has to be entered twice.
+        response = render(request, "submit/_answer.html", context, status=status)
+        if outcome.sent:
+            names = [upscale.source_name for upscale in outcome.sent]
             response.headers["HX-Trigger"] = json.dumps({"files-sent": {"names": names}})
         return response
     chosen = _chosen(request.POST)
-    return render(request, "submit/page.html", _context(request, chosen=chosen, **context), status=422)
+    return render(request, "submit/page.html", _context(request, chosen=chosen, **context), status=status)
 
 
 def _prefilled(request: TeamRequest) -> dict[str, Any]:
@@ -179,5 +257,6 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         },
         "problems": [],
         "sent": [],
+        "known": [],
         **(more if "standing" in more else {**_money(request), **more}),
     }

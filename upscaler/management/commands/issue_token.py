@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from upscaler import tokens
 from upscaler.models import Membership
+from upscaler.services.results import moment
 
 
 class Command(BaseCommand):
@@ -17,6 +20,8 @@ class Command(BaseCommand):
         parser.add_argument("--team", required=True, help="The team's slug.")
         parser.add_argument("--user", required=True, help="The person's user name.")
         parser.add_argument("--name", required=True, help="What the token is for.")
+        parser.add_argument("--expires-days", type=int, help="Days after which it runs out; without it, never.")
+        parser.add_argument("--read-only", action="store_true", help="It may look, and neither upload nor submit.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         membership = (
@@ -26,6 +31,20 @@ class Command(BaseCommand):
         )
         if membership is None:
             raise CommandError(f"There is no person {options['user']!r} in a team {options['team']!r}.")
-        token, clear = tokens.issue(team=membership.team, user=membership.user, name=options["name"])
-        self.stdout.write(f"Token “{token.name}” for {membership}. It is not shown again:")
+        name, days = options["name"].strip(), options["expires_days"]
+        if not name or len(name) > tokens.LONGEST_NAME:
+            raise CommandError(f"The name must have 1 to {tokens.LONGEST_NAME} letters.")
+        if days is not None and not 1 <= days <= tokens.MOST_DAYS:
+            raise CommandError(f"--expires-days must be from 1 to {tokens.MOST_DAYS:,}.")
+        token, clear = tokens.issue(
+            team=membership.team,
+            user=membership.user,
+            name=name,
+            expires_at=None if days is None else timezone.now() + timedelta(days=days),
+            read_only=options["read_only"],
+            note="with manage.py issue_token",
+        )
+        limits = [f"until {moment(token.expires_at)}"] if token.expires_at else []
+        limits += ["may only look"] if token.read_only else []
+        self.stdout.write(f"Token “{token.name}” for {', '.join([str(membership), *limits])}. It is not shown again:")
         self.stdout.write(clear)

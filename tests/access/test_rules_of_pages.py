@@ -1,62 +1,13 @@
-"""Who may see what: every URL of the URL list, tried by the owner, a teammate, an outsider and nobody."""
+"""What the tables of answers can't say: what the pages show, and what guards all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from tests.conftest import Person
 from upscaler.models import Upscale
-
-PUBLIC = {
-    "login",
-    "healthz",
-    "readyz",
-    "invitation",
-    "password_reset",
-    "password_reset_done",
-    "password_reset_confirm",
-}
-"""Pages that nobody needs to sign in for. Signed links are tried in test_api."""
-
-
-def patterns() -> Iterator[URLPattern]:
-    """The desk's own pages, from the URL list itself, so that a new one can't be forgotten."""
-    for entry in get_resolver().url_patterns:
-        if isinstance(entry, URLResolver) and getattr(entry.urlconf_module, "__name__", "") == "upscaler.urls":
-            yield from entry.url_patterns
-
-
-PAGES = [pattern for pattern in patterns() if pattern.name not in PUBLIC | {"signed-file", "logout"}]
-OF_ONE_UPSCALE = [pattern.name for pattern in PAGES if "pk" in pattern.pattern.converters]
-
-
-def test_the_list_is_complete() -> None:
-    assert len(OF_ONE_UPSCALE) >= 8
-    assert {pattern.name for pattern in PAGES} > {"submit", "history", "live"}
-
-
-@pytest.mark.parametrize("name", OF_ONE_UPSCALE)
-def test_an_upscale_s_pages_are_404_for_another_team(
-    name: str, outsider: Person, teammate: Person, done: Callable[..., Upscale]
-) -> None:
-    url = reverse(name, args=[done().pk])
-    assert outsider.client.get(url).status_code in (404, 405)
-    assert outsider.client.post(url).status_code in (404, 405)
-    assert 404 in (outsider.client.get(url).status_code, outsider.client.post(url).status_code)
-    if name != "retry":
-        assert teammate.client.get(url).status_code == 200
-
-
-@pytest.mark.parametrize("pattern", PAGES, ids=lambda pattern: pattern.name)
-def test_every_page_wants_a_signed_in_person(pattern: URLPattern, db: None) -> None:
-    url = reverse(pattern.name, args=[1] if "pk" in pattern.pattern.converters else [])
-    for answer in (Client().get(url), Client().post(url)):
-        assert answer.status_code == 302
-        assert answer["Location"].startswith("/accounts/login/")
 
 
 def test_an_outsider_s_lists_show_nothing_of_the_team_s(outsider: Person, done: Callable[..., Upscale]) -> None:

@@ -1,0 +1,103 @@
+"""Who gets what: every API call of the schema, with every kind of token. A call that is not in the table fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from tests import pictures
+from tests.access import table
+from tests.conftest import Person
+from upscaler import links, tokens
+from upscaler.api import api
+from upscaler.models import Membership, Team, Upscale
+
+ANSWERS = """
+# What a call names (an upscale, a result, an uploaded picture) is the first team's.
+# session: a signed-in browser without a token. removed: the owner has left the team. off: the owner's account is off.
+# other: a token of another team.
+
+CALL  call                        none  session  unknown  revoked  expired  removed  off  looking  other  full
+
+POST  generation-upscale          401   401      401      401      401      401      401  403      422    200
+POST  uploads                     401   401      401      401      401      401      401  403      201    201
+GET   generation/{id}             401   401      401      401      401      401      401  200      404    200
+GET   generation-result/{id}      401   401      401      401      401      401      401  200      404    200
+GET   generations                 401   401      401      401      401      401      401  200      200    200
+GET   generation-results          401   401      401      401      401      401      401  200      200    200
+GET   credits                     401   401      401      401      401      401      401  200      200    200
+"""
+CALLERS, TABLE = table.read(ANSWERS)
+Call = Callable[[Client, dict[str, str]], Any]
+
+
+def test_every_call_is_in_the_table() -> None:
+    paths = api.get_openapi_schema(path_prefix="/")["paths"].items()
+    named = {
+        path.strip("/").replace("{generation_id}", "{id}").replace("{generation_result_id}", "{id}"): calls
+        for path, calls in paths
+    }
+    assert {(method.upper(), path) for path, calls in named.items() for method in calls} == set(TABLE)
+
+
+@pytest.fixture
+def secrets(owner: Person, teammate: Person, head: Person, outsider: Person, team: Team) -> dict[str, str]:
+    """A token in clear for each caller that has one."""
+
+    def issued(**options: Any) -> str:
+        return tokens.issue(team=team, user=owner.user, name="kind", **options)[1]
+
+    revoked = issued()
+    tokens.revoke(tokens.find(revoked), by=owner.user)
+    Membership.objects.filter(user=teammate.user).delete()
+    head.user.is_active = False
+    head.user.save()
+    return {
+        "unknown": "ups_" + "x" * 43,
+        "revoked": revoked,
+        "expired": issued(expires_at=timezone.now() - timedelta(seconds=1)),
+        "removed": teammate.token,
+        "off": head.token,
+        "looking": issued(read_only=True),
+        "other": outsider.token,
+        "full": owner.token,
+    }
+
+
+def sent(method: str, call: str, upscale: Upscale, client: Client, secret: str | None) -> Any:
+    """The answer to one call; a submit and an upload send what is right but for the token."""
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    url = f"/api/v1/{call.replace('{id}', str(upscale.pk))}"
+    if method == "GET":
+        return client.get(url, headers=headers)
+    if call == "uploads":
+        return client.post(url, {"file": SimpleUploadedFile("s.jpg", pictures.jpeg())}, headers=headers)
+    link = links.make(None, links.source_of(upscale), name="s.jpg", team_id=upscale.team_id)
+    body = {"image_url": f"http://testserver{link}", "model_name": "recraft"}
+    return client.post(url, body, content_type="application/json", headers=headers)
+
+
+@pytest.mark.parametrize(("method", "call"), TABLE, ids=map(" ".join, TABLE))
+def test_every_token_gets_what_the_table_says(
+    method: str, call: str, owner: Person, secrets: dict[str, str], done: Callable[..., Upscale]
+) -> None:
+    upscale = done(name="secret-collection.jpg")
+    assert upscale.result_id == upscale.pk
+    answers = {
+        caller: sent(method, call, upscale, owner.client if caller == "session" else Client(), secrets.get(caller))
+        for caller in CALLERS
+    }
+    got = {caller: str(answer.status_code) for caller, answer in answers.items()}
+    assert got == dict(zip(CALLERS, TABLE[method, call], strict=True))
+    for caller, answer in answers.items():
+        if caller not in ("looking", "full"):
+            assert "secret-collection" not in answer.content.decode()
+            assert answer.json().get("data", []) == []
+        if answer.status_code >= 400:
+            assert answer.json()["detail"]

@@ -1,0 +1,196 @@
+"""Who gets what: every page of the URL list, tried by everybody. A page that is not in the table fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.access import table
+from tests.conftest import Person
+from upscaler import links
+from upscaler.models import ApiToken, Upscale
+from upscaler.services import lifecycle
+
+ANSWERS = """
+# What belongs to one team (an upscale, a token) is the merchandiser's, made by that very person.
+# sign-in: sent to the sign-in page. no-team, admins: 403, and the page says whom to ask. A number: that status.
+# outsider: a merchandiser of another team. staff: one who is in no team.
+
+CALL  page                    nobody    outsider  merchandiser  admin   staff
+
+GET   submit                  sign-in   200       200           200     no-team
+POST  submit                  sign-in   422       422           422     no-team
+GET   again                   sign-in   405       405           405     405
+POST  again                   sign-in   200       200           200     no-team
+GET   history                 sign-in   200       200           200     no-team
+POST  history                 sign-in   405       405           405     405
+GET   live                    sign-in   200       200           200     no-team
+POST  live                    sign-in   405       405           405     405
+
+GET   upscale                 sign-in   404       200           200     no-team
+POST  upscale                 sign-in   405       405           405     405
+GET   retry                   sign-in   405       405           405     405
+POST  retry                   sign-in   404       302           302     no-team
+GET   thumbnail               sign-in   404       200           200     no-team
+POST  thumbnail               sign-in   405       405           405     405
+GET   before                  sign-in   404       200           200     no-team
+POST  before                  sign-in   405       405           405     405
+GET   after                   sign-in   404       200           200     no-team
+POST  after                   sign-in   405       405           405     405
+GET   source                  sign-in   404       200           200     no-team
+POST  source                  sign-in   405       405           405     405
+GET   result                  sign-in   404       200           200     no-team
+POST  result                  sign-in   405       405           405     405
+GET   download                sign-in   404       200           200     no-team
+POST  download                sign-in   405       405           405     405
+
+GET   tokens                  sign-in   200       200           200     no-team
+POST  tokens                  sign-in   422       422           422     no-team
+GET   revoke-token            sign-in   404       200           200     no-team
+POST  revoke-token            sign-in   404       302           302     no-team
+
+GET   team                    sign-in   200       200           200     no-team
+POST  team                    sign-in   405       405           405     405
+GET   switch-team             sign-in   405       405           405     405
+POST  switch-team             sign-in   404       404           404     404
+GET   invite                  sign-in   405       405           405     405
+POST  invite                  sign-in   admins    admins        422     no-team
+GET   renew-invitation        sign-in   405       405           405     405
+POST  renew-invitation        sign-in   admins    admins        404     no-team
+GET   withdraw-invitation     sign-in   405       405           405     405
+POST  withdraw-invitation     sign-in   admins    admins        404     no-team
+GET   change-role             sign-in   405       405           405     405
+POST  change-role             sign-in   admins    admins        404     no-team
+GET   remove-member           sign-in   405       405           405     405
+POST  remove-member           sign-in   admins    admins        404     no-team
+GET   leave-team              sign-in   405       405           405     405
+POST  leave-team              sign-in   302       302           302     no-team
+
+GET   activity                sign-in   admins    admins        200     no-team
+POST  activity                sign-in   405       405           405     405
+GET   activity-csv            sign-in   admins    admins        200     no-team
+POST  activity-csv            sign-in   405       405           405     405
+
+GET   ledger                  sign-in   200       200           200     no-team
+POST  ledger                  sign-in   405       405           405     405
+GET   ledger-csv              sign-in   200       200           200     no-team
+POST  ledger-csv              sign-in   405       405           405     405
+GET   grant                   sign-in   admins    admins        302     no-team
+POST  grant                   sign-in   admins    admins        422     no-team
+GET   budgets                 sign-in   admins    admins        302     no-team
+POST  budgets                 sign-in   admins    admins        422     no-team
+
+GET   usage                   sign-in   admins    admins        200     200
+POST  usage                   sign-in   405       405           405     405
+GET   usage-csv               sign-in   admins    admins        200     200
+POST  usage-csv               sign-in   405       405           405     405
+
+GET   password_change         sign-in   200       200           200     200
+POST  password_change         sign-in   200       200           200     200
+GET   password_reset          200       200       200           200     200
+POST  password_reset          200       200       200           200     200
+GET   password_reset_done     200       200       200           200     200
+POST  password_reset_done     405       405       405           405     405
+GET   password_reset_confirm  200       200       200           200     200
+POST  password_reset_confirm  200       200       200           200     200
+GET   invitation              404       404       404           404     404
+POST  invitation              404       404       404           404     404
+
+# A signed link opens one picture for whoever holds it.
+GET   signed-file             200       200       200           200     200
+POST  signed-file             405       405       405           405     405
+GET   login                   200       302       302           302     302
+POST  login                   200       302       302           302     302
+GET   logout                  405       405       405           405     405
+POST  logout                  302       302       302           302     302
+GET   healthz                 200       200       200           200     200
+POST  healthz                 405       405       405           405     405
+GET   readyz                  200       200       200           200     200
+POST  readyz                  405       405       405           405     405
+"""
+CALLERS, TABLE = table.read(ANSWERS)
+UNKNOWN = {"invitation": ["x"], "password_reset_confirm": ["x", "y"]}
+"""What opens something for whoever holds it; the table has it for one who holds nothing."""
+TAKES_PUT_FOR_POST = {"login", "password_change", "password_reset", "password_reset_confirm"}
+"""Django's own pages."""
+
+
+def patterns() -> Iterator[URLPattern]:
+    """The desk's own pages, from the URL list itself."""
+    for entry in get_resolver().url_patterns:
+        if isinstance(entry, URLResolver) and getattr(entry.urlconf_module, "__name__", "") == "upscaler.urls":
+            yield from entry.url_patterns
+
+
+def test_every_page_is_in_the_table() -> None:
+    assert {(method, pattern.name) for pattern in patterns() for method in ("GET", "POST")} == set(TABLE)
+
+
+@pytest.fixture
+def clients(owner: Person, head: Person, outsider: Person) -> dict[str, Client]:
+    staff = Client()
+    staff.force_login(get_user_model().objects.create_superuser("staff", password="a-good-password"))
+    return {
+        "nobody": Client(),
+        "outsider": outsider.client,
+        "merchandiser": owner.client,
+        "admin": head.client,
+        "staff": staff,
+    }
+
+
+@pytest.fixture
+def address(owner: Person, order: Callable[..., Upscale], done: Callable[..., Upscale]) -> Callable[[str], str]:
+    """A page's address, with something of the owner's where it is about one thing."""
+
+    def of(page: str) -> str:
+        if page == "signed-file":
+            upscale = done()
+            return links.make(None, links.source_of(upscale), name="a.jpg", team_id=owner.team.pk)
+        if page in UNKNOWN:
+            return reverse(page, args=UNKNOWN[page])
+        if page == "revoke-token":
+            return reverse(page, args=[ApiToken.objects.get(user=owner.user).pk])
+        if page == "retry":
+            failed = lifecycle.claim(order().pk)
+            assert failed is not None
+            lifecycle.fail(failed, message="No.", code="test")
+            return reverse(page, args=[failed.pk])
+        [pattern] = [pattern for pattern in patterns() if pattern.name == page]
+        return reverse(page, args=[done().pk] if pattern.pattern.converters else [])
+
+    return of
+
+
+@pytest.mark.parametrize(("method", "name"), TABLE, ids=map(" ".join, TABLE))
+def test_everybody_gets_what_the_table_says(
+    method: str, name: str, clients: dict[str, Client], address: Callable[[str], str]
+) -> None:
+    url = address(name)
+    got = {caller: answer_of(getattr(clients[caller], method.lower())(url)) for caller in CALLERS}
+    assert got == dict(zip(CALLERS, TABLE[method, name], strict=True))
+
+
+def answer_of(response: Any) -> str:
+    """A response in the table's words."""
+    if response.status_code == 302 and response["Location"].startswith("/accounts/login/?next="):
+        return "sign-in"
+    if response.status_code == 403:
+        used = {template.name for template in response.templates}
+        return "no-team" if "noteam.html" in used else "admins" if "team/admins_only.html" in used else "403"
+    return str(response.status_code)
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_no_page_takes_another_method(method: str, clients: dict[str, Client]) -> None:
+    for pattern in patterns():
+        if pattern.name in TAKES_PUT_FOR_POST:
+            continue
+        arguments = [1 if name == "pk" else "x" for name in pattern.pattern.converters]
+        url = reverse(pattern.name, args=arguments)
+        assert getattr(clients["merchandiser"], method)(url).status_code == 405, url

@@ -1,0 +1,88 @@
+"""A token made and copied, and a picture that the team has had done, in a real browser."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import pictures
+from tests.browser.conftest import PHONE
+from tests.browser.test_main_path import balance, drop, finished, sign_in
+from tests.desk import Desk
+
+pytestmark = pytest.mark.processes
+
+
+def unknown_picture(name: str = "astronaut") -> bytes:
+    """One that this desk has not seen before."""
+    return pictures.jpeg((48, 40), name) + random.randbytes(16)
+
+
+def test_a_token_is_made_copied_and_revoked(desk: Desk, open_page: Callable[..., Page]) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    sign_in(page, desk)
+    page.goto(f"{desk.url}/tokens/")
+    page.get_by_label("What is it for?").fill("Season import")
+    expect(page.get_by_label("Last day")).to_be_hidden()
+    page.get_by_role("button", name="Make the token").click()
+    token = page.get_by_label("The token").input_value()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == token
+    assert desk.api("get", "credits", token).status_code == 200
+    page.reload()
+    expect(page.get_by_role("heading", name="Make a token")).to_be_visible()
+    assert token not in page.content()
+    row = page.locator("[data-token]", has_text="Season import").first
+    row.get_by_role("link", name="Revoke").click()
+    page.get_by_role("button", name="Revoke the token").click()
+    expect(page.get_by_text("is revoked. Programs")).to_be_visible()
+    assert desk.api("get", "credits", token).status_code == 401
+
+
+def test_what_the_team_has_is_offered_and_the_page_keeps_its_files(desk: Desk, open_page: Callable[..., Page]) -> None:
+    dress, coat = unknown_picture(), unknown_picture("coffee")
+    page = open_page(**PHONE)
+    sign_in(page, desk)
+    drop(page, ("dress.jpg", dress))
+    page.get_by_test_id("submit").click()
+    expect(page).to_have_url(f"{desk.url}/history/")
+    number = page.locator("[data-upscale-id]").first.get_attribute("data-upscale-id")
+    finished(page, f'[data-upscale-id="{number}"]')
+
+    page.goto(desk.url)
+    before = balance(page)
+    drop(page, ("again.jpg", dress), ("coat.jpg", coat))
+    expect(page.locator(".file")).to_have_count(2)
+    page.get_by_test_id("submit").click()
+    expect(page.get_by_role("heading", name="Your team has ordered this picture before")).to_be_in_viewport()
+    expect(page.locator("#balance")).to_have_attribute("data-balance", str(before - 1))
+    expect(page.locator("#problems")).to_contain_text("1 picture is on its way; 1 was not sent")
+    expect(page.locator(".file")).to_have_count(1)
+    expect(page.locator(".file .name")).to_have_text("again.jpg")
+
+    page.get_by_role("button", name="Order anew for 1 credit").click()
+    expect(page.locator("#balance")).to_have_attribute("data-balance", str(before - 2))
+    expect(page.locator(".offer")).to_have_count(0)
+    expect(page.locator(".file")).to_have_count(0)
+    page.get_by_role("link", name="See the history").click()
+    finished(page, "[data-upscale-id]:first-child")
+
+
+def test_a_double_click_without_javascript_is_no_second_order(desk: Desk, open_page: Callable[..., Page]) -> None:
+    page = open_page(java_script_enabled=False)
+    sign_in(page, desk)
+    before = balance(page)
+    file = {"name": "plain.jpg", "mimeType": "image/jpeg", "buffer": unknown_picture()}
+    for _ in range(2):
+        page.goto(desk.url)
+        page.locator('input[name="image"]').set_input_files(file)
+        page.get_by_test_id("submit").click()
+    expect(page.get_by_role("heading", name="Your team has ordered this picture before")).to_be_visible()
+    assert balance(page) == before - 1
+    page.get_by_role("button", name="Order anew for 1 credit").click()
+    expect(page).to_have_url(f"{desk.url}/history/")
+    assert balance(page) == before - 2

@@ -1,0 +1,117 @@
+"""Orders that the team has had done already, or that are under way: nobody should pay for them twice unasked.
+
+Two orders are the same when the bytes of the picture, the model, the settings that matter, the result's format and the
+engine are. Of a picture on the web the bytes are known only once a worker has fetched it; until then its address stands
+for it, so an order of the same address counts while the first one is open, and not later: the picture may have changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from django.conf import settings
+from django.db.models import Exists, Max, OuterRef
+
+from upscaler import catalog
+from upscaler.models import CreditEntry, Team, Upscale, media_storage
+
+
+class Order(Protocol):
+    """What an order and an upscale have in common."""
+
+    @property
+    def model_name(self) -> str: ...
+    @property
+    def settings(self) -> Any: ...
+    @property
+    def asked_format(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def source_url(self) -> str: ...
+    @property
+    def source_digest(self) -> str: ...
+
+
+ADDRESS = "address:"
+"""Begins the keys of orders whose picture is not fetched yet."""
+AnyOrder = TypeVar("AnyOrder", bound=Order)
+
+
+def digest_of(order: Order, source_digest: str, *, engine: str) -> str:
+    """The same for the same picture, model and settings; empty where the picture's digest is."""
+    return _digest(order, source_digest, engine) if source_digest else ""
+
+
+def key(order: Order) -> str:
+    """What tells an order that comes in now from others; empty where nothing does."""
+    if order.source_digest:
+        return digest_of(order, order.source_digest, engine=settings.ENGINE)
+    if order.source == Upscale.Source.URL:
+        return _address_key(order)
+    return ""
+
+
+def apart(orders: Sequence[AnyOrder]) -> tuple[list[AnyOrder], list[AnyOrder]]:
+    """The first of each kind, and the repeats among ``orders``."""
+    first: dict[str, AnyOrder] = {}
+    repeats = []
+    for number, order in enumerate(orders):
+        if first.setdefault(key(order) or str(number), order) is not order:
+            repeats.append(order)
+    return list(first.values()), repeats
+
+
+def find(seen: Mapping[str, int], *, team: Team, without: frozenset[int] = frozenset()) -> dict[str, Upscale]:
+    """For each key its newest upscale that is under way, or Done and good, and has a number above the one given.
+
+    Not good: one that was refunded by hand, and those of the numbers ``without``.
+    """
+    refunds = CreditEntry.objects.filter(upscale=OuterRef("pk"), kind=CreditEntry.Kind.REFUND)
+    good = (
+        Upscale.objects.filter(team=team, engine=settings.ENGINE)
+        .exclude(status=Upscale.Status.ERROR)
+        .exclude(pk__in=without)
+        .exclude(Exists(refunds))
+        .order_by()
+    )
+    digests = [sought for sought in seen if not sought.startswith(ADDRESS)]
+    # Never empty ones, and in no order: else SQLite reads the whole team instead of the index of digests.
+    same = good.filter(order_digest__in=digests).exclude(order_digest="")
+    newest = [pk for _, pk in same.values_list("order_digest").annotate(newest=Max("pk"))]
+    found = {
+        upscale.order_digest: upscale
+        for upscale in Upscale.objects.filter(pk__in=newest).select_related("created_by")
+        if upscale.pk > seen[upscale.order_digest]
+    }
+    if len(digests) < len(seen):
+        under_way = good.open().filter(source=Upscale.Source.URL).select_related("created_by")
+        for upscale in sorted(under_way, key=lambda upscale: upscale.pk):
+            address = _address_key(upscale)
+            if upscale.pk > seen.get(address, upscale.pk):
+                found[address] = upscale
+    return found
+
+
+def without_file(seen: Mapping[str, int], *, team: Team) -> frozenset[int]:
+    """The numbers of those that `find` would give although their result is not in the picture storage any more."""
+    gone: frozenset[int] = frozenset()
+    while True:
+        done = [upscale for upscale in find(seen, team=team, without=gone).values() if upscale.result_file]
+        missing = {upscale.pk for upscale in done if not media_storage().exists(upscale.result_file.name or "")}
+        if not missing:
+            return gone
+        gone |= missing
+
+
+def _address_key(order: Order) -> str:
+    return ADDRESS + _digest(order, order.source_url, settings.ENGINE)
+
+
+def _digest(order: Order, source: str, engine: str) -> str:
+    matters = catalog.effective(order.model_name, order.settings)
+    canonical = json.dumps([source, order.model_name, matters, order.asked_format, engine], sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
