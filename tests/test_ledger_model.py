@@ -31,7 +31,7 @@ START = datetime(2026, 1, 30, 12, tzinfo=UTC)
 people = st.sampled_from(["ana", "ben"])
 models = st.sampled_from(sorted(PRICES))
 picks = st.integers(0, 1000)
-limits = st.none() | st.integers(0, 12)
+limits = st.none() | st.integers(0, 6)
 
 
 @dataclass
@@ -153,7 +153,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- Credits and budgets
 
-    @rule(amount=st.integers(1, 9))
+    @rule(amount=st.integers(1, 15))
     def add_credits(self, amount: int) -> None:
         entry = credits.grant(team=self.team, amount=amount, note="more", by=self.users["head"])
         self.model.newest_grant = entry.pk
