@@ -180,6 +180,17 @@ class LedgerMachine(RuleBasedStateMachine):
         credits.change_budgets(team=self.team, by=self.users["head"], people=changes)
         self.model.budgets[person] = limit
 
+    @rule(person=people, is_own=st.booleans())
+    def leave_one_credit_of_a_budget(self, person: str, is_own: bool) -> None:
+        """The edge itself, which numbers at random seldom meet."""
+        of_month = {who: spent for (who, month), spent in self.model.spent.items() if month == self.month}
+        if is_own:
+            self.change_person_budget(person, of_month.get(person, 0) + 1)
+        else:
+            self.change_team_budget(sum(of_month.values()) + 1, self.model.low_balance)
+        self.submit(person, ["topaz"])
+        self.submit(person, ["recraft"])
+
     # --- Orders
 
     def expect(self, person: str, price: int, act: Any) -> list[Upscale]:
