@@ -17,6 +17,7 @@ PARTS = {
     "end_to_end": "From file to file",
     "quality": "Quality",
     "fidelity": "Fidelity",
+    "desk": "Pages of a busy desk",
 }
 """Modules of this package with a function ``run`` that gives Markdown, in the order of the README, and their titles."""
 HEAD = """# Bench
@@ -28,7 +29,7 @@ below still fits.
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the local engine.")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the local engine and the desk.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     asked = parser.parse_args().parts or list(PARTS)
     if unknown := set(asked) - set(PARTS):

@@ -207,7 +207,8 @@ if ENGINE == "uwear" and not UWEAR_API_KEY:
 UWEAR_CONCURRENCY = whole("UWEAR_CONCURRENCY", 2, minimum=1)
 UWEAR_CONNECT_TIMEOUT: float = whole("UWEAR_CONNECT_TIMEOUT", 10, minimum=1)
 UWEAR_READ_TIMEOUT: float = whole("UWEAR_READ_TIMEOUT", 60, minimum=1)
-UWEAR_SETTLE_SECONDS = whole("UWEAR_SETTLE_SECONDS", 120)
+# What a proxy cut off may still be worked on behind it, for as long as the call itself would have been waited for.
+UWEAR_SETTLE_SECONDS = max(whole("UWEAR_SETTLE_SECONDS", 120), UWEAR_CONNECT_TIMEOUT + UWEAR_READ_TIMEOUT)
 UWEAR_BREAKER_FAILURES = whole("UWEAR_BREAKER_FAILURES", 3, minimum=1)
 UWEAR_TIME_LIMIT = whole("UWEAR_TIME_LIMIT", 60 * 60, minimum=1)
 UWEAR_OUTAGE_LIMIT = whole("UWEAR_OUTAGE_LIMIT", 24 * 60 * 60, minimum=1)

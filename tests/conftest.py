@@ -6,7 +6,8 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -16,10 +17,13 @@ from django.test import Client
 
 from tests import parts, pictures
 from tests.desk import Desk
-from upscaler import credits, tokens
+from upscaler import credits, tokens, usage
 from upscaler.forms import UpscaleForm
 from upscaler.models import Membership, Team, Upscale
 from upscaler.services import submission, work
+
+if TYPE_CHECKING:
+    from tests.vendor import Vendor
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +141,21 @@ def done(order: Callable[..., Upscale]) -> Callable[..., Upscale]:
     return make
 
 
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    """A vendor that keeps the contract, and a desk with ``ENGINE=uwear`` that is pointed at it."""
+    from tests.vendor import running
+
+    with running() as vendor:
+        yield vendor
+
+
+def move_end(upscale: Upscale, ended: datetime) -> None:
+    """Pretend that an upscale ended at another time; the counts move with it."""
+    Upscale.objects.filter(pk=upscale.pk).update(completed_at=ended)
+    usage.rebuild(upscale.team)
+
+
 def _modes() -> list[Any]:
     cluster_is_there = parts.postgres() and parts.rabbitmq()
     skip = pytest.mark.skipif(not cluster_is_there, reason="PostgreSQL or RabbitMQ does not answer")
@@ -159,10 +178,11 @@ def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(autouse=True)
 def the_ledger_is_right(request: pytest.FixtureRequest) -> Any:
-    """After every test that used the database: no credit was lost or made up."""
+    """After every test that used the database: no credit was lost or made up, and the counts fit the rows."""
     uses_database = {"db", "transactional_db"} & set(request.fixturenames)
     if uses_database:
         request.getfixturevalue("transactional_db" if "transactional_db" in uses_database else "db")
     yield
     if uses_database:
         assert credits.audit().problems == []
+        assert usage.audit() == []

@@ -19,7 +19,7 @@ from django.utils import timezone
 from PIL import Image
 
 from tests import pictures
-from tests.conftest import Person
+from tests.conftest import Person, move_end
 from upscaler import tokens
 from upscaler.models import ApiToken, CreditEntry, Membership, Upscale
 from upscaler.services import lifecycle, submission, work
@@ -91,7 +91,7 @@ def test_a_link_ends_with_the_four_hours_but_the_team_keeps_the_picture(
     owner: Person, outsider: Person, done: Callable[..., Upscale]
 ) -> None:
     upscale = done()
-    Upscale.objects.filter(pk=upscale.pk).update(completed_at=timezone.now() - timedelta(hours=5))
+    move_end(upscale, timezone.now() - timedelta(hours=5))
     result = owner.api("get", f"generation-result/{upscale.result_id}").json()
     assert result["available"] is False
     link = path_of(result["image_url"])

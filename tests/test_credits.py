@@ -149,3 +149,15 @@ def test_submits_at_the_same_moment_never_overdraw(owner: Person, upload: Callab
     assert sorted(answers) == [200] * 5 + [402] * 7
     assert owner.balance == 0
     assert CreditEntry.objects.filter(kind="charge").count() == 5
+
+
+def test_the_price_comes_back_also_when_the_person_s_account_was_deleted_meanwhile(
+    owner: Person, order: Callable[..., Upscale]
+) -> None:
+    upscale = order(model_name="topaz")
+    claimed = lifecycle.claim(upscale.pk)
+    assert claimed is not None
+    assert claimed.created_by == owner.user
+    owner.user.delete()
+    lifecycle.fail(claimed, message="It did not work.", code="test")
+    assert owner.balance == 100

@@ -10,7 +10,7 @@ from typing import Any
 from django.test import override_settings
 from django.utils import timezone
 
-from tests.conftest import Person
+from tests.conftest import Person, move_end
 from upscaler.models import Upscale
 from upscaler.services import lifecycle
 from upscaler.views.history import PAGE_SIZE
@@ -191,7 +191,7 @@ def test_names_are_shown_as_text(owner: Person, order: Callable[..., Upscale]) -
 def test_an_old_result_is_offered_as_our_kept_copy(owner: Person, done: Callable[..., Upscale]) -> None:
     upscale = done()
     assert owner.client.get(f"/?result={upscale.pk}").context["kept_copy"] is None
-    Upscale.objects.filter(pk=upscale.pk).update(completed_at=timezone.now() - timedelta(days=30))
+    move_end(upscale, timezone.now() - timedelta(days=30))
     page = owner.client.get(f"/?result={upscale.pk}")
     kept = page.context["kept_copy"]
     assert kept["link"] in page.content.decode().replace("&amp;", "&")

@@ -11,7 +11,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from tests import pictures
-from tests.conftest import Person
+from tests.conftest import Person, move_end
 from upscaler import catalog
 from upscaler.forms import UpscaleForm
 from upscaler.models import Upscale
@@ -206,11 +206,11 @@ def test_a_result_can_be_named_for_four_hours(owner: Person, done: Callable[...,
     upscale = done()
     body = {"model_name": "recraft", "generation_result_id": upscale.result_id}
     almost = timezone.now() - timedelta(hours=4) + timedelta(minutes=1)
-    Upscale.objects.filter(pk=upscale.pk).update(completed_at=almost)
+    move_end(upscale, almost)
     assert owner.api("post", "generation-upscale", body).status_code == 200
     balance = owner.balance
 
-    Upscale.objects.filter(pk=upscale.pk).update(completed_at=timezone.now() - timedelta(hours=4, seconds=1))
+    move_end(upscale, timezone.now() - timedelta(hours=4, seconds=1))
     ran_out = timezone.localtime(Upscale.objects.get(pk=upscale.pk).expires_at)
     answer = owner.api("post", "generation-upscale", body)
     assert answer.status_code == 422

@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import requests
+from moto.server import ThreadedMotoServer
 from PIL import Image
 
-from tests import pictures, webserver
+from tests import parts, pictures, webserver
 from tests.desk import Desk, until
 from upscaler import catalog
 
@@ -58,14 +60,16 @@ class Pair:
         return Image.open(io.BytesIO(requests.get(result["image_url"], timeout=30).content))
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    vendor = Desk("embedded", tmp_path_factory.mktemp("vendor"))
-    desk = Desk("embedded", tmp_path_factory.mktemp("desk"))
+@contextmanager
+def paired(folders: pytest.TempPathFactory, mode: str = "embedded", s3: str = "") -> Iterator[Pair]:
+    """Two desks on this queue. ``s3``: where the first keeps its pictures, without a public address of its own."""
+    vendor = Desk(mode, folders.mktemp("vendor"))
+    desk = Desk(mode, folders.mktemp("desk"))
     try:
         # Else the one would take the other's links for its own.
         vendor.environment["SECRET_KEY"] = "the-vendor-s-own"
-        vendor.environment["FETCH_ALLOW_HOSTS"] += f",127.0.0.1:{desk.port},127.0.0.1:{desk.shop_port}"
+        reachable = [f"127.0.0.1:{desk.port}", f"127.0.0.1:{desk.shop_port}", *([s3] if s3 else [])]
+        vendor.environment["FETCH_ALLOW_HOSTS"] += "," + ",".join(reachable)
         vendor.set_up()
         vendor.start_web()
         vendor.start_worker()
@@ -76,7 +80,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             "UWEAR_API_KEY": f"{key}\n",
             "UWEAR_CONCURRENCY": "4",
             "UWEAR_BREAKER_FAILURES": "1",
-            "PUBLIC_URL": desk.url,
+            "PUBLIC_URL": "" if s3 else desk.url,
+            "MEDIA_URL_S3": f"s3+http://KEY:SECRET@{s3}/pictures/desk" if s3 else "",
             "FETCH_ALLOW_HOSTS": f"127.0.0.1:{vendor.port},127.0.0.1:{desk.port},127.0.0.1:{desk.shop_port}",
         }
         desk.set_up()
@@ -89,6 +94,40 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     finally:
         desk.close()
         vendor.close()
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with paired(tmp_path_factory) as pair:
+        yield pair
+
+
+def an_upload_ends_done(pair: Pair) -> None:
+    """As a program sends it: one charge on both desks, and the file is the first desk's own."""
+    before = pair.balances()
+    number = pair.desk.submit(pair.token, pictures.jpeg(SMALL), model_name="recraft")
+    result = pair.done(number)
+    assert pair.picture(result).size == (96, 80)
+    assert pair.balances() == (before[0] - 1, before[1] - 1)
+
+
+@pytest.mark.skipif(not (parts.postgres() and parts.rabbitmq()), reason="PostgreSQL or RabbitMQ does not answer")
+def test_an_upload_over_the_cluster_queue(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with paired(tmp_path_factory, "cluster") as pair:
+        an_upload_ends_done(pair)
+
+
+def test_an_upload_that_is_kept_in_s3(tmp_path_factory: pytest.TempPathFactory) -> None:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        assert requests.put(f"http://{host}:{port}/pictures", timeout=10).ok
+        with paired(tmp_path_factory, s3=f"{host}:{port}") as pair:
+            an_upload_ends_done(pair)
+            assert not (pair.desk.folder / "media").exists()
+    finally:
+        server.stop()
 
 
 def test_an_upload_on_the_page_ends_done_with_the_file_kept(pair: Pair) -> None:

@@ -27,7 +27,7 @@ from upscaler import images, links, schemas, tokens
 from upscaler.credits import CreditsRefused
 from upscaler.forms import UpscaleForm
 from upscaler.models import ApiToken, Upscale
-from upscaler.services import submission
+from upscaler.services import remote, results, submission
 
 logger = logging.getLogger(__name__)
 
@@ -173,8 +173,8 @@ def get_generation(request: HttpRequest, generation_id: int) -> Any:
     """How one upscale stands, with its result once it is `Done`."""
     upscale = get_object_or_404(_upscales(request), pk=generation_id)
     done = upscale.status == Upscale.Status.DONE
-    results = [schemas.generation_result(request, upscale)] if done else []
-    return {**schemas.generation(upscale), "generation_results": results}
+    found = [schemas.generation_result(request, upscale)] if done else []
+    return {**schemas.generation(upscale), "generation_results": found}
 
 
 @api.get("/generations", response={200: schemas.GenerationPage, **_errors(422)}, summary="List upscales")
@@ -192,13 +192,26 @@ def list_generations(request: HttpRequest, query: Annotated[schemas.GenerationQu
     summary="Get one result",
 )
 def get_generation_result(request: HttpRequest, generation_result_id: int) -> Any:
-    """One enlarged picture by its `generation_result_id`."""
+    """One enlarged picture by its `generation_result_id`.
+
+    Where this desk works through Uwear, one that another program made with the same account is found too; its
+    `generation_id` is then Uwear's own.
+    """
     done = _upscales(request).filter(status=Upscale.Status.DONE, result_id=generation_result_id)
     # Two engines may have used one number; the engine at work now is the one that is meant.
     found = done.filter(engine=settings.ENGINE).first() or done.first()
-    if found is None:
-        raise Http404
-    return schemas.generation_result(request, found)
+    if found is not None:
+        return schemas.generation_result(request, found)
+    try:
+        team = request.auth.team  # type: ignore[attr-defined]
+        known = results.find_elsewhere(generation_result_id, team=team)
+    except results.ResultRefused as refusal:
+        if refusal.code == results.UNAVAILABLE:
+            raise EngineUnavailable(refusal.message) from None
+        raise Http404 from None
+    # The team's own that is still on its way here, or that ended without it.
+    own = _upscales(request).filter(engine=settings.ENGINE, engine_id=known.engine_id).first()
+    return schemas.result_elsewhere(known, own.pk if own is not None else int(known.engine_id))
 
 
 @api.get(
@@ -215,6 +228,8 @@ def list_generation_results(request: HttpRequest, query: Annotated[schemas.PageQ
 @api.post("/uploads", response={201: schemas.UploadOut, **_errors(413, 415, 422)}, summary="Upload a picture")
 def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
     """Store a picture, and get the link to submit as `image_url`. Costs nothing."""
+    if refusal := remote.why_no_uploads():
+        raise RequestInvalid([{"type": "public_url_missing", "loc": ["body", "file"], "msg": refusal}])
     try:
         picture = images.examine_source(file, name=file.name or "")
     except images.PictureError as error:
@@ -261,7 +276,7 @@ def _check_engine(form: UpscaleForm) -> None:
     """A refusal that only says "not now" is no rule that the caller broke."""
     for errors in form.errors.as_data().values():
         for error in errors:
-            if error.code == "engine_unavailable":
+            if error.code == results.UNAVAILABLE:
                 raise EngineUnavailable(" ".join(map(str, error.messages)))
 
 

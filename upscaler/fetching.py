@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import re
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
@@ -18,9 +19,11 @@ from django.core.validators import URLValidator
 from requests_hardened import Config, Manager
 from requests_hardened.ip_filter import InvalidIPAddress
 
-logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 MAX_URL_LENGTH = 2000
+MAX_SIGNED_URL_LENGTH = 8000
+"""Of an address that a program made, whose signature may be long; most web servers take no longer one."""
 MAX_REDIRECTS = 5
 CONNECT_TIMEOUT = 10
 READ_TIMEOUT = 30
@@ -41,14 +44,14 @@ class FetchError(Exception):
         self.permanent = permanent
 
 
-def check_url(url: str) -> None:
+def check_url(url: str, *, max_length: int = MAX_URL_LENGTH) -> None:
     """Refuse an address that can't be a public picture, without asking the network.
 
     Raises FetchError with code ``url_too_long``, ``url_parsing`` or ``url_private``.
     """
-    if len(url) > MAX_URL_LENGTH:
+    if len(url) > max_length:
         raise FetchError(
-            f"The address has {len(url):,} characters; the limit is {MAX_URL_LENGTH:,}. "
+            f"The address has {len(url):,} characters; the limit is {max_length:,}. "
             "Save the picture and upload the file instead.",
             code="url_too_long",
         )
@@ -57,6 +60,7 @@ def check_url(url: str) -> None:
         # checks: whatever could be read in two ways is refused.
         if _AMBIGUOUS.search(url) or "@" in urlsplit(url).netloc:
             raise ValueError
+        url.encode()  # Half a surrogate pair can be neither sent nor stored.
         parts = urlsplit(url)
         host = parts.hostname or ""
         if not _is_allowed_private(url):
@@ -78,15 +82,15 @@ def file_name(url: str) -> str:
     return ("".join(filter(str.isprintable, name)) or parts.hostname or "picture")[:255]
 
 
-def fetch(url: str, target: Path, *, max_bytes: int) -> None:
-    """Download ``url`` into the file ``target``, at most ``max_bytes`` of it.
+def fetch(url: str, target: Path, *, max_bytes: int, max_length: int = MAX_URL_LENGTH) -> None:
+    """Download ``url``, of at most ``max_length`` characters, into the file ``target``, at most ``max_bytes`` of it.
 
     Every hop of a redirect is checked again. Raises FetchError.
     """
     deadline = time.monotonic() + settings.FETCH_TIME_LIMIT
     try:
         for _ in range(MAX_REDIRECTS + 1):
-            check_url(url)
+            check_url(url, max_length=max_length)
             with _session(url) as session, _answer(session, url, deadline) as response:
                 if response.is_redirect:
                     url = urljoin(url, response.headers["Location"])
@@ -137,37 +141,49 @@ def _session(url: str) -> requests.Session:
     return session
 
 
-def _answer(session: requests.Session, url: str, deadline: float) -> requests.Response:
-    """The answer's head, before ``deadline``. Raises requests.Timeout and whatever requests raises.
+def before(deadline: float, ask: Callable[[], T]) -> T:
+    """What ``ask`` gives, if it ends before ``deadline`` (of the monotonic clock).
 
-    A read timeout starts anew with every byte, so a server that drips its headers could hold the worker for hours.
-    The request therefore runs in a thread, which is left behind when its time is over.
+    Raises requests.Timeout if it does not, and whatever ``ask`` raises. A read timeout starts anew with every byte, so
+    a server that drips its headers could hold the worker for hours. ``ask`` therefore runs in a thread, which is left
+    behind when its time is over: nothing that it uses may be used again.
     """
-    outcome: list[requests.Response | Exception] = []
+    outcome: list[T] = []
+    trouble: list[Exception] = []
 
-    def ask() -> None:
+    def run() -> None:
         try:
-            outcome.append(
-                session.get(
-                    url,
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                    headers={"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"},
-                )
-            )
+            outcome.append(ask())
         except Exception as error:
-            outcome.append(error)
+            trouble.append(error)
 
-    thread = threading.Thread(target=ask, name="fetch", daemon=True)
+    thread = threading.Thread(target=run, name="request", daemon=True)
     thread.start()
     thread.join(max(0.0, deadline - time.monotonic()))
+    if trouble:
+        raise trouble[0]
     if not outcome:
-        logger.warning("%s did not finish its headers in time", urlsplit(url).hostname)
         raise requests.Timeout
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
     return outcome[0]
+
+
+def chunks(response: requests.Response, deadline: float) -> Iterator[bytes]:
+    """The body as it arrives. Raises requests.Timeout once ``deadline`` has passed."""
+    # `read1` gives what has arrived; waiting for a full chunk would put the deadline off with every byte.
+    while chunk := response.raw.read1(CHUNK, decode_content=True):
+        if time.monotonic() > deadline:
+            raise requests.Timeout
+        yield chunk
+
+
+def _answer(session: requests.Session, url: str, deadline: float) -> requests.Response:
+    """The answer's head, before ``deadline``. Raises requests.Timeout and whatever requests raises."""
+    headers = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}
+    timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
+    return before(
+        deadline,
+        lambda: session.get(url, stream=True, allow_redirects=False, timeout=timeout, headers=headers),
+    )
 
 
 def _is_allowed_private(url: str) -> bool:
@@ -220,11 +236,8 @@ def _save(response: requests.Response, target: Path, *, max_bytes: int, deadline
         raise too_large
     received = 0
     with target.open("wb") as out:
-        # `read1` gives what has arrived; waiting for a full chunk would put the deadline off with every byte.
-        while chunk := response.raw.read1(CHUNK, decode_content=True):
+        for chunk in chunks(response, deadline):
             received += len(chunk)
             if received > max_bytes:
                 raise too_large
-            if time.monotonic() > deadline:
-                raise requests.Timeout
             out.write(chunk)

@@ -5,23 +5,23 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.conf import settings
-from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.db import connection
+from django.utils import formats, timezone
 
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.models import media_storage
-from upscaler.services import remote
-from upscaler.services.breaker import Pause
+from upscaler.services import breaker, remote
 
 logger = logging.getLogger(__name__)
 
 OK = "ok"
 """How the state of a part begins that does not keep the desk from taking orders."""
-REACH_SECONDS = 30
+ASK_AGAIN = timedelta(seconds=30)
 """For how long what a remote engine said counts."""
 
 
@@ -66,28 +66,21 @@ def _queue() -> None:
 def _engine() -> None:
     engine = get_engine(settings.ENGINE)
     engine.check()
-    if isinstance(engine, RemoteEngine) and (trouble := _reach(engine)) is not None:
-        raise trouble
+    if isinstance(engine, RemoteEngine):
+        _remote_engine(engine)
 
 
-def _reach(engine: RemoteEngine) -> EngineError | None:
-    # Anyone may ask us, however often, and each answer would be a call to the vendor.
-    key = f"engine-reach-{engine.name}"
-    known = cache.get(key)
-    if known is None:
-        try:
-            with remote.watched(engine):
-                engine.reach()
-            known = ("", "", False)
-        except Pause as pause:
-            trouble = pause.__cause__
-            message = trouble.message if isinstance(trouble, EngineError) else f"{pause.text}."
-            known = (message, "uwear_outage", True)
-        except EngineError as error:
-            known = (error.message, error.code, not error.permanent)
-        cache.set(key, known, REACH_SECONDS)
-    message, code, passes = known
-    return EngineError(message, code=code, permanent=not passes, unavailable=passes) if message else None
+def _remote_engine(engine: RemoteEngine) -> None:
+    # Anyone may ask us, however often, and each question would be a call to the vendor and hold a thread of ours while
+    # that hangs. So one caller in a while asks, and the others get what was found last.
+    remote.ask_how_it_is(engine, every=ASK_AGAIN)
+    trouble, passes = breaker.last_found(engine.name)
+    since = breaker.down_since(engine.name)
+    if since is not None and (passes or not trouble):
+        moment = formats.date_format(timezone.localtime(since), "j F, H:i")
+        trouble, passes = f"{engine.name.capitalize()} does not answer since {moment}. {trouble}".strip(), True
+    if trouble:
+        raise EngineError(trouble, code="engine_trouble", permanent=not passes, unavailable=passes)
 
 
 def _media() -> None:

@@ -11,6 +11,7 @@ from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from upscaler import catalog, links
+from upscaler.engines.base import KnownResult
 from upscaler.models import Upscale, result_hours
 
 SETTINGS_EXAMPLE = {"enhance_model": "Standard V2", "upscale_factor": "2x", "face_enhancement": "true"}
@@ -78,11 +79,11 @@ class GenerationResultOut(Schema):
     image_url: str = Field(description="Works without a token until `expires_at`, and with your token for good.")
     status: str
     available: bool = Field(description="Whether `image_url` works without a token and the id may be submitted.")
-    expires_at: datetime
-    width: int
-    height: int
-    created_at: datetime
-    updated_at: datetime
+    expires_at: datetime | None
+    width: int | None = Field(description="`null`, like `height`, where another program had it made at Uwear.")
+    height: int | None
+    created_at: datetime | None
+    updated_at: datetime | None
 
 
 class GenerationOut(Schema):
@@ -215,4 +216,20 @@ def generation_result(request: HttpRequest, upscale: Upscale) -> dict[str, Any]:
         "height": upscale.result_height,
         "created_at": upscale.completed_at,
         "updated_at": upscale.updated_at,
+    }
+
+
+def result_elsewhere(known: KnownResult, generation_id: int) -> dict[str, Any]:
+    """The fields of `GenerationResultOut` for a result that the remote engine has and this desk has not."""
+    return {
+        "generation_result_id": known.result_id,
+        "generation_id": generation_id,
+        "image_url": known.url,
+        "status": Upscale.Status.DONE,
+        "available": known.is_alive,
+        "expires_at": known.referable_until,
+        "width": None,
+        "height": None,
+        "created_at": known.created_at,
+        "updated_at": known.created_at,
     }

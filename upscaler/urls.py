@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from upscaler.views import accounts, activity, files, health, history, invitations, ledger, submit, team
+from upscaler.views import accounts, activity, files, health, history, invitations, ledger, submit, team, usage
 
 urlpatterns = [
     path("", submit.submit, name="submit"),
@@ -42,6 +42,8 @@ urlpatterns = [
     path("ledger/entries.csv", ledger.ledger_csv, name="ledger-csv"),
     path("ledger/grant/", ledger.grant, name="grant"),
     path("ledger/budgets/", ledger.budgets, name="budgets"),
+    path("usage/", usage.usage, name="usage"),
+    path("usage/month.csv", usage.usage_csv, name="usage-csv"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -5,6 +5,7 @@
 - `refusals`: what is said to somebody who may not spend.
 - `thresholds`: the e-mails that a charge gives rise to.
 - `proof`: the ledger proved over the whole database.
+- `made_up`: the ledger of a made-up history, for benches.
 """
 
 from upscaler.credits.budgets import Budget, Standing, change_budgets, check, month_of, recount, standing

@@ -96,9 +96,11 @@ def refund(*, upscale: Upscale, note: str = "", by: Any = None) -> CreditEntry:
     Raises IntegrityError where it was refunded before.
     """
     _move(team_id=upscale.team_id, amount=upscale.credits, user=by)
+    # Read anew: the account may have been deleted since the upscale was claimed.
+    user_id = Upscale.objects.values_list("created_by", flat=True).get(pk=upscale.pk)
     budgets.add_spend(
         team_id=upscale.team_id,
-        user_id=upscale.created_by_id,
+        user_id=user_id,
         month=budgets.month_of(upscale.created_at),
         amount=-upscale.credits,
     )

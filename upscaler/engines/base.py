@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -35,6 +35,10 @@ class Order:
     """For a remote engine, where it finds the source: ``image_url`` or ``generation_result_id``, one of them."""
     handed_over_at: datetime | None = None
     """Since when a remote engine may have the job."""
+    followed_since: datetime | None = None
+    """Since when a remote engine's time for the job counts."""
+    made: Callable[[], None] = lambda: None
+    """To be called when a remote engine has done the job, before its result is fetched."""
     taken: Callable[[Collection[str]], set[str]] = set
     """Which of these engine's ids the desk knows already, as those of any upscale."""
     is_named: Callable[[Mapping[str, Any]], bool] = lambda reference: False
@@ -79,6 +83,7 @@ class KnownResult:
     referable_until: datetime | None
     is_alive: bool
     """Whether it can still be a source."""
+    created_at: datetime | None = None
 
 
 class EngineError(Exception):
@@ -86,8 +91,8 @@ class EngineError(Exception):
 
     ``message`` is for people: what went wrong and what to do. ``code`` is for programs and tests.
     A ``permanent`` error is not tried again. Of a remote engine: ``unavailable`` says that it does not answer as
-    itself, whatever the job; ``retry_after`` are the seconds for which it asks to be left alone; after an error of
-    ``start``, ``maybe_taken`` says that it may have the job all the same.
+    itself, whatever the job; ``retry_after`` are the seconds for which it asks to be left alone (it is busy then, or
+    with ``unavailable`` down); after an error of ``start``, ``maybe_taken`` says that it may have the job all the same.
     """
 
     def __init__(
@@ -166,4 +171,13 @@ class RemoteEngine(Engine, Protocol):
 
     def find_result(self, result_id: int) -> KnownResult | None:
         """A result by the engine's own id; None for one that it does not know. Raises EngineError."""
+        ...
+
+    def reference_of(self, engine_id: str) -> Mapping[str, Any]:
+        """The `Order.reference` that a job was handed over with; empty where it can't be told. Raises EngineError."""
+        ...
+
+    @property
+    def longest_call(self) -> timedelta:
+        """No call of the engine takes longer, however it ends."""
         ...

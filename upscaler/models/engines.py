@@ -14,6 +14,9 @@ class EngineState(models.Model):
     retry_at = models.DateTimeField(null=True, blank=True, help_text="It is down; the next call may try it then.")
     busy_since = models.DateTimeField(null=True, blank=True)
     busy_until = models.DateTimeField(null=True, blank=True, help_text="It asked to be left alone until then.")
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="When somebody last asked how it is.")
+    trouble = models.TextField(blank=True, help_text="What was found then, for an operator; empty for nothing.")
+    trouble_passes = models.BooleanField(default=False, help_text="Whether waiting cures it.")
 
     def __str__(self) -> str:
         return f"{self.engine}: {'down' if self.retry_at else 'up'}"

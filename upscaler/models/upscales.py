@@ -90,7 +90,9 @@ class Upscale(models.Model):
 
     source = models.CharField(max_length=10, choices=Source.choices)
     source_name = models.CharField(max_length=255, blank=True, help_text="The file name that people know it by.")
-    source_url = models.CharField(max_length=2000, blank=True)
+    source_url = models.TextField(
+        blank=True, help_text="As typed, at most 2,000 characters; a remote engine's own are signed and may be longer."
+    )
     source_result = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="reused_by")
     source_result_number = models.BigIntegerField(
         null=True, blank=True, help_text="The engine's own id of a source result that was not made on this desk."
@@ -119,6 +121,19 @@ class Upscale(models.Model):
         null=True, blank=True, editable=False, help_text="Since when a remote engine may have the job."
     )
     handed_over = models.JSONField(default=dict, blank=True, editable=False, help_text="Where it was told to look.")
+    posts = models.PositiveIntegerField(default=0, editable=False, help_text="How often the order was sent to it.")
+    lost_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the last of those ended without an answer."
+    )
+    followed_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="The engine's time counts from then, its silence left out."
+    )
+    silent_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when it does not answer for this upscale."
+    )
+    made_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When it said Done: its slot is free, its picture not here."
+    )
     result_id = models.BigIntegerField(null=True, blank=True, help_text="The API's generation_result_id.")
     referable_until = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Until when the engine keeps its own copy of the result."
@@ -207,6 +222,10 @@ class Upscale(models.Model):
             models.Index(fields=("team", "status", "-id"), name="upscale_team_status"),
             models.Index(fields=("team", "model_name", "-id"), name="upscale_team_model"),
             models.Index(fields=("team", "created_by", "-id"), name="upscale_team_person"),
+            # Whole and not in part: SQLite takes a partial index only where the query spells its condition out.
+            models.Index(fields=("error_code", "team", "-id"), name="upscale_failure"),
+            models.Index(fields=("status", "-id"), name="upscale_status"),
+            models.Index(fields=("created_at",), name="upscale_created"),
             models.Index(
                 fields=("engine",),
                 condition=Q(status__in=("Created", "Ongoing"), handed_over_at__isnull=False),

@@ -29,6 +29,7 @@ class UsageDay(models.Model):
                 fields=("team", "day", "user", "model_name", "engine", "status", "error_code"), name="usage_day_once"
             ),
         )
+        indexes = (models.Index(fields=("day",), name="usage_day"),)
 
     def __str__(self) -> str:
         return f"{self.team}, {self.day}: {self.upscales} {self.status}"
@@ -45,6 +46,7 @@ class UsageTime(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("team", "day", "model_name", "bucket"), name="usage_time_once"),)
+        indexes = (models.Index(fields=("day",), name="usage_time_day"),)
 
     def __str__(self) -> str:
         return f"{self.team}, {self.day}: {self.upscales} in bucket {self.bucket}"

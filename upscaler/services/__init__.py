@@ -7,6 +7,7 @@
 - `notices`: sends the e-mails that a charge gave rise to.
 - `refunds`: gives the price of a finished upscale back by hand.
 - `cleanup`: removes stored files that no upscale names.
+- `made_up`: a long history for benches, in bulk.
 - `people`: roles, removing people, leaving.
 - `invitations`: asking people to join, and joining.
 """

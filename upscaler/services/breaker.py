@@ -6,7 +6,7 @@ second is down alone.
 ::
 
     up ──UWEAR_BREAKER_FAILURES calls in a row without an answer──► down ──an answer──► up
-                                                                    │ ▲
+         or one 503 with Retry-After                                │ ▲
                                              one call at `retry_at` └─┘ no answer: a longer pause
 """
 
@@ -64,31 +64,55 @@ def is_due(engine: str, now: datetime) -> bool:
     return EngineState.objects.filter(pk=engine, retry_at__lte=now).exists()
 
 
+def may_ask(engine: str, every: timedelta) -> bool:
+    """Whether to find out how the engine is: one caller of all in each ``every``, and none during an outage's pause."""
+    state, _ = EngineState.objects.get_or_create(pk=engine)
+    now = timezone.now()
+    if state.asked_at is not None and now - state.asked_at < every:
+        return False
+    if any(until is not None and now < until for until in (state.retry_at, state.busy_until)):
+        return False
+    # Conditional on what was read: of two callers at the same moment one asks.
+    return EngineState.objects.filter(pk=engine, asked_at=state.asked_at).update(asked_at=now) == 1
+
+
+def found(engine: str, trouble: str, *, passes: bool) -> None:
+    """Keep what was found by asking; ``trouble`` is empty where the engine is well."""
+    EngineState.objects.filter(pk=engine).update(trouble=trouble, trouble_passes=passes)
+
+
+def last_found(engine: str) -> tuple[str, bool]:
+    """What was found by asking last: the trouble, empty for none, and whether waiting cures it."""
+    state = EngineState.objects.filter(pk=engine).first()
+    return (state.trouble, state.trouble_passes) if state is not None else ("", False)
+
+
 def takes_orders(engine: str) -> bool:
     """Whether the last orders were answered."""
     return not EngineState.objects.filter(pk=orders(engine), retry_at__isnull=False).exists()
 
 
-def let_through(engine: str) -> None:
-    """Take leave to call the engine once. Raises Pause where it is down or asked to be left alone.
+def let_through(*names: str) -> None:
+    """Take leave for one call: of the engine, or with `orders` for an order. Raises Pause where it can't be made now.
 
     Of a down engine one caller at a time finds out whether it is back.
     """
-    state = EngineState.objects.filter(pk=engine).first()
     now = timezone.now()
-    if state is None:
-        return
-    if state.busy_until is not None and now < state.busy_until:
-        raise _busy(state, now)
-    if state.retry_at is None:
-        return
-    # Conditional on what was read: of two callers at the same moment one tries, and the other waits on.
-    is_first = (
-        now >= state.retry_at
-        and EngineState.objects.filter(pk=engine, retry_at=state.retry_at).update(retry_at=now + _pause(state)) == 1
-    )
-    if not is_first:
-        raise _down(state, now)
+    states = list(EngineState.objects.filter(pk__in=names).order_by("pk"))
+    for state in states:
+        if state.busy_until is not None and now < state.busy_until:
+            raise _busy(state, now)
+        if state.retry_at is not None and now < state.retry_at:
+            raise _down(state, now)
+    for state in states:
+        if state.retry_at is None:
+            continue
+        # Conditional on what was read: of two callers at the same moment one tries, and the other waits on, also while
+        # the first one's call hangs.
+        longest_call = timedelta(seconds=settings.UWEAR_CONNECT_TIMEOUT + settings.UWEAR_READ_TIMEOUT)
+        others_try_at = now + longest_call + _pause(state)
+        if not EngineState.objects.filter(pk=state.pk, retry_at=state.retry_at).update(retry_at=others_try_at):
+            raise _down(state, now)
 
 
 def answered(engine: str, *, took_work: bool) -> None:
@@ -104,19 +128,22 @@ def answered(engine: str, *, took_work: bool) -> None:
         EngineState.objects.filter(pk=engine).update(busy_since=None, busy_until=None)
 
 
-def did_not_answer(engine: str) -> Pause | None:
-    """A call got no answer. Returns the pause for its upscale where that makes the engine count as down."""
+def did_not_answer(engine: str, retry_after: float | None = None) -> Pause | None:
+    """A call got no answer. Returns the pause for its upscale where that makes the engine count as down.
+
+    ``retry_after``: for how many seconds the engine itself says that it is away; then it counts as down at once.
+    """
     now = timezone.now()
     EngineState.objects.get_or_create(pk=engine)
     EngineState.objects.filter(pk=engine).update(
         failures=F("failures") + 1, failing_since=Coalesce("failing_since", Value(now))
     )
     state = EngineState.objects.get(pk=engine)
-    if state.failures < settings.UWEAR_BREAKER_FAILURES:
+    if state.failures < settings.UWEAR_BREAKER_FAILURES and retry_after is None:
         return None
     if state.retry_at is None:
         logger.warning("%s did not answer %s times in a row: its upscales wait", engine, state.failures)
-    state.retry_at = now + _pause(state)
+    state.retry_at = now + max(_pause(state), timedelta(seconds=retry_after or 0))
     EngineState.objects.filter(pk=engine).update(retry_at=state.retry_at)
     return _down(state, now)
 

@@ -18,7 +18,7 @@ from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from upscaler import credits
+from upscaler import credits, usage
 from upscaler.models import Upscale
 
 logger = logging.getLogger(__name__)
@@ -111,17 +111,18 @@ def release(upscale: Upscale, *, due_in: float, failures: int | None = None, **v
 
 
 def finish(upscale: Upscale, **result: Any) -> None:
-    """Done: the result's files are stored, and the row says so. Raises ClaimLost."""
-    now = timezone.now()
-    _write(
-        upscale,
-        status=Upscale.Status.DONE,
-        progress=1.0,
-        progress_text="",
-        completed_at=now,
-        lease_until=None,
-        **result,
-    )
+    """Done: the result's files are stored, the row says so and is counted. Raises ClaimLost."""
+    with transaction.atomic():
+        _write(
+            upscale,
+            status=Upscale.Status.DONE,
+            progress=1.0,
+            progress_text="",
+            completed_at=timezone.now(),
+            lease_until=None,
+            **result,
+        )
+        usage.count(upscale)
     logger.info("upscale %s: done in attempt %s", upscale.pk, upscale.attempt)
 
 
@@ -138,6 +139,7 @@ def fail(upscale: Upscale, *, message: str, code: str) -> None:
             lease_until=None,
         )
         credits.refund(upscale=upscale, note=f"Upscale {upscale.pk} failed")
+        usage.count(upscale)
     logger.info("upscale %s: failed in attempt %s (%s), refunded", upscale.pk, upscale.attempt, code)
 
 

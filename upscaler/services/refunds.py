@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from upscaler import audit, credits
+from upscaler import audit, credits, usage
 from upscaler.models import AuditEvent, CreditEntry, Upscale
 
 logger = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ def refund_by_hand(upscale: Upscale, *, note: str, by: Any, request: HttpRequest
     try:
         with transaction.atomic():
             entry = credits.refund(upscale=upscale, note=note, by=by)
+            usage.count_refund(upscale)
             about = f"{credits.counted(upscale.credits)} for upscale {upscale.pk}: {note}"
             audit.record(
                 AuditEvent.Action.REFUNDED, team=upscale.team, user=by, about=about, upscale=upscale, request=request

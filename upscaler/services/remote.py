@@ -8,10 +8,10 @@ then searched before anything is sent again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +23,6 @@ from upscaler.engines.base import EngineError, Order, RemoteEngine
 from upscaler.models import EngineState, Upscale, media_storage
 from upscaler.services import breaker, lifecycle
 from upscaler.services.breaker import Pause
-from upscaler.storage import S3Storage
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +38,8 @@ NO_PUBLIC_URL = (
     "picture on the web."
 )
 NOT_TAKEN = (
-    "We sent your picture to Uwear {times} times, and it never arrived there. Nothing is wrong with the picture: try "
-    "again later."
+    "We sent your picture to Uwear {times}, and Uwear does not have it. Nothing is wrong with the picture: try again "
+    "later."
 )
 OUTAGE = "Uwear did not take work for {hours:.1f} hours, so we gave up. Try again once it does."
 
@@ -58,12 +57,15 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
             taken=_taken(upscale),
             is_named=_is_named(upscale),
         )
+        asked_at = timezone.now()
         with watched(engine, upscale):
             found = engine.find(order)
         if found is not None:
             logger.info("upscale %s: %s has it already, as %s", upscale.pk, engine.name, found)
             return _with_id(upscale, order, found)
-        left = upscale.handed_over_at + timedelta(seconds=settings.UWEAR_SETTLE_SECONDS) - timezone.now()
+        # A worker that died in the middle of its call could not say when that ended.
+        ended_at = upscale.lost_at or upscale.handed_over_at + engine.longest_call
+        left = ended_at + timedelta(seconds=settings.UWEAR_SETTLE_SECONDS) - asked_at
         if left > timedelta(0):
             raise Pause(min(left.total_seconds(), LOOK_PAUSE), LOOKING)
         # While no orders are taken at all, one more lost is no failure of this upscale.
@@ -75,6 +77,7 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
     order = replace(order, handed_over_at=upscale.handed_over_at)
     try:
         with watched(engine, takes_work=True):
+            lifecycle.record(upscale, posts=upscale.posts + 1)
             engine_id = engine.start(order)
     except EngineError as error:
         raise _after_failed_start(upscale, error) from error
@@ -94,24 +97,27 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
 def _after_failed_start(upscale: Upscale, error: EngineError) -> Exception:
     """Note what a failed hand-over means, and give what to raise."""
     if not error.maybe_taken:
-        _is_not_handed_over(upscale)
+        # Without any answer, and not taken for certain: it never left.
+        _is_not_handed_over(upscale, posts=upscale.posts - 1 if error.unavailable else upscale.posts)
         return error
     # It counts as a failure only once it is certain that the call was lost: an upscale must not end, and be
     # refunded, while the engine may be working on it.
+    lifecycle.record(upscale, lost_at=timezone.now())
     logger.warning("upscale %s: %s, the engine may have it all the same", upscale.pk, error.code)
     return Pause(FIRST_LOOK, LOOKING)
 
 
-def _is_not_handed_over(upscale: Upscale) -> None:
-    lifecycle.record(upscale, handed_over_at=None, handed_over={})
+def _is_not_handed_over(upscale: Upscale, **values: Any) -> None:
+    lifecycle.record(upscale, handed_over_at=None, handed_over={}, lost_at=None, **values)
 
 
 def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
     """A hand-over never arrived. Raises EngineError where that was the last try."""
     failures = upscale.failures + 1
     if failures >= settings.MAX_FAILURES:
-        _is_not_handed_over(upscale)
-        raise EngineError(NOT_TAKEN.format(times=failures), code="uwear_not_taken", permanent=True)
+        # What was sent stays noted: should it arrive after all, it is still told apart from other programs' work.
+        times = f"{upscale.posts} times" if upscale.posts > 1 else "once"
+        raise EngineError(NOT_TAKEN.format(times=times), code="uwear_not_taken", permanent=True)
     logger.warning("upscale %s: %s never got it, it is sent again", upscale.pk, engine.name)
     lifecycle.record(upscale, failures=failures)
 
@@ -123,30 +129,84 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
     ``handed_over``: the upscale that the question is about, which the engine may have. Raises Pause in place of an
     error that only waiting cures.
     """
-    breaker.let_through(engine.name)
-    if takes_work:
-        breaker.let_through(breaker.orders(engine.name))
+    try:
+        breaker.let_through(engine.name, *([breaker.orders(engine.name)] if takes_work else []))
+    except Pause:
+        _is_silent(handed_over)
+        raise
     try:
         yield
     except EngineError as error:
         pause = None
-        if error.retry_after is not None:
-            pause = breaker.asked_to_wait(engine.name, error.retry_after)
-        elif error.unavailable:
-            pause = breaker.did_not_answer(engine.name)
+        if error.unavailable:
+            _is_silent(handed_over)
+            pause = breaker.did_not_answer(engine.name, error.retry_after)
             if takes_work:
-                pause = breaker.did_not_answer(breaker.orders(engine.name)) or pause
+                pause = breaker.did_not_answer(breaker.orders(engine.name), error.retry_after) or pause
             if pause is None and handed_over is not None:
                 # However seldom it answers: that it does not is no failure of a job that it may have.
-                pause = Pause(LOOK_PAUSE, breaker.WAITING, since=handed_over.handed_over_at)
+                pause = Pause(LOOK_PAUSE, breaker.WAITING, since=handed_over.silent_since)
+        elif error.retry_after is not None:
+            _is_silent(handed_over)
+            pause = breaker.asked_to_wait(engine.name, error.retry_after)
         else:
+            _is_heard(handed_over)
             breaker.answered(engine.name, took_work=False)
+            if takes_work:
+                breaker.answered(breaker.orders(engine.name), took_work=False)
         if pause is not None:
             raise pause from error
         raise
+    _is_heard(handed_over)
     breaker.answered(engine.name, took_work=takes_work)
     if takes_work:
         breaker.answered(breaker.orders(engine.name), took_work=True)
+
+
+def _is_silent(upscale: Upscale | None) -> None:
+    if upscale is not None and upscale.silent_since is None:
+        lifecycle.record(upscale, silent_since=timezone.now())
+
+
+def _is_heard(upscale: Upscale | None) -> None:
+    if upscale is not None and upscale.silent_since is not None:
+        lifecycle.record(upscale, followed_since=followed_since(upscale), silent_since=None)
+
+
+def followed_since(upscale: Upscale) -> datetime | None:
+    """Since when the engine's time for the job counts: moved on by the time in which it does not answer."""
+    since = upscale.followed_since or upscale.handed_over_at
+    if since is None or upscale.silent_since is None:
+        return since
+    return since + (timezone.now() - upscale.silent_since)
+
+
+def is_made(upscale: Upscale) -> None:
+    """The engine has done the job: its slot is free, though the picture is not here yet."""
+    if upscale.made_at is None:
+        lifecycle.record(upscale, made_at=timezone.now())
+
+
+def ask_how_it_is(engine: RemoteEngine, *, every: timedelta) -> None:
+    """One free call, by one caller of all in each ``every``; what it finds is kept in `breaker.last_found`."""
+    if not breaker.may_ask(engine.name, every):
+        return
+    try:
+        breaker.let_through(engine.name)
+        engine.reach()
+    except Pause:
+        return
+    except EngineError as error:
+        logger.warning("%s: %s", engine.name, error.message)
+        if error.unavailable:
+            breaker.did_not_answer(engine.name, error.retry_after)
+        elif error.retry_after is not None:
+            breaker.asked_to_wait(engine.name, error.retry_after)
+        # Whatever else it answers, as to a wrong key, is no sign that those who wait can go on.
+        breaker.found(engine.name, error.message, passes=not error.permanent)
+    else:
+        breaker.answered(engine.name, took_work=False)
+        breaker.found(engine.name, "", passes=False)
 
 
 def why_no_uploads() -> str:
@@ -172,17 +232,17 @@ def _take_slot(upscale: Upscale, engine: RemoteEngine, order: Order) -> None:
         # The row is the lock: two workers that count at the same moment would both see the last free slot.
         EngineState.objects.select_for_update().get(pk=engine.name)
         others = Upscale.objects.open().filter(engine=engine.name).exclude(pk=upscale.pk)
-        if others.filter(handed_over_at__isnull=False).count() >= engine.slots:
+        if others.filter(handed_over_at__isnull=False, made_at__isnull=True).count() >= engine.slots:
             ahead = others.filter(handed_over_at__isnull=True, pk__lt=upscale.pk).count()
             pause = SLOT_PAUSE * (1 + ahead // engine.slots)
             raise Pause(min(pause, LONGEST_SLOT_PAUSE), "Waiting for its turn at Uwear")
-        lifecycle.record(upscale, handed_over_at=timezone.now(), handed_over=dict(order.reference))
+        lifecycle.record(upscale, handed_over_at=timezone.now(), handed_over=dict(order.reference), lost_at=None)
 
 
 def _with_id(upscale: Upscale, order: Order, engine_id: str) -> Order:
     try:
         with transaction.atomic():
-            lifecycle.record(upscale, engine_id=engine_id)
+            lifecycle.record(upscale, engine_id=engine_id, followed_since=timezone.now(), silent_since=None)
     except IntegrityError:
         # Another upscale with the very same order looked for its own at that moment and found this one. The next
         # look finds the other's, or that there is none.
@@ -222,15 +282,20 @@ def _reference(upscale: Upscale) -> dict[str, Any]:
     if not _can_be_fetched():
         raise EngineError(NO_PUBLIC_URL, code="public_url_missing", permanent=True)
     picture = links.source_of(upscale)
-    storage = media_storage()
-    if isinstance(storage, S3Storage):
-        return {"image_url": storage.presigned(picture.path, settings.S3_LINK_LIFETIME)}
+    if (presigned := _presigned()) is not None:
+        return {"image_url": presigned(picture.path, settings.S3_LINK_LIFETIME)}
     return {"image_url": links.make(None, picture, name=upscale.source_name, team_id=upscale.team_id)}
 
 
 def _can_be_fetched() -> bool:
     """Whether an engine elsewhere can get at a stored picture: from S3, or from the desk's public address."""
-    return bool(settings.PUBLIC_URL) or isinstance(media_storage(), S3Storage)
+    return bool(settings.PUBLIC_URL) or _presigned() is not None
+
+
+def _presigned() -> Callable[[str, int], str] | None:
+    """What makes an address of a stored picture that works without the desk; None where the storage has no such."""
+    # Not told by its class: importing that takes a quarter of a second, also where nobody uses it.
+    return getattr(media_storage(), "presigned", None)
 
 
 def _living_result(upscale: Upscale) -> int | None:

@@ -9,20 +9,24 @@ from datetime import datetime
 from django.conf import settings
 from django.utils import formats, timezone
 
+from upscaler import fetching
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, KnownResult, RemoteEngine
-from upscaler.models import Team, Upscale, result_hours
+from upscaler.models import BIGGEST_ID, Team, Upscale, result_hours
 from upscaler.services import remote
 from upscaler.services.breaker import Pause
 
 logger = logging.getLogger(__name__)
+
+UNAVAILABLE = "engine_unavailable"
 
 
 @dataclass(frozen=True)
 class ResultRefused(Exception):
     """The number can't be a source. ``message`` is for people.
 
-    ``code``: ``not_found``, ``expired``, or ``engine_unavailable`` where nobody can say at the moment.
+    ``code``: ``not_found``, ``expired``, ``source_unusable``, or ``engine_unavailable`` where nobody can say at the
+    moment.
     """
 
     message: str
@@ -35,36 +39,76 @@ def find(result_id: int, *, team: Team) -> Upscale | KnownResult:
     A remote engine is asked about its own results before anything is charged, because its clock is the one that counts.
     """
     engine = get_engine(settings.ENGINE)
-    made_here = Upscale.objects.filter(engine=engine.name)
-    ours = made_here.filter(team=team, status=Upscale.Status.DONE, result_id=result_id).first()
-    if ours is not None and not ours.is_referable:
-        raise _expired(result_id, ours.expires_at, is_kept=True)
-    if not isinstance(engine, RemoteEngine):
-        if ours is None:
-            raise _not_found(result_id)
+    made_here = Upscale.objects.filter(engine=engine.name, team=team, status=Upscale.Status.DONE)
+    ours = made_here.filter(result_id=result_id).first()
+    if ours is not None:
+        if not ours.is_referable:
+            raise _expired(result_id, ours.expires_at, is_kept=True)
+        if not isinstance(engine, RemoteEngine):
+            return ours
+    try:
+        known = find_elsewhere(result_id, team=team)
+    except ResultRefused as refusal:
+        if ours is not None and refusal.code == UNAVAILABLE:
+            return ours  # Should it run out meanwhile, the desk's own copy takes its place.
+        raise
+    if not known.is_alive:
+        raise _expired(result_id, known.referable_until, is_kept=ours is not None)
+    if ours is not None:
         return ours
-    # One account serves all teams of the desk: what another team made is none of this team's business.
-    if ours is None and made_here.filter(result_id=result_id).exists():
+    try:
+        # The desk fetches a copy of its own, for its checks and the comparison.
+        fetching.check_url(known.url, max_length=fetching.MAX_SIGNED_URL_LENGTH)
+    except fetching.FetchError as error:
+        logger.warning("result %s at %s: %s", result_id, engine.name, error.code)
+        raise ResultRefused(
+            f"This desk can’t open the address that Uwear gives for result {result_id}. Nothing was charged; upload "
+            "the picture instead.",
+            code="source_unusable",
+        ) from None
+    return known
+
+
+def find_elsewhere(result_id: int, *, team: Team) -> KnownResult:
+    """What the remote engine knows of a result, dead or alive, that is not another team's. Raises ResultRefused."""
+    engine = get_engine(settings.ENGINE)
+    if not isinstance(engine, RemoteEngine) or not 0 < result_id <= BIGGEST_ID:
+        raise _not_found(result_id)
+    if Upscale.objects.filter(engine=engine.name, result_id=result_id).exclude(team=team).exists():
         raise _not_found(result_id)
     try:
         with remote.watched(engine):
             known = engine.find_result(result_id)
+            if known is not None and _is_another_team_s(known, engine, team):
+                known = None
     except (EngineError, Pause) as error:
         logger.warning("result %s can't be looked up at %s: %s", result_id, engine.name, getattr(error, "code", "down"))
-        if ours is not None:
-            return ours  # Should it run out meanwhile, the desk's own copy takes its place.
         raise ResultRefused(
             f"Result {result_id} can’t be looked up, because Uwear does not answer at the moment. Nothing was "
             "charged; try again in a while, or upload the picture.",
-            code="engine_unavailable",
+            code=UNAVAILABLE,
         ) from None
     if known is None:
         raise _not_found(result_id)
-    if ours is None and made_here.filter(engine_id=known.engine_id).exclude(team=team).exists():
-        raise _not_found(result_id)
-    if not known.is_alive:
-        raise _expired(result_id, known.referable_until, is_kept=ours is not None)
-    return ours or known
+    return known
+
+
+def _is_another_team_s(known: KnownResult, engine: RemoteEngine, team: Team) -> bool:
+    """Whether another team of the desk had it made; also where that can't be told. Raises EngineError.
+
+    One account serves all teams, so the engine tells each of them about every result.
+    """
+    if not known.engine_id:
+        return True
+    here = Upscale.objects.filter(engine=engine.name)
+    if (made_here := here.filter(engine_id=known.engine_id).first()) is not None:
+        return made_here.team_id != team.pk
+    # Sent, and never answered for: of these the desk knows what was sent, and not what it became.
+    lost = here.filter(engine_id__isnull=True, handed_over_at__isnull=False).exclude(team=team)
+    if not lost.exists():
+        return False
+    reference = dict(engine.reference_of(known.engine_id))
+    return not reference or lost.filter(handed_over=reference).exists()
 
 
 def moment(time: datetime | None) -> str:

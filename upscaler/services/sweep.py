@@ -10,10 +10,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from upscaler.engines import get_engine
-from upscaler.engines.base import EngineError, RemoteEngine
+from upscaler.engines.base import RemoteEngine
 from upscaler.models import Upscale
 from upscaler.services import breaker, notices, remote, submission
-from upscaler.services.breaker import Pause
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +48,7 @@ def _ask_whether_it_is_back(now: datetime) -> None:
     engine = get_engine(settings.ENGINE)
     if not isinstance(engine, RemoteEngine) or not breaker.is_due(engine.name, now):
         return
-    try:
-        with remote.watched(engine):
-            engine.reach()
-    except (EngineError, Pause):
-        logger.info("%s does not answer yet", engine.name)
+    remote.ask_how_it_is(engine, every=timedelta(0))
 
 
 def _resend(upscale: Upscale) -> bool:

@@ -88,11 +88,13 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
         result_format=upscale.asked_format or None,
         engine_id=upscale.engine_id,
         handed_over_at=upscale.handed_over_at,
+        made=lambda: remote.is_made(upscale),
     )
     report = _reporter(upscale, heartbeat)
     if isinstance(engine, RemoteEngine):
         if order.engine_id is None:
             order = remote.hand_over(upscale, engine, order)
+        order = replace(order, followed_since=remote.followed_since(upscale))
         with remote.watched(engine, upscale):
             outcome = engine.advance(order, report)
     else:
@@ -136,7 +138,9 @@ def _reporter(upscale: Upscale, heartbeat: Heartbeat) -> Report:
 def _fetch(upscale: Upscale, target: Path) -> None:
     """Download the source that a URL names, examine it like an upload, and store it with the row."""
     lifecycle.progress(upscale, 0.0, "Fetching the picture")
-    fetching.fetch(upscale.source_url, target, max_bytes=settings.MAX_UPLOAD_BYTES)
+    # Only a remote engine's own address may be that long.
+    max_length = fetching.MAX_SIGNED_URL_LENGTH if upscale.source_result_number else fetching.MAX_URL_LENGTH
+    fetching.fetch(upscale.source_url, target, max_bytes=settings.MAX_UPLOAD_BYTES, max_length=max_length)
     with target.open("rb") as file:
         picture = images.examine_source(file, name=upscale.source_name)
         images.check_result_size(picture.width, picture.height, upscale.factor, max_pixels=settings.MAX_RESULT_PIXELS)

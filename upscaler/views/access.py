@@ -62,3 +62,14 @@ def admin_required(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def admin_or_staff_required(view: View) -> View:
+    """For the team's admins, and for staff of the desk, who need no team."""
+    for_admins = admin_required(view)
+
+    @wraps(view)
+    def guarded(request: TeamRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return (view if request.user.is_staff else for_admins)(request, *args, **kwargs)
+
+    return guarded

@@ -22,16 +22,17 @@ import urllib3
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from upscaler import fetching
 from upscaler.engines.uwear import errors
 from upscaler.engines.uwear.errors import UwearError
 
 logger = logging.getLogger(__name__)
 
 USER_AGENT = "Upscaler/0.1 (product picture desk)"
-CHUNK = 1 << 16
 MOST_ANSWER_BYTES = 5_000_000
 WESTMOST = timedelta(hours=-12)
 """No zone is further behind UTC."""
+BIGGEST_ID = 2**63 - 1
 KNOWN_STATUSES = ("Created", "Ongoing", "Done", "Error")
 
 
@@ -41,6 +42,7 @@ class Result:
 
     result_id: int
     generation_id: str
+    """Empty where it can't be read."""
     url: str
     """Where it can be downloaded; empty where the vendor does not say."""
     status: str
@@ -56,6 +58,9 @@ class Generation:
     """One job at the vendor."""
 
     generation_id: str
+    """Empty where it can't be read."""
+    feature_name: str
+    """What the vendor made; empty where it does not say."""
     status: str
     """``Created``, ``Ongoing``, ``Done`` or ``Error``; any other text was read as ``Ongoing``."""
     created_at: datetime | None
@@ -84,6 +89,8 @@ class UwearClient:
         self._url = url.rstrip("/")
         self._key = key.strip()
         self._timeout = (connect_timeout, read_timeout)
+        self.longest_call = connect_timeout + read_timeout
+        """Seconds; no call takes longer, however slowly the vendor answers."""
         self._local = threading.local()
 
     def submit(self, body: Mapping[str, Any]) -> str:
@@ -93,19 +100,20 @@ class UwearClient:
 
     def generation(self, generation_id: str) -> Generation:
         """``GET /generation/{id}``."""
-        return _generation(self._call("GET", f"generation/{generation_id}"))
+        answer = self._call("GET", f"generation/{generation_id}")
+        if str(_number(answer, "generation_id")) != generation_id:
+            raise errors.unreadable("is about another order", unavailable=False)
+        return _generation(answer)
 
     def generations(self, page: int = 1) -> GenerationPage:
-        """``GET /generations``, one page."""
+        """``GET /generations``, one page. A row that can't be read is there too, without its id."""
         answer = self._call("GET", "generations", query={"page": page})
         rows = answer.get("data")
         if not isinstance(rows, list):
             raise errors.unreadable("has no list where one should be", unavailable=False)
-        if not all(isinstance(row, dict) for row in rows):
-            raise errors.unreadable("has something else in its list than generations", unavailable=False)
         max_page = answer.get("max_page")
         return GenerationPage(
-            generations=[_generation(row) for row in rows],
+            generations=[_generation(row if isinstance(row, dict) else {}) for row in rows],
             max_page=max_page if isinstance(max_page, int) and not isinstance(max_page, bool) else None,
         )
 
@@ -141,9 +149,11 @@ class UwearClient:
     def _send(
         self, method: str, path: str, *, body: Mapping[str, Any] | None = None, query: Mapping[str, Any] | None = None
     ) -> tuple[requests.Response, bytes]:
-        deadline = time.monotonic() + sum(self._timeout)
-        try:
-            with self._session.request(
+        session = self._session
+        deadline = time.monotonic() + self.longest_call
+
+        def ask() -> tuple[requests.Response, bytes]:
+            with session.request(
                 method,
                 f"{self._url}/{path}",
                 json=body,
@@ -152,8 +162,13 @@ class UwearClient:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                content = _read(response, deadline)
+                return response, _read(response, deadline)
+
+        try:
+            response, content = fetching.before(deadline, ask)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            # It may still be in the hands of a call that was left behind.
+            self._local.session = None
             trouble = _trouble(error)
             logger.warning("Uwear: %s %s: %s (%s)", method, path, trouble.code, type(error).__name__)
             # Not chained: a library's message may hold what was sent.
@@ -178,10 +193,9 @@ class UwearClient:
 
 def _read(response: requests.Response, deadline: float) -> bytes:
     content = bytearray()
-    # `read1` gives what has arrived; waiting for a full chunk would put the deadline off with every byte.
-    while chunk := response.raw.read1(CHUNK, decode_content=True):
+    for chunk in fetching.chunks(response, deadline):
         content += chunk
-        if len(content) > MOST_ANSWER_BYTES or time.monotonic() > deadline:
+        if len(content) > MOST_ANSWER_BYTES:
             raise requests.exceptions.ReadTimeout
     return bytes(content)
 
@@ -215,11 +229,18 @@ def _json(content: bytes) -> Any:
 def _number(answer: Mapping[str, Any], name: str) -> int:
     """An id: a whole number, also as text. Raises UwearError."""
     value = answer.get(name)
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= BIGGEST_ID:
         return value
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and 0 < len(value) < 19:
-        return int(value)
     raise errors.unreadable(f"has no {name}", unavailable=False)
+
+
+def _number_or_nothing(answer: Mapping[str, Any], name: str) -> str:
+    try:
+        return str(_number(answer, name))
+    except UwearError:
+        return ""
 
 
 def _moment(value: Any, *, zone: timedelta = timedelta(0)) -> datetime | None:
@@ -234,7 +255,8 @@ def _moment(value: Any, *, zone: timedelta = timedelta(0)) -> datetime | None:
 
 
 def _generation(row: Mapping[str, Any]) -> Generation:
-    number = str(_number(row, "generation_id"))
+    number = _number_or_nothing(row, "generation_id")
+    feature = row.get("feature_name")
     status = row.get("status")
     if status not in KNOWN_STATUSES:
         logger.warning("Uwear: generation %s has the unknown status %.40r, read as still working", number, status)
@@ -244,6 +266,7 @@ def _generation(row: Mapping[str, Any]) -> Generation:
     error = row.get("error")
     return Generation(
         generation_id=number,
+        feature_name=feature if isinstance(feature, str) else "",
         status=str(status),
         created_at=_moment(row.get("created_at"), zone=WESTMOST),
         payload=_payload(row.get("payload")),
@@ -264,7 +287,7 @@ def _result(row: Mapping[str, Any]) -> Result:
     available = row.get("available")
     return Result(
         result_id=_number(row, "generation_result_id"),
-        generation_id=str(row.get("generation_id") or ""),
+        generation_id=_number_or_nothing(row, "generation_id"),
         url=url if isinstance(url, str) else "",
         status=str(row.get("status") or ""),
         created_at=_moment(row.get("created_at")),

@@ -27,9 +27,13 @@ MOST_PAGES = 25
 """How much of the vendor's list is read to find a lost call: 500 generations at 20 a page."""
 CLOCK_SLACK = timedelta(minutes=10)
 """By how much the vendor's clock may be behind ours."""
-WEB_CONNECT_TIMEOUT = 5
-WEB_READ_TIMEOUT = 10
-"""Seconds, at most, for a call that a person waits for."""
+WEB_TIMEOUTS = (5.0, 10.0)
+"""Seconds for connecting and reading, at most, of a call that a person waits for."""
+REACH_TIMEOUTS = (3.0, 5.0)
+"""The same for finding out whether the vendor is there."""
+NO_TIMEOUTS = (float("inf"), float("inf"))
+UPSCALING = "upscal"
+"""What the vendor's name of the feature holds, however it is written."""
 
 
 class UwearEngine:
@@ -47,6 +51,11 @@ class UwearEngine:
         """``UWEAR_CONCURRENCY``."""
         return settings.UWEAR_CONCURRENCY
 
+    @property
+    def longest_call(self) -> timedelta:
+        """What the timeouts allow."""
+        return timedelta(seconds=self._client().longest_call)
+
     def check(self) -> None:
         """Raises EngineError where the key is not set."""
         if not settings.UWEAR_API_KEY:
@@ -59,7 +68,7 @@ class UwearEngine:
     def reach(self) -> None:
         """One free call. Raises EngineError that names the setting which is wrong."""
         try:
-            self._client(for_web=True).generations()
+            self._client(REACH_TIMEOUTS).generations()
         except UwearError as error:
             raise _setup_error(error) from None
 
@@ -81,17 +90,19 @@ class UwearEngine:
     def _find(self, order: Order) -> str | None:
         since = (order.handed_over_at or timezone.now()) - CLOCK_SLACK
         rows = self._generations_since(since)
-        known = order.taken([row.generation_id for row in rows])
+        known = order.taken([row.generation_id for row in rows if row.generation_id])
         ours: list[str] = []
         unclear = False
         for row in rows:
             if row.generation_id in known:
                 continue
-            payload = row.payload if row.payload is not None else self._client().generation(row.generation_id).payload
+            payload = row.payload
+            if payload is None and row.generation_id and _may_be_upscale(row):
+                payload = self._client().generation(row.generation_id).payload
             is_ours = None if payload is None else _is_ours(payload, order)
-            if is_ours:
+            if is_ours and row.generation_id:
                 ours.append(row.generation_id)
-            elif is_ours is None:
+            elif is_ours or (is_ours is None and _may_be_upscale(row)):
                 unclear = True
         if ours:
             return min(ours, key=int)
@@ -112,8 +123,9 @@ class UwearEngine:
             except UwearError as error:
                 # Without the list nothing can be told.
                 raise _unclear() if error.status == 404 else error from None
-            is_new = any(row.generation_id not in found for row in page.generations)
-            found |= {row.generation_id: row for row in page.generations}
+            rows = {row.generation_id or repr(row): row for row in page.generations}
+            is_new = any(key not in found for key in rows)
+            found |= rows
             times = [row.created_at for row in page.generations if row.created_at is not None]
             newest_first = len(times) == len(page.generations) and times == sorted(times, reverse=True)
             past = newest_first and bool(times) and times[0] > times[-1] and times[-1] < since
@@ -143,6 +155,7 @@ class UwearEngine:
                 permanent=True,
             )
         if generation.status == "Done":
+            order.made()
             return self._download(order, generation, report)
         return _still_working(order, generation)
 
@@ -158,7 +171,12 @@ class UwearEngine:
         report(0.9, f"Fetching the picture; Uwear keeps it until {_clock(until)}" if until else "Fetching the picture")
         target = order.work_dir / "result"
         try:
-            fetching.fetch(result.url, target, max_bytes=settings.UWEAR_MAX_RESULT_BYTES)
+            fetching.fetch(
+                result.url,
+                target,
+                max_bytes=settings.UWEAR_MAX_RESULT_BYTES,
+                max_length=fetching.MAX_SIGNED_URL_LENGTH,
+            )
         except fetching.FetchError as error:
             logger.warning("Uwear: the result of generation %s: %s", generation.generation_id, error.code)
             trouble = _download_error(error, until)
@@ -182,17 +200,21 @@ class UwearEngine:
 
     def find_result(self, result_id: int) -> KnownResult | None:
         """A result at the vendor, while a person waits; None where it is unknown. Raises EngineError."""
-        result = self._client(for_web=True).result(result_id)
+        result = self._client(WEB_TIMEOUTS).result(result_id)
         if result is None:
             return None
         until = _referable_until(result)
         is_alive = result.available is not False and bool(result.url) and (until is None or timezone.now() < until)
-        return KnownResult(result.result_id, result.generation_id, result.url, until, is_alive)
+        return KnownResult(result_id, result.generation_id, result.url, until, is_alive, result.created_at)
 
-    def _client(self, *, for_web: bool = False) -> UwearClient:
-        connect, read = settings.UWEAR_CONNECT_TIMEOUT, settings.UWEAR_READ_TIMEOUT
-        if for_web:
-            connect, read = min(connect, WEB_CONNECT_TIMEOUT), min(read, WEB_READ_TIMEOUT)
+    def reference_of(self, engine_id: str) -> Mapping[str, Any]:
+        """What the source of a generation was called, while a person waits. Raises EngineError."""
+        payload = self._client(WEB_TIMEOUTS).generation(engine_id).payload
+        return _source(payload) if payload is not None else {}
+
+    def _client(self, most: tuple[float, float] = NO_TIMEOUTS) -> UwearClient:
+        connect = min(settings.UWEAR_CONNECT_TIMEOUT, most[0])
+        read = min(settings.UWEAR_READ_TIMEOUT, most[1])
         key = (settings.UWEAR_API_URL, settings.UWEAR_API_KEY, connect, read)
         if key not in self._clients:
             self._clients[key] = UwearClient(key[0], key[1], connect_timeout=connect, read_timeout=read)
@@ -240,12 +262,18 @@ def _is_ours(payload: Mapping[str, Any], order: Order) -> bool | None:
     return False if order.is_named(source) else None
 
 
+def _may_be_upscale(row: Generation) -> bool:
+    """Whether a generation may be the work that this desk orders, as far as the vendor says what it is."""
+    return not row.feature_name or UPSCALING in row.feature_name.lower()
+
+
 def _source(body: Mapping[str, Any]) -> dict[str, Any]:
     """What names the source in a body, in the types of our own; empty where nothing does."""
     url, number = body.get("image_url"), str(body.get("generation_result_id") or "")
     source: dict[str, Any] = {"image_url": str(url)} if url else {}
     if number:
-        source["generation_result_id"] = int(number) if number.isascii() and number.isdecimal() else number
+        is_whole = number.isascii() and number.isdecimal() and len(number) < 20
+        source["generation_result_id"] = int(number) if is_whole else number
     return source
 
 
@@ -263,7 +291,7 @@ def _settings(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _still_working(order: Order, generation: Generation) -> Pending:
     now = timezone.now()
-    elapsed = (now - (order.handed_over_at or now)).total_seconds()
+    elapsed = (now - (order.followed_since or now)).total_seconds()
     if elapsed > settings.UWEAR_TIME_LIMIT:
         raise EngineError(
             f"Uwear has not finished this picture within {settings.UWEAR_TIME_LIMIT / 60:.0f} minutes, so we stopped "
@@ -293,8 +321,16 @@ def _download_error(error: fetching.FetchError, until: datetime | None) -> Engin
             code="uwear_result_too_large",
             permanent=True,
         )
-    if error.code in ("fetch_refused", "url_private", "url_parsing", "url_too_long", "fetch_redirects"):
-        is_over = until is not None and timezone.now() >= until
+    is_over = until is not None and timezone.now() >= until
+    if error.code in ("url_private", "url_parsing", "url_too_long"):
+        what = "lies inside a private network" if error.code == "url_private" else "this desk can’t open"
+        return EngineError(
+            f"Uwear finished the picture, but gives an address for it that {what}. Tell the admin of your desk; try "
+            "again once it is settled.",
+            code="uwear_link_unusable",
+            permanent=is_over,
+        )
+    if error.code in ("fetch_refused", "fetch_redirects"):
         return EngineError(
             "Uwear finished the picture, but its link was dead before we had the file. Try again.",
             code="uwear_link_dead",
@@ -328,5 +364,10 @@ def _setup_error(error: UwearError) -> EngineError:
         message = f"Uwear does not answer under UWEAR_API_URL ({error.code}). Check the address, or wait."
     else:
         message = f"Uwear answered {error.status} to a free call. Look at the account and at UWEAR_API_URL."
-    permanent = error.permanent or error.code == "uwear_unreadable"
-    return EngineError(message, code=error.code, permanent=permanent, unavailable=error.unavailable)
+    return EngineError(
+        message,
+        code=error.code,
+        permanent=error.permanent or error.code == "uwear_unreadable",
+        unavailable=error.unavailable,
+        retry_after=error.retry_after,
+    )

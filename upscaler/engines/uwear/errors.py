@@ -102,6 +102,8 @@ def refusal(status: int, headers: Mapping[str, str], detail: Any) -> UwearError:
             )
         case _ if status >= 500:
             error = not_reached("uwear_outage", f"has trouble of its own (it answered {status})", maybe_taken=True)
+            if wished := headers.get("Retry-After"):
+                error.retry_after = _seconds(wished)
         case _:
             return _final("uwear_refused", f"Uwear does not take this order{quoted}. {_what_to_do(detail)}", status)
     error.status = status

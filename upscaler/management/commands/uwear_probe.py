@@ -71,7 +71,7 @@ class Command(BaseCommand):
 def _known_ids(client: UwearClient) -> tuple[int, int]:
     """A generation and a result of the account, where it has any."""
     try:
-        for row in client.generations().generations:
+        for row in filter(lambda row: row.generation_id, client.generations().generations):
             for result in client.generation(row.generation_id).results:
                 return int(row.generation_id), result.result_id
     except UwearError:

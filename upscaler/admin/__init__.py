@@ -1,0 +1,11 @@
+"""Django's admin for staff. Money and status are to be read there; two actions retry and refund, and say why.
+
+- `base`: what is read only, links from row to row, pages of very long lists, filters that do not list everybody.
+- `teams`: teams, memberships, invitations, tokens.
+- `upscales`: upscales, and the engines' state.
+- `records`: the ledger and the audit log.
+"""
+
+from upscaler.admin import records, teams, upscales
+
+__all__ = ["records", "teams", "upscales"]

@@ -1,0 +1,196 @@
+"""Upscales: found in a million, tried again, refunded by hand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from upscaler.admin.base import (
+    AutocompleteFilter,
+    DaysFilter,
+    LongListAdmin,
+    ReadOnlyAdmin,
+    link,
+    list_link,
+)
+from upscaler.credits import CreditsRefused, counted
+from upscaler.models import AuditEvent, CreditEntry, EngineState, Upscale
+from upscaler.services import submission
+from upscaler.services.refunds import LONGEST_NOTE, RefundRefused, refund_by_hand
+from upscaler.views.query import as_number
+
+MOST_AT_ONCE = 200
+NAMED = 10
+"""Upscales whose numbers a message gives."""
+
+
+class NotRetried(Exception):
+    """An upscale was not ordered anew; the text says why."""
+
+
+class RefundForm(forms.Form):
+    """Why the credits go back."""
+
+    note = forms.CharField(
+        max_length=LONGEST_NOTE,
+        label="Why the credits go back",
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        help_text="It stays in the ledger and in the audit log.",
+        error_messages={"required": "Say why the credits go back: the note stays in the ledger."},
+    )
+
+
+@admin.register(Upscale)
+class UpscaleAdmin(LongListAdmin, ReadOnlyAdmin):
+    """The form is read only. Who has the permission to change upscales may retry and refund them."""
+
+    list_display = (
+        "id", "when", "team_link", "person_link", "status", "model_name", "engine", "credits", "source_name"
+    )  # fmt: skip
+    list_filter = (
+        ("created_at", DaysFilter),
+        ("team", AutocompleteFilter),
+        ("created_by", AutocompleteFilter),
+        "status",
+        "model_name",
+        "engine",
+    )
+    search_fields = ("source_name", "error_message")
+    search_help_text = "An upscale's number, part of a picture's name, or words of an error."
+    list_select_related = ("team", "created_by")
+    sortable_by = ("id",)
+    actions = ("retry", "refund")
+    readonly_fields = ("entries", "links")
+
+    @admin.display(description="team")
+    def team_link(self, upscale: Upscale) -> SafeString | str:
+        """The team's page."""
+        return link(upscale.team)
+
+    @admin.display(description="person")
+    def person_link(self, upscale: Upscale) -> SafeString | str:
+        """The page of who ordered it."""
+        return link(upscale.created_by)
+
+    @admin.display(description="in the ledger")
+    def entries(self, upscale: Upscale) -> SafeString | str:
+        """Its charge and its refund."""
+        rows = upscale.entries.select_related("team").order_by("pk")
+        return format_html_join(mark_safe("<br>"), "{}", ((link(entry),) for entry in rows)) or "–"
+
+    @admin.display(description="see")
+    def links(self, upscale: Upscale) -> SafeString:
+        """What belongs to it."""
+        parts = [
+            format_html("team {}", link(upscale.team)),
+            format_html("person {}", link(upscale.created_by)),
+            list_link(AuditEvent, "activity", q=upscale.pk),
+            list_link(CreditEntry, "ledger of the team", team__id__exact=upscale.team_id),
+        ]
+        if upscale.retry_of_id:
+            parts.append(format_html("again for {}", link(upscale.retry_of)))
+        return format_html_join(" · ", "{}", ((part,) for part in parts))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Upscale], search_term: str
+    ) -> tuple[QuerySet[Upscale], bool]:
+        """A number is an upscale's; words are looked for in names and errors."""
+        if search_term.strip().isdecimal():
+            return queryset.filter(pk=as_number(search_term.strip()) or 0), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whether the person may retry and refund."""
+        return request.user.has_perm("upscaler.change_upscale")
+
+    @admin.action(description="Try again", permissions=["act"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[Upscale]) -> None:
+        """Order failed upscales anew, at their teams' cost."""
+
+        def one(upscale: Upscale) -> None:
+            if upscale.status != Upscale.Status.ERROR:
+                raise NotRetried("Only what has failed can be tried again.")
+            if upscale.later_try is not None:
+                raise NotRetried("It was tried again before.")
+            try:
+                submission.retry(upscale, user=request.user, request=request)
+            except CreditsRefused as error:
+                raise NotRetried(error.message) from None
+
+        self._act(request, queryset.prefetch_related("retries"), one, NotRetried, "tried again")
+
+    @admin.action(description="Refund by hand", permissions=["act"])
+    def refund(self, request: HttpRequest, queryset: QuerySet[Upscale]) -> HttpResponse | None:
+        """Ask why, then give the price of finished upscales back."""
+        if self._are_too_many(request, queryset):
+            return None
+        form = RefundForm(request.POST if "apply" in request.POST else None)
+        if form.is_valid():
+            note = form.cleaned_data["note"]
+
+            def one(upscale: Upscale) -> None:
+                refund_by_hand(upscale, note=note, by=request.user, request=request)
+
+            self._act(request, queryset, one, RefundRefused, "refunded")
+            return None
+        chosen = list(queryset.select_related("team", "created_by"))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Refund by hand",
+            "opts": self.opts,
+            "form": form,
+            "chosen": chosen,
+            "total": counted(sum(upscale.credits for upscale in chosen)),
+            "checkbox": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/upscaler/upscale/refund.html", context)
+
+    def _are_too_many(self, request: HttpRequest, queryset: QuerySet[Upscale]) -> bool:
+        if len(queryset.values_list("pk")[: MOST_AT_ONCE + 1]) <= MOST_AT_ONCE:
+            return False
+        self.message_user(request, f"Choose at most {MOST_AT_ONCE} at once. Nothing was done.", messages.ERROR)
+        return True
+
+    def _act(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Upscale],
+        one: Callable[[Upscale], Any],
+        refusal: type[Exception],
+        what: str,
+    ) -> None:
+        """Do it to each, and say for how many it was done and why for the others it was not."""
+        if self._are_too_many(request, queryset):
+            return
+        done, refused = 0, defaultdict(list)
+        for upscale in queryset.select_related("team", "created_by"):
+            try:
+                one(upscale)
+                done += 1
+            except refusal as error:
+                refused[str(error)].append(upscale.pk)
+        if done:
+            self.message_user(request, f"{_upscales(done)} {'was' if done == 1 else 'were'} {what}.", messages.SUCCESS)
+        for reason, numbers in refused.items():
+            named = ", ".join(map(str, numbers[:NAMED])) + (" and others" if len(numbers) > NAMED else "")
+            told = f"{_upscales(len(numbers))} {'was' if len(numbers) == 1 else 'were'} not {what} ({named}): {reason}"
+            self.message_user(request, told, messages.WARNING)
+
+
+def _upscales(number: int) -> str:
+    return "1 upscale" if number == 1 else f"{number} upscales"
+
+
+@admin.register(EngineState)
+class EngineStateAdmin(ReadOnlyAdmin):
+    list_display = ("engine", "failures", "failing_since", "retry_at", "busy_since", "busy_until")

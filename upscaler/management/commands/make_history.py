@@ -1,0 +1,37 @@
+"""`manage.py make_history`: a busy desk's past, to measure pages with."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from upscaler.services import made_up
+
+LIMITS = {"upscales": 10_000_000, "teams": 100, "months": 120, "people": 5000}
+
+
+class Command(BaseCommand):
+    help = "Make new teams with people and a long history of upscales, to measure pages with. Minutes for a million."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--upscales", type=int, required=True, help="How many there are to be, in all teams.")
+        parser.add_argument("--teams", type=int, default=3, help="How many teams to make (3).")
+        parser.add_argument("--months", type=int, default=12, help="How far back it goes (12).")
+        parser.add_argument("--people", type=int, default=10, help="How many people each team has (10).")
+        parser.add_argument("--i-know", action="store_true", help="Needed where DEBUG is off: it fills the database.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not (settings.DEBUG or options["i_know"]):
+            raise CommandError("This fills the database with made-up work. Where DEBUG is off, say --i-know.")
+        for name, most in LIMITS.items():
+            if not 1 <= options[name] <= most:
+                raise CommandError(f"--{name} must be from 1 to {most:,}.")
+        began = time.monotonic()
+        teams = made_up.make(**{name: options[name] for name in LIMITS})
+        self.stdout.write(
+            f"{options['upscales']:,} upscales for {', '.join(team.slug for team in teams)} "
+            f"in {time.monotonic() - began:.0f} s"
+        )
