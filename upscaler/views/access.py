@@ -17,6 +17,16 @@ from upscaler.models import Membership, Team
 View = Callable[..., HttpResponseBase]
 OF_TEAM = "of_team"
 """The field in which a page's form says whose page it was, since another tab may have switched teams since."""
+PAGE_OF_FORM = {
+    "submit": "submit",
+    "again": "submit",
+    "retry": "history",
+    "grant": "ledger",
+    "budgets": "ledger",
+    "tokens": "tokens",
+    "revoke-token": "tokens",
+}
+"""The page of the team that is worked for now which has the same form; the page of its people for all others."""
 
 
 class TeamRequest(HttpRequest):
@@ -47,7 +57,8 @@ def _of_another_team(request: TeamRequest) -> HttpResponseBase:
         f"You work for {request.team.name} now, but that page was another team’s. Nothing was sent. "
         "Switch back if it was meant for the other team.",
     )
-    address = reverse("submit" if request.path == reverse("submit") else "team")
+    name = request.resolver_match.url_name if request.resolver_match else ""
+    address = reverse(PAGE_OF_FORM.get(name or "", "team"))
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)  # type: ignore[attr-defined]
 
 
