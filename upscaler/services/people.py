@@ -31,7 +31,7 @@ def change_role(membership: Membership, role: str, *, by: Any, request: HttpRequ
     current = _current(membership)
     if current.role == role:
         return current
-    _keep_an_admin(current, "made a merchandiser")
+    _keep_an_admin(current, by, "be made a merchandiser")
     current.role = role
     current.save(update_fields=["role"])
     audit.record(
@@ -56,7 +56,7 @@ def remove(membership: Membership, *, by: Any, request: HttpRequest | None = Non
     if not is_leaving:
         require_admin(membership.team_id, by)
     current = _current(membership)
-    _keep_an_admin(current, "removed")
+    _keep_an_admin(current, by, "leave" if is_leaving else "be removed")
     tokens = ApiToken.objects.filter(team=current.team, user=current.user, revoked_at=None)
     revoked = tokens.update(revoked_at=timezone.now())
     about = "themselves: left the team" if is_leaving else audit.name_of(current.user)
@@ -85,11 +85,9 @@ def _current(membership: Membership) -> Membership:
     return current
 
 
-def _keep_an_admin(leaving: Membership, what: str) -> None:
+def _keep_an_admin(leaving: Membership, by: Any, what: str) -> None:
     # One whose account is closed can't answer for the team.
     others = Membership.objects.filter(team=leaving.team, role=Membership.Role.ADMIN, user__is_active=True)
     if leaving.is_admin and not others.exclude(pk=leaving.pk).exists():
-        raise TeamRefusal(
-            f"{audit.name_of(leaving.user)} is the team’s only admin and can’t be {what}. "
-            "Make somebody else an admin first."
-        )
+        who = "You are" if leaving.user_id == by.pk else f"{audit.name_of(leaving.user)} is"
+        raise TeamRefusal(f"{who} the team’s only admin and can’t {what}. Make somebody else an admin first.")
