@@ -12,21 +12,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
+from upscaler.middleware import page_of_form
 from upscaler.models import Membership, Team
 
 View = Callable[..., HttpResponseBase]
 OF_TEAM = "of_team"
 """The field in which a page's form says whose page it was, since another tab may have switched teams since."""
-PAGE_OF_FORM = {
-    "submit": "submit",
-    "again": "submit",
-    "retry": "history",
-    "grant": "ledger",
-    "budgets": "ledger",
-    "tokens": "tokens",
-    "revoke-token": "tokens",
-}
-"""The page of the team that is worked for now which has the same form; the page of its people for all others."""
 
 
 class TeamRequest(HttpRequest):
@@ -57,8 +48,7 @@ def _of_another_team(request: TeamRequest) -> HttpResponseBase:
         f"You work for {request.team.name} now, but that page was another team’s. Nothing was sent. "
         "Switch back if it was meant for the other team.",
     )
-    name = request.resolver_match.url_name if request.resolver_match else ""
-    address = reverse(PAGE_OF_FORM.get(name or "", "team"))
+    address = page_of_form(request) or reverse("team")
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)  # type: ignore[attr-defined]
 
 
