@@ -57,6 +57,14 @@ class ForgottenForm(PasswordResetForm):
     The time that a mail server takes would tell whether the address belongs to anybody.
     """
 
+    email = forms.EmailField(
+        max_length=254,
+        error_messages={
+            "required": "Please give the e-mail address of your account.",
+            "invalid": "This is not an e-mail address. It looks like anna@example.com.",
+        },
+    )
+
     def send_mail(self, *args: Any, **options: Any) -> None:
         context: dict[str, Any] = options.get("context") or args[2]
         if cache.add(f"new-password-{context['user'].pk}", True, PAUSE_SECONDS):
