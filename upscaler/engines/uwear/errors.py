@@ -152,7 +152,7 @@ def _seconds(header: str) -> float:
     except ValueError:
         try:
             wished = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return USUAL_RETRY_AFTER
     # A number that is none (NaN) compares as neither.
     return min(wished, LONGEST_RETRY_AFTER) if wished > 1 else 1.0
