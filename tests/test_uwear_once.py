@@ -42,6 +42,8 @@ def test_a_lost_call_is_not_sent_again_while_it_may_still_arrive(
     [
         pytest.param(as_json({"data": [{"generation_id": 9, "status": "Ongoing"}], "max_page": 1}), id="no payload"),
         pytest.param(as_json({"detail": "Not Found"}, 404), id="no such call"),
+        pytest.param(as_json({"detail": "No such list here"}, 404), id="no such list"),
+        pytest.param(as_json({"detail": [{"loc": ["query", "page"], "msg": "no"}]}, 422), id="refused"),
         pytest.param(as_json({"data": [{"generation_id": 9, "payload": "{}"}], "max_page": 99}), id="too long"),
     ],
 )
@@ -52,7 +54,13 @@ def test_where_it_can_t_be_told_nothing_is_sent_again(
     vendor.fail(LIST, rows)
     vendor.fail(FOLLOW, as_json({"generation_id": 9, "status": "Ongoing"}))
     with override_settings(UWEAR_SETTLE_SECONDS=0):
-        upscale = follow(order())
+        upscale = step(order())
+        for minutes in (1, 9):
+            with time_machine.travel(timezone.now() + timedelta(minutes=minutes)):
+                assert step(upscale).status == "Ongoing", upscale.error_message
+                assert "can’t be had yet; tried until" in upscale.progress_text
+        with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+            follow(upscale)
     assert (upscale.status, upscale.error_code) == ("Error", "uwear_unclear")
     assert vendor.calls(SUBMIT) == 1
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
@@ -130,7 +138,7 @@ def test_only_what_was_sent_is_said_to_have_been_sent(
     """Other failures of the same upscale are no posts."""
     vendor.fail(SUBMIT, as_json({"detail": "no"}, 409))
     vendor.fail(LIST, as_json({"detail": "Not Found"}, 404), as_json({"detail": "Not Found"}, 404), passing=True)
-    with override_settings(UWEAR_SETTLE_SECONDS=0):
+    with override_settings(UWEAR_SETTLE_SECONDS=0, UWEAR_TIME_LIMIT=0):
         upscale = follow(order())
     assert (upscale.error_code, vendor.calls(SUBMIT), upscale.posts) == ("uwear_not_taken", 2, 2)
     assert "We sent your picture to Uwear 2 times, and Uwear does not have it." in upscale.error_message
@@ -173,7 +181,7 @@ def test_a_row_that_can_t_be_read_counts_only_where_it_may_be_ours(
     payload = payloads.get(row["payload"], row["payload"])
     listed = {**row, "payload": payload, "status": "Done", "created_at": timezone.now().isoformat()}
     vendor.fail(LIST, as_json({"data": [listed], "max_page": 1}))
-    with override_settings(UWEAR_SETTLE_SECONDS=0):
+    with override_settings(UWEAR_SETTLE_SECONDS=0, UWEAR_TIME_LIMIT=0 if ends != "Done" else 3600):
         follow(upscale)
     assert ends in (upscale.status, upscale.error_code), upscale.error_message
     assert vendor.calls(SUBMIT) == (2 if ends == "Done" else 1)

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import formats, timezone
 
 from upscaler import links
 from upscaler.engines.base import EngineError, Order, RemoteEngine
@@ -31,7 +31,15 @@ LONGEST_SLOT_PAUSE = 120.0
 FIRST_LOOK = 5.0
 LOOK_PAUSE = 10.0
 LOOKING = "Asking Uwear whether it has the picture"
+AGAIN = "Uwear’s picture can’t be had yet; tried until {until}"
 FRESH = timedelta(minutes=10)
+FIRST_AGAIN = 5.0
+LONGEST_AGAIN = 120.0
+DOUBTFUL = ("uwear_lost", "uwear_unclear")
+"""Errors that say that the engine may never have had the job."""
+LONGEST_DOUBT = 10 * 60.0
+UNANSWERED: dict[str, Any] = {"lost_at": None, "followed_since": None, "silent_since": None}
+"""What a row knows of an order that was not sent yet."""
 NO_PUBLIC_URL = (
     "Uploads can’t be enlarged by Uwear here, because Uwear could not fetch them: this desk has no public address. "
     "An admin has to set PUBLIC_URL to it, like https://upscaler.example.com. Until then, give the address of a "
@@ -108,7 +116,7 @@ def _after_failed_start(upscale: Upscale, error: EngineError) -> Exception:
 
 
 def _is_not_handed_over(upscale: Upscale, **values: Any) -> None:
-    lifecycle.record(upscale, handed_over_at=None, handed_over={}, lost_at=None, **values)
+    lifecycle.record(upscale, handed_over_at=None, handed_over={}, **UNANSWERED, **values)
 
 
 def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
@@ -209,6 +217,23 @@ def ask_how_it_is(engine: RemoteEngine, *, every: timedelta) -> None:
         breaker.found(engine.name, "", passes=False)
 
 
+def ask_on(upscale: Upscale, code: str) -> Pause | None:
+    """What to wait for after a passing fault, instead of counting it: the engine has the job, or may have it.
+
+    None where it has not, or where that has been going on for too long.
+    """
+    since = followed_since(upscale)
+    if since is None:
+        return None
+    since = max(since, upscale.made_at or since)
+    limit = min(settings.UWEAR_TIME_LIMIT, LONGEST_DOUBT if code in DOUBTFUL else settings.UWEAR_TIME_LIMIT)
+    elapsed = (timezone.now() - since).total_seconds()
+    if elapsed > limit:
+        return None
+    until = formats.date_format(timezone.localtime(since + timedelta(seconds=limit)), "H:i")
+    return Pause(min(max(FIRST_AGAIN, elapsed / 4), LONGEST_AGAIN), AGAIN.format(until=until))
+
+
 def why_no_uploads() -> str:
     """Why files of the desk's own can't be enlarged, for people; empty where they can."""
     return NO_PUBLIC_URL if settings.ENGINE == Upscale.Engine.UWEAR and not _can_be_fetched() else ""
@@ -236,7 +261,7 @@ def _take_slot(upscale: Upscale, engine: RemoteEngine, order: Order) -> None:
             ahead = others.filter(handed_over_at__isnull=True, pk__lt=upscale.pk).count()
             pause = SLOT_PAUSE * (1 + ahead // engine.slots)
             raise Pause(min(pause, LONGEST_SLOT_PAUSE), "Waiting for its turn at Uwear")
-        lifecycle.record(upscale, handed_over_at=timezone.now(), handed_over=dict(order.reference), lost_at=None)
+        lifecycle.record(upscale, handed_over_at=timezone.now(), handed_over=dict(order.reference), **UNANSWERED)
 
 
 def _with_id(upscale: Upscale, order: Order, engine_id: str) -> Order:

@@ -26,11 +26,18 @@ FIELDS = {
     "model_name": "the model",
     "generation_settings": "the settings",
 }
+NO_SUCH_CALL = "Not Found"
+"""FastAPI's own words for an address that it does not have."""
 TELL_ADMIN = "Tell the admin of your desk; try again once it is settled."
 
 
 class UwearError(EngineError):
-    """An `EngineError` that remembers the HTTP status, where there was one."""
+    """An `EngineError` that remembers the HTTP status, where there was one.
+
+    ``is_unknown``: the vendor says in its own words that it does not know what was asked about.
+    """
+
+    is_unknown = False
 
     def __init__(self, message: str, *, code: str, permanent: bool, status: int | None = None, **more: Any) -> None:
         super().__init__(message, code=code, permanent=permanent, **more)
@@ -79,7 +86,8 @@ def refusal(status: int, headers: Mapping[str, str], detail: Any) -> UwearError:
             return _final("uwear_credits", f"The desk’s own account at Uwear has no credits left. {TELL_ADMIN}", status)
         case 404:
             message = f"Uwear knows nothing of this call or its picture{quoted}. {TELL_ADMIN}"
-            return _final("uwear_not_found", message, status)
+            error = _final("uwear_not_found", message, status)
+            error.is_unknown = isinstance(detail, str) and detail != NO_SUCH_CALL
         case 408 | 409 | 425:
             return UwearError(
                 f"Uwear could not take the picture just now{quoted}. Try again in a while.",
