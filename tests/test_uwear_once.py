@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from tests import vendor as vendors
@@ -213,3 +214,66 @@ def test_a_look_counts_from_when_it_began(
         assert follow(upscale).status == "Done"
     assert (vendor.calls(SUBMIT), len(vendor.generations)) == (1, 1)
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_two_lost_calls_are_sent_again_after_the_slots_became_fewer(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each has a slot already, and must not wait for the other's."""
+    vendor.fail(SUBMIT, webserver.cut, webserver.cut, passing=True)
+    upscales = [step(order()) for _ in range(2)]
+    with override_settings(UWEAR_SETTLE_SECONDS=0, UWEAR_CONCURRENCY=1):
+        for upscale in upscales:
+            assert step(upscale).failures == 1
+    for upscale in upscales:
+        assert follow(upscale).status == "Done", upscale.error_message
+        prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+    assert vendor.calls(SUBMIT) == 4
+
+
+def test_a_link_that_is_sent_again_late_still_works(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Orders may be refused for as long as UWEAR_OUTAGE_LIMIT, and the link is still the first one."""
+    vendor.fail(SUBMIT, as_json({"detail": "down"}, 503))
+    began = timezone.now()
+    upscale = step(order())
+    vendor.faults.clear()
+    fetched = []
+    vendor.on_accept = lambda: fetched.append(vendor.bodies[-1]["image_url"])
+    with time_machine.travel(began + timedelta(hours=23, minutes=59)):
+        assert follow(upscale).status == "Done", upscale.error_message
+    with time_machine.travel(began + timedelta(hours=47)):
+        assert Client().get(urlsplit(fetched[0]).path).status_code == 200
+    with time_machine.travel(began + timedelta(hours=49)):
+        assert Client().get(urlsplit(fetched[0]).path).status_code == 410
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_result_that_ran_out_before_it_is_sent_again_is_replaced_by_our_copy(
+    vendor: Vendor, owner: Person, done: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = done()
+    vendor.fail(SUBMIT, webserver.cut, passing=True)
+    owner.api("post", "generation-upscale", {"generation_result_id": first.result_id, "model_name": "recraft"})
+    upscale = step(Upscale.objects.latest("pk"))
+    vendor.picture = vendors.picture((120, 100))
+    with time_machine.travel(timezone.now() + timedelta(hours=5)):
+        assert follow(upscale).status == "Done", upscale.error_message
+    assert vendor.bodies[1]["generation_result_id"] == first.result_id
+    assert vendor.bodies[2]["image_url"].startswith("https://upscaler.example.com/files/")
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_number_that_an_old_upscale_has_is_no_reason_to_post_again(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale]
+) -> None:
+    """The desk was pointed at another account, whose numbers begin anew."""
+    old = follow(order())
+    vendor.generations.clear()
+    with override_settings(UWEAR_SETTLE_SECONDS=0, UWEAR_TIME_LIMIT=0):
+        upscale = follow(order())
+    assert old.engine_id == "71"
+    assert (upscale.status, upscale.error_code, vendor.calls(SUBMIT)) == ("Error", "uwear_id_taken", 2)
+    assert "Tell the admin" in upscale.error_message
+    assert owner.balance == 99

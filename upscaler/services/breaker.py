@@ -154,7 +154,8 @@ def asked_to_wait(engine: str, seconds: float) -> Pause:
     state, _ = EngineState.objects.get_or_create(pk=engine)
     if state.busy_since is None or state.busy_until is None or now - state.busy_until > SAME_TROUBLE:
         state.busy_since = now
-    state.busy_until = now + timedelta(seconds=seconds)
+    # Two calls at once may be told differently: the longer one is obeyed.
+    state.busy_until = max(now + timedelta(seconds=seconds), state.busy_until or now)
     state.save(update_fields=["busy_since", "busy_until"])
     return _busy(state, now)
 
