@@ -247,6 +247,14 @@ class Upscale(models.Model):
         return self.status in self.FINAL
 
     @property
+    def is_held_up(self) -> bool:
+        """A worker has taken it up, but no remote engine is known to work on it: it has not got it, or is silent."""
+        is_remote = self.engine != self.Engine.LOCAL
+        return (
+            self.status == self.Status.ONGOING and is_remote and (not self.engine_id or self.silent_since is not None)
+        )
+
+    @property
     def factor(self) -> int:
         """How many times width and height grow."""
         return catalog.factor(self.model_name, self.settings)
