@@ -124,12 +124,14 @@ FAULTS: dict[str, Fault] = {
     "redirect, taken or not": no_orders(always(webserver.redirect("/else"))),
     "429": Fault(SUBMIT, says(429), "waits", "asks us to slow down", posts=12),
     "429 with Retry-After": Fault(SUBMIT, says(429, Retry_After="7"), "waits", "asks us to slow down", posts=12),
+    "404 with HTML, not taken": no_orders(always(body(HTML, 404))),
     "403 with HTML, taken": Fault(SUBMIT, taken(body(HTML, 403)), "Done"),
     "follow: 401": Fault(FOLLOW, says(401), "waits", "Waiting for Uwear to answer again"),
     "follow: 403": Fault(FOLLOW, says(403), "waits", "Waiting for Uwear to answer again"),
     "follow: 403 with HTML": Fault(FOLLOW, always(body(HTML, 403)), "waits", "Waiting for Uwear to answer again"),
     **{f"follow: {status}": lasting(FOLLOW, says(status)) for status in (400, 402, 404, 409, 422)},
-    "follow: 404 with HTML": lasting(FOLLOW, always(body(HTML, 404))),
+    "follow: 404 of no such call": lasting(FOLLOW, says(404, "Not Found")),
+    "follow: 404 with HTML": Fault(FOLLOW, always(body(HTML, 404)), "waits", "Waiting for Uwear to answer again"),
     "follow: 500": Fault(FOLLOW, says(500), "waits", "Waiting for Uwear to answer again"),
     "follow: 503 with Retry-After": Fault(
         FOLLOW, says(503, Retry_After="7"), "waits", "Waiting for Uwear to answer again"
@@ -217,7 +219,7 @@ def test_a_fault_costs_nobody_anything(
 LASTING = {
     "follow: 402": ("uwear_unreadable", "says nothing of this picture (402)"),
     "follow: 404": ("uwear_lost", "does not know this order any more"),
-    "follow: 404 with HTML": ("uwear_unreadable", "says nothing of this picture (404)"),
+    "follow: 404 of no such call": ("uwear_unreadable", "says nothing of this picture (404)"),
     "follow: another shape": ("uwear_unreadable", "has no generation_id"),
     "Done without results": ("uwear_no_result", "hands out none"),
     "link that serves HTML": ("result_not_a_picture", "damaged"),

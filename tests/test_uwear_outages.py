@@ -298,3 +298,16 @@ def test_a_job_that_is_never_answered_for_ends_although_other_calls_are(
 def test_of_two_requests_to_slow_down_the_longer_one_holds(vendor: Vendor, db: None) -> None:
     breaker.asked_to_wait("uwear", 600)
     assert breaker.asked_to_wait("uwear", 1).due_in > 590
+
+
+def test_failures_that_are_far_apart_are_no_outage(vendor: Vendor, db: None) -> None:
+    """Nobody asked in between, so nothing is known of that time."""
+    for _ in range(2):
+        assert breaker.did_not_answer("uwear") is None
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        for _ in range(2):
+            assert breaker.did_not_answer("uwear") is None
+        assert breaker.did_not_answer("uwear") is not None
+        since = breaker.down_since("uwear")
+        assert since is not None
+        assert timezone.now() - since < timedelta(minutes=1)

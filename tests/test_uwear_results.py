@@ -16,7 +16,7 @@ from tests import vendor as vendors
 from tests import webserver
 from tests.conftest import Person
 from tests.vendor import LIST, RESULT, SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong, step
-from upscaler.models import Upscale
+from upscaler.models import EngineState, Upscale
 
 
 def newest() -> Upscale:
@@ -120,6 +120,10 @@ def test_while_the_vendor_is_down_own_results_are_taken_and_others_are_asked_for
     assert (page.status_code, "can’t be looked up" in page.content.decode()) == (422, True)
     assert owner.balance == 99
     assert ask(owner, 1071).status_code == 200
+    # Nor does a page that something on the way shows say that there is no such result.
+    EngineState.objects.all().delete()
+    vendor.fail(RESULT, webserver.body(b"<h1>404</h1>", 404))
+    assert ask(owner, 5).status_code == 503
 
 
 def test_a_result_that_ran_out_while_its_order_waited_is_replaced_by_our_copy(

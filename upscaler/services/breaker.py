@@ -28,7 +28,8 @@ FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 300.0
 SAME_TROUBLE = timedelta(minutes=15)
 """Two requests to slow down that are further apart are two different times of being busy."""
-
+FAR_APART = timedelta(hours=1)
+"""Failures with more time between them are not taken for one outage."""
 
 WAITING = "Waiting for Uwear to answer again"
 
@@ -135,6 +136,8 @@ def did_not_answer(engine: str, retry_after: float | None = None) -> Pause | Non
     """
     now = timezone.now()
     EngineState.objects.get_or_create(pk=engine)
+    old = EngineState.objects.filter(pk=engine, retry_at__isnull=True, failing_since__lt=now - FAR_APART)
+    old.update(failures=0, failing_since=None)
     EngineState.objects.filter(pk=engine).update(
         failures=F("failures") + 1, failing_since=Coalesce("failing_since", Value(now))
     )

@@ -121,7 +121,7 @@ class UwearClient:
         try:
             result = _result(self._call("GET", f"generation-result/{result_id}"))
         except UwearError as error:
-            if error.status == 404:
+            if error.code == "uwear_not_found":
                 return None
             raise
         if result.result_id != result_id:

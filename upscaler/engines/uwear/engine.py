@@ -355,9 +355,11 @@ def _unclear() -> EngineError:
 
 def _setup_error(error: UwearError) -> EngineError:
     """The same error for an operator: which setting to look at."""
+    # Also a page of its own that a web server shows: it may be an outage, but an operator should look at the address.
+    no_api = error.status == 404
     if error.code == "uwear_key":
         message = f"Uwear refuses the key ({error.status}). Set UWEAR_API_KEY to a key of your account."
-    elif error.code == "uwear_not_found":
+    elif no_api:
         message = "There is no such API under UWEAR_API_URL (it answered 404). Check the address and its prefix."
     elif error.code == "uwear_unreadable":
         message = "What answers under UWEAR_API_URL is not Uwear’s API. Check the address and its prefix."
@@ -367,8 +369,8 @@ def _setup_error(error: UwearError) -> EngineError:
         message = f"Uwear answered {error.status} to a free call. Look at the account and at UWEAR_API_URL."
     return EngineError(
         message,
-        code=error.code,
-        permanent=error.permanent or error.code == "uwear_unreadable",
-        unavailable=error.unavailable,
+        code="uwear_not_found" if no_api else error.code,
+        permanent=error.permanent or no_api or error.code == "uwear_unreadable",
+        unavailable=error.unavailable and not no_api,
         retry_after=error.retry_after,
     )

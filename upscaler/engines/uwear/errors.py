@@ -77,9 +77,11 @@ def refusal(status: int, headers: Mapping[str, str], detail: Any) -> UwearError:
                 permanent=False,
                 status=status,
             )
-        case 403 if detail is None:
+        case 403 | 404 if detail is None:
             # Not in the vendor's own words: something in front of it refuses.
-            error = not_reached("uwear_blocked", "is kept from us by something on the way (403)", maybe_taken=True)
+            error = not_reached(
+                "uwear_blocked", f"is kept from us by something on the way ({status})", maybe_taken=True
+            )
         case 401 | 403:
             return _final("uwear_key", f"Uwear refuses the key of this desk. {TELL_ADMIN}", status)
         case 402:
