@@ -37,7 +37,7 @@ FIRST_AGAIN = 5.0
 LONGEST_AGAIN = 120.0
 DOUBTFUL = ("uwear_lost", "uwear_unclear")
 """Errors that say that the engine may never have had the job."""
-LONGEST_DOUBT = 10 * 60.0
+LONGEST_DOUBT = 10 * 60
 UNANSWERED: dict[str, Any] = {"lost_at": None, "followed_since": None, "silent_since": None}
 """What a row knows of an order that was not sent yet."""
 NO_PUBLIC_URL = (
@@ -237,7 +237,9 @@ def ask_on(upscale: Upscale, code: str) -> Pause | None:
     if since is None:
         return None
     since = max(since, upscale.made_at or since)
-    limit = min(settings.UWEAR_TIME_LIMIT, LONGEST_DOUBT if code in DOUBTFUL else settings.UWEAR_TIME_LIMIT)
+    limit = settings.UWEAR_TIME_LIMIT
+    if code in DOUBTFUL:
+        limit = min(limit, LONGEST_DOUBT)
     elapsed = (timezone.now() - since).total_seconds()
     if elapsed > limit:
         return None
