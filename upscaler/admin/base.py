@@ -12,7 +12,6 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.paginator import Paginator
-from django.db import DataError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -50,13 +49,6 @@ class LongListAdmin(admin.ModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        try:
-            return super().get_changelist_instance(request)
-        except (OverflowError, DataError) as error:
-            # A number in a typed address that no column holds: the database finds out, not the filter.
-            raise IncorrectLookupParameters(str(error)) from None
 
     @property
     def media(self) -> forms.Media:
