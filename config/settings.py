@@ -128,6 +128,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "upscaler.middleware.TeamMiddleware",
+    "upscaler.middleware.AdminNonsenseMiddleware",
     # The last, because it puts its own page in the place of what a refused sign-in answers.
     "axes.middleware.AxesMiddleware",
 ]

@@ -1,4 +1,4 @@
-"""What every request goes through: whose team it is, and JSON errors for programs."""
+"""What every request goes through: whose team it is, and errors in the shape that the address has."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.views.defaults import page_not_found
 
 from upscaler.models import Membership
 
@@ -58,6 +63,28 @@ class PageLoginMiddleware(LoginRequiredMiddleware):
         if request.path.startswith(API_PREFIX):
             return None
         return super().process_view(request, *args)
+
+
+class AdminNonsenseMiddleware:
+    """Answers what no column holds, in an address of Django's admin, like any other nonsense there.
+
+    A number of forty digits or a NUL gets through the admin's filters, also those of the packages' own lists, and only
+    the database refuses it.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        is_nonsense = isinstance(exception, (DataError, OverflowError))
+        if not (is_nonsense and request.method in ("GET", "HEAD") and request.path.startswith(reverse("admin:index"))):
+            return None
+        if request.GET and ERROR_FLAG not in request.GET:
+            return redirect(f"{request.path}?{ERROR_FLAG}=1")
+        return page_not_found(request, exception)
 
 
 class JsonErrorsMiddleware:

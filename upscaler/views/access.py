@@ -47,7 +47,8 @@ def _of_another_team(request: TeamRequest) -> HttpResponseBase:
         f"You work for {request.team.name} now, but that page was another team’s. Nothing was sent. "
         "Switch back if it was meant for the other team.",
     )
-    address = reverse("submit" if request.path == reverse("submit") else "team")
+    pages = ("team", "ledger", "tokens")
+    address = reverse(next((page for page in pages if request.path.startswith(reverse(page))), "submit"))
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)  # type: ignore[attr-defined]
 
 
