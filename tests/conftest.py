@@ -9,7 +9,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -72,7 +72,9 @@ class Person:
 
 def _person(name: str, team: Team, role: str = Membership.Role.MERCHANDISER) -> Person:
     user = get_user_model().objects.create_user(name, password="a-good-password")
-    Membership.objects.create(team=team, user=user, role=role)
+    place = Membership.objects.create(team=team, user=user, role=role)
+    # Before any moment that a test travels to.
+    Membership.objects.filter(pk=place.pk).update(created_at=datetime(2020, 1, 1, tzinfo=UTC))
     client = Client()
     client.force_login(user)
     # Past the service, so that the audit log begins empty.

@@ -135,7 +135,7 @@ def test_pages_and_filters(head: Person, owner: Person, outsider: Person) -> Non
         assert head.client.get(f"/team/activity.csv?{nonsense}").status_code == 200
 
 
-def test_the_file_holds_what_is_filtered_and_runs_nothing(head: Person, owner: Person) -> None:
+def test_the_file_holds_what_is_filtered_and_runs_nothing(head: Person, owner: Person, settings: Any) -> None:
     fill(head.team, PAGE_SIZE + 5, [owner.user])
     for about in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "plain, “quoted”\nsecond line"):
         audit.record("retried", team=head.team, user=head.user, about=about)
@@ -147,6 +147,8 @@ def test_the_file_holds_what_is_filtered_and_runs_nothing(head: Person, owner: P
     assert rows[0][1:4] == ["head", "Tried again", "plain, “quoted”\nsecond line"]
     assert [row[3] for row in rows[1:7]] == ["'\r=1", "'\t=1", "'@SUM(A1)", "'-1", "'+1", "'=1+1"]
     assert len(rows_of(head.client.get("/team/activity.csv?action=retried"))) == 8
+    settings.TIME_ZONE = "Asia/Kolkata"
+    assert rows_of(head.client.get("/team/activity.csv"))[1][0].endswith("+05:30"), "as on the page and in the ledger"
     assert (
         'href="/team/activity.csv?action=retried"' in head.client.get("/team/activity/?action=retried").content.decode()
     )

@@ -81,6 +81,7 @@ def test_the_ledger_s_proof_ends_with_one_line(order: Callable[..., Upscale]) ->
 def test_an_empty_desk_in_development_gets_something_to_sign_in_with(db: None) -> None:
     assert "upscale-demo" in run("make_demo")
     person, admin = (get_user_model().objects.get(username=name) for name in ("demo", "demo-admin"))
+    assert person.email and admin.email, "else no e-mail of the desk would reach the console"
     assert person.check_password("upscale-demo") and admin.check_password("upscale-demo")
     assert (person.is_staff, admin.is_staff) == (False, True)
     assert Team.objects.get(slug="demo").balance == 100

@@ -62,10 +62,10 @@ def test_every_entry_says_what_who_why_and_the_balance_after(
         "+1,500",
         "1,600",
         "−1",
-        "the desk itself",
+        "The desk itself",
         f"Upscale {upscale.pk} failed",
         f'href="/upscales/{upscale.pk}/">coat.jpg',
-        "those who run the desk",
+        "Those who run the desk",
     ):
         assert words in page, words
     assert 'action="/ledger/grant/"' not in page, "a merchandiser sees no form"
@@ -190,6 +190,8 @@ def test_an_admin_grants_and_corrects(head: Person) -> None:
         ("corrected", "by 30 credits: granted too much", "head"),
         ("granted", "50 credits: for spring", "head"),
     ]
+    grant(head, 12_000)
+    assert "12,000 credits granted. The balance is 12,120." in head.client.get("/ledger/").content.decode()
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,17 @@ def test_a_removed_owner_s_token_is_dead_and_says_why(owner: Person, head: Perso
     assert "Owner left" in head.client.get("/tokens/").content.decode()
 
 
+def test_a_token_stays_dead_when_its_owner_comes_back(owner: Person, head: Person) -> None:
+    clear = made(owner)[1]
+    assert called(clear).status_code == 200
+    # As staff do in the admin, which knows nothing of tokens.
+    Membership.objects.filter(team=owner.team, user=owner.user).delete()
+    Membership.objects.create(team=owner.team, user=owner.user)
+    assert called(clear).status_code == called(owner.token).status_code == 401
+    assert head.client.get("/tokens/").content.decode().count('data-state="Owner left"') == 2
+    assert called(made(owner)[1]).status_code == 200
+
+
 def test_many_tokens_come_in_pages_with_the_living_first(owner: Person) -> None:
     for i in range(60):
         token, _ = tokens.issue(team=owner.team, user=owner.user, name=f"number {i:02}")

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
 from django.db import DataError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
@@ -21,6 +23,23 @@ API_PREFIX = "/api/v1/"
 Handler = Callable[[HttpRequest], HttpResponse]
 CHOSEN_TEAM = "team"
 """The session's key of the team that a person has switched to."""
+
+PAGES_OF_FORMS = {
+    "submit": ("submit", "again", "switch-team"),
+    "history": ("retry",),
+    "ledger": ("grant", "budgets"),
+    "tokens": ("tokens", "revoke-token"),
+    "team": (
+        "invite", "renew-invitation", "withdraw-invitation", "change-role", "remove-member", "leave-team"
+    ),
+}  # fmt: skip
+"""Where people find the form again whose address takes nothing but the form."""
+
+
+def page_of_form(request: HttpRequest) -> str | None:
+    """The address of the page that has the form which the request sends; None for any other request."""
+    name = request.resolver_match.url_name if request.resolver_match else None
+    return next((reverse(page) for page, forms in PAGES_OF_FORMS.items() if name in forms), None)
 
 
 def memberships_of(request: HttpRequest) -> list[Membership]:
@@ -63,6 +82,14 @@ class PageLoginMiddleware(LoginRequiredMiddleware):
         if request.path.startswith(API_PREFIX):
             return None
         return super().process_view(request, *args)
+
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
+        """To the sign-in, and from there to a page that can be shown: what a form has sent is lost, which is said."""
+        page = page_of_form(request) if request.method == "POST" else None
+        if page is None:
+            return super().handle_no_permission(request, view_func)
+        messages.warning(request, "You were signed out, so nothing was done. Sign in, then send the form again.")
+        return redirect_to_login(page, self.get_login_url(view_func), self.get_redirect_field_name(view_func))
 
 
 class AdminNonsenseMiddleware:

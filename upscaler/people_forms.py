@@ -58,6 +58,14 @@ class ForgottenForm(PasswordResetForm):
     The time that a mail server takes would tell whether the address belongs to anybody.
     """
 
+    email = forms.EmailField(
+        max_length=254,
+        error_messages={
+            "required": "Please give the e-mail address of your account.",
+            "invalid": "This is not an e-mail address. It looks like anna@example.com.",
+        },
+    )
+
     def send_mail(self, *args: Any, **options: Any) -> None:
         # The pause, too: a cache that is away takes a second to say so.
         outgoing.submit(self._send_unless_just_sent, *args, **options)

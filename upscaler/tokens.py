@@ -136,7 +136,10 @@ def state_of(token: ApiToken, now: datetime) -> str:
 
 
 def _with_owner(tokens: QuerySet[ApiToken]) -> QuerySet[ApiToken]:
-    memberships = Membership.objects.filter(team=OuterRef("team"), user=OuterRef("user"))
+    # Who comes back to a team makes new tokens, however they once left it.
+    memberships = Membership.objects.filter(
+        team=OuterRef("team"), user=OuterRef("user"), created_at__lte=OuterRef("created_at")
+    )
     return tokens.annotate(owner_is_in=Exists(memberships)).select_related("user")
 
 
@@ -146,4 +149,4 @@ def _refusal(token: ApiToken, state: str) -> str:
         return f"This token ran out on {moment(token.expires_at)}. {way_out}"
     if state == State.REVOKED and token.revoked_at is not None:
         return f"This token was revoked on {moment(token.revoked_at)}. {way_out}"
-    return "The person whose token this is has left the team, so it opens nothing any more. Use a token of your own."
+    return "The person whose token this is has left the team since, so it opens nothing any more. Use another token."

@@ -25,7 +25,7 @@ CALL  page                    nobody    outsider  merchandiser  admin   staff
 
 GET   submit                  sign-in   200       200           200     no-team
 POST  submit                  sign-in   422       422           422     no-team
-GET   again                   sign-in   405       405           405     405
+GET   again                   sign-in   302       302           302     no-team
 POST  again                   sign-in   200       200           200     no-team
 GET   history                 sign-in   200       200           200     no-team
 POST  history                 sign-in   405       405           405     405
@@ -58,9 +58,9 @@ GET   team                    sign-in   200       200           200     no-team
 POST  team                    sign-in   405       405           405     405
 GET   switch-team             sign-in   405       405           405     405
 POST  switch-team             sign-in   404       404           404     404
-GET   invite                  sign-in   405       405           405     405
+GET   invite                  sign-in   admins    admins        302     no-team
 POST  invite                  sign-in   admins    admins        422     no-team
-GET   renew-invitation        sign-in   405       405           405     405
+GET   renew-invitation        sign-in   admins    admins        302     no-team
 POST  renew-invitation        sign-in   admins    admins        404     no-team
 GET   withdraw-invitation     sign-in   405       405           405     405
 POST  withdraw-invitation     sign-in   admins    admins        404     no-team

@@ -67,8 +67,8 @@ class BudgetExceeded(CreditsRefused):
 
 
 def counted(amount: int) -> str:
-    """``1 credit``, ``3 credits``."""
-    return f"{amount} credit" if amount == 1 else f"{amount} credits"
+    """``1 credit``, ``3 credits``, ``1,200 credits``."""
+    return f"{amount} credit" if amount == 1 else f"{amount:,} credits"
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def change_role(
     if current.role == role:
         return current
     if not as_staff:
-        _keep_an_admin(current, "made a merchandiser")
+        _keep_an_admin(current, by, "be made a merchandiser")
     current.role = role
     current.save(update_fields=["role"])
     audit.record(
@@ -71,7 +71,7 @@ def remove(membership: Membership, *, by: Any, as_staff: bool = False, request: 
         require_admin(membership.team_id, by)
     current = _current(membership)
     if not as_staff:
-        _keep_an_admin(current, "removed")
+        _keep_an_admin(current, by, "leave" if is_leaving else "be removed")
     tokens = ApiToken.objects.filter(team=current.team, user=current.user, revoked_at=None)
     revoked = tokens.update(revoked_at=timezone.now())
     about = "themselves: left the team" if is_leaving else audit.name_of(current.user)
@@ -100,11 +100,9 @@ def _current(membership: Membership) -> Membership:
     return current
 
 
-def _keep_an_admin(leaving: Membership, what: str) -> None:
+def _keep_an_admin(leaving: Membership, by: Any, what: str) -> None:
     # One whose account is closed can't answer for the team.
     others = Membership.objects.filter(team=leaving.team, role=Membership.Role.ADMIN, user__is_active=True)
     if leaving.is_admin and not others.exclude(pk=leaving.pk).exists():
-        raise TeamRefusal(
-            f"{audit.name_of(leaving.user)} is the team’s only admin and can’t be {what}. "
-            "Make somebody else an admin first."
-        )
+        who = "You are" if leaving.user_id == by.pk else f"{audit.name_of(leaving.user)} is"
+        raise TeamRefusal(f"{who} the team’s only admin and can’t {what}. Make somebody else an admin first.")

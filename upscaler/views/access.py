@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
+from upscaler.middleware import page_of_form
 from upscaler.models import Membership, Team
 
 View = Callable[..., HttpResponseBase]
@@ -47,8 +48,7 @@ def _of_another_team(request: TeamRequest) -> HttpResponseBase:
         f"You work for {request.team.name} now, but that page was another team’s. Nothing was sent. "
         "Switch back if it was meant for the other team.",
     )
-    pages = ("team", "ledger", "tokens")
-    address = reverse(next((page for page in pages if request.path.startswith(reverse(page))), "submit"))
+    address = page_of_form(request) or reverse("team")
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)  # type: ignore[attr-defined]
 
 

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from upscaler.models import AuditEvent
@@ -53,7 +54,7 @@ def activity_csv(request: TeamRequest) -> HttpResponseBase:
     def rows() -> Iterator[list[Any]]:
         for event in in_batches(events):
             yield [
-                event.created_at.isoformat(timespec="seconds"),
+                timezone.localtime(event.created_at).isoformat(timespec="seconds"),
                 event.user_name,
                 event.get_action_display(),
                 event.about,

@@ -31,10 +31,10 @@ from upscaler.views.spreadsheet import csv_response
 PAGE_SIZE = 50
 CSV_HEADER = ("Entry", "When", "What", "Credits", "Balance after", "Who", "Why", "Upscale", "Picture")
 NOBODY = {
-    CreditEntry.Kind.CHARGE: "someone who has left",
-    CreditEntry.Kind.REFUND: "the desk itself",
-    CreditEntry.Kind.GRANT: "those who run the desk",
-    CreditEntry.Kind.CORRECTION: "those who run the desk",
+    CreditEntry.Kind.CHARGE: "Someone who has left",
+    CreditEntry.Kind.REFUND: "The desk itself",
+    CreditEntry.Kind.GRANT: "Those who run the desk",
+    CreditEntry.Kind.CORRECTION: "Those who run the desk",
 }
 
 

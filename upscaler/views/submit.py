@@ -49,13 +49,15 @@ def submit(request: TeamRequest) -> HttpResponse:
     return _what_came_of_it(request, outcome)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @team_required
 def again(request: TeamRequest) -> HttpResponse:
     """Order anew what was offered as made before: one of the offers, or all of them.
 
     ``offered`` names the upscales that the page offers, ``upscale`` the one that is wanted anew, or ``all``.
     """
+    if request.method != "POST":
+        return redirect("submit")  # Without scripts the answer has this address.
     numbers = [pk for text in request.POST.getlist("offered")[: settings.MAX_FILES] if (pk := as_number(text))]
     mine = Upscale.objects.filter(team=request.team, pk__in=numbers).select_related("created_by")
     wanted = request.POST.get("upscale", "")

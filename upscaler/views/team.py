@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from upscaler import audit
 from upscaler.links import absolute
@@ -32,10 +32,12 @@ def team(request: TeamRequest) -> HttpResponse:
     return _page(request, InviteForm())
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @admin_required
 def invite(request: TeamRequest) -> HttpResponse:
     """Invite somebody by e-mail."""
+    if request.method != "POST":
+        return redirect("team")  # Somebody went back to the address of a refused form.
     form = InviteForm(request.POST)
     if not form.is_valid():
         return _page(request, form, status=422)
@@ -53,10 +55,12 @@ def invite(request: TeamRequest) -> HttpResponse:
     return _sent(request, invitation, secret)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @admin_required
 def renew_invitation(request: TeamRequest) -> HttpResponse:
     """Send an invitation again, with a new link."""
+    if request.method != "POST":
+        return redirect("team")  # Or of the answer that shows a link where the e-mail could not be sent.
     try:
         invitation, secret = invitations.renew(_invitation(request), by=request.user, request=request)
     except TeamRefusal as refusal:

@@ -24,8 +24,8 @@ class Command(BaseCommand):
             return
         with transaction.atomic():
             team = Team.objects.create(name="Demo", slug="demo")
-            person = User.objects.create_user("demo", password=PASSWORD)
-            admin = User.objects.create_superuser("demo-admin", password=PASSWORD)
+            person = User.objects.create_user("demo", "demo@example.com", PASSWORD)
+            admin = User.objects.create_superuser("demo-admin", "demo-admin@example.com", PASSWORD)
             Membership.objects.create(team=team, user=person)
             Membership.objects.create(team=team, user=admin, role=Membership.Role.ADMIN)
             credits.grant(team=team, amount=100, note="To try the desk", by=admin)
