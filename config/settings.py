@@ -128,6 +128,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "upscaler.middleware.TeamMiddleware",
+    "upscaler.middleware.AdminNonsenseMiddleware",
     # The last, because it puts its own page in the place of what a refused sign-in answers.
     "axes.middleware.AxesMiddleware",
 ]
@@ -255,9 +256,9 @@ UPLOAD_LINK_LIFETIME = 24 * 60 * 60
 
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / "media"))()
 MEDIA_URL_S3 = env.str("MEDIA_URL_S3", default="").strip()
-# From the hand-over: a day in which the vendor fetches the source, and the longest outage that may put it off. No
-# presigned link lives longer than a week.
-S3_LINK_LIFETIME = min(UPLOAD_LINK_LIFETIME + UWEAR_OUTAGE_LIMIT, 7 * 24 * 60 * 60)
+# Of a source that the vendor fetches, from the hand-over: a day for that, and the longest outage that may put it off.
+# No presigned link of S3 lives longer than a week.
+SOURCE_LINK_LIFETIME = min(UPLOAD_LINK_LIFETIME + UWEAR_OUTAGE_LIMIT, 7 * 24 * 60 * 60)
 STORAGES: dict[str, dict[str, Any]] = {
     "default": (
         {"BACKEND": "upscaler.storage.S3Storage", "OPTIONS": s3_options(MEDIA_URL_S3)}

@@ -65,6 +65,9 @@ def test_upscales_are_found_by_each_filter(boss: Person, owner: Person, done: Or
         "created_by__id__exact=x",
         "created_by__id__exact=%00",
         f"team__id__exact={9**40}",
+        f"team__gte={9**40}",
+        f"id__in={9**40}",
+        "team__in=%00",
         "created_at__from=soon",
         "created_at__from=0001-01-01",
         "created_at__to=9999-12-31",
@@ -76,6 +79,25 @@ def test_upscales_are_found_by_each_filter(boss: Person, owner: Person, done: Or
 @pytest.mark.parametrize("path", [LIST, "/admin/upscaler/creditentry/", "/admin/upscaler/auditevent/"])
 def test_a_filter_that_makes_no_sense_is_no_crash(path: str, query: str, boss: Person) -> None:
     assert boss.client.get(f"{path}?{query}", follow=True).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["{0}__exact=%00", "{0}__in=" + str(9**40), "e=1&{0}__exact=%00"])
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        (LIST, "team"),
+        ("/admin/upscaler/membership/", "role"),
+        ("/admin/auth/user/", "groups"),
+        ("/admin/django_tasks_database/dbtaskresult/", "priority"),
+    ],
+)
+def test_no_list_s_filter_crashes(path: str, field: str, query: str, boss: Person) -> None:
+    assert boss.client.get(f"{path}?{query.format(field)}", follow=True).status_code in (200, 404)
+
+
+def test_a_page_of_no_row_is_not_there(boss: Person) -> None:
+    assert boss.client.get("/admin/upscaler/enginestate/%00/history/").status_code in (302, 404)
+    assert boss.client.get(f"{LIST}{9**40}/history/").status_code in (302, 404)
 
 
 def test_filters_do_not_list_everybody(boss: Person, outsider: Person, done: Order) -> None:

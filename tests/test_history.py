@@ -7,7 +7,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.conftest import Person, move_end
@@ -251,3 +254,15 @@ def test_without_javascript_a_refused_form_keeps_its_choices(owner: Person) -> N
     chosen = answer.context["chosen"]
     assert (chosen["model_name"], chosen["image_url"]) == ("topaz", "nonsense")
     assert (chosen["settings"]["upscale_factor"], chosen["settings"]["face_enhancement"]) == ("6x", True)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL plans by how much there is, which is little here")
+def test_the_submit_page_looks_for_recent_results_in_an_index(owner: Person) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        assert owner.client.get("/").status_code == 200
+    [recent] = [query["sql"] for query in queries if "referable_until" in query["sql"] and "ORDER BY" in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {recent}")
+        plan = [row[-1] for row in cursor.fetchall()]
+    assert len(plan) == 1, "no sorting"
+    assert "upscale_team_completed (team_id=? AND status=? AND completed_at>?)" in plan[0]

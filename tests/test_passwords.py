@@ -6,16 +6,17 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import time_machine
 from django.contrib.auth import get_user_model
 from django.core import mail
 from django.core.cache import cache
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from tests.conftest import Person
 from tests.test_sign_in import PASSWORD, fail, sign_in
-from upscaler import people_forms
+from upscaler import people_forms, shared_cache
 from upscaler.models import AuditEvent
 
 NEW = "velvet-and-lace"
@@ -34,6 +35,14 @@ def link_for(owner: Person, email: str = "owner@example.com") -> str:
     found = re.search(r"https?://[\w.]+(/accounts/forgotten/[\w-]+/[\w-]+/)", str(sent()[-1].body))
     assert found
     return found[1]
+
+
+def test_a_cache_that_is_away_keeps_nobody_from_a_new_password(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_cache, "_away_until", 0.0)
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
+    with override_settings(CACHES={"default": redis}):
+        path = link_for(owner)
+    assert "Set a new password" in Client().get(path, follow=True).content.decode()
 
 
 def test_changing_the_password_keeps_this_session_and_ends_the_others(owner: Person) -> None:
@@ -102,7 +111,7 @@ def test_nobody_learns_whether_an_address_has_an_account(owner: Person) -> None:
     assert len(sent()) == 1, "no second e-mail within a minute"
     with time_machine.travel(timezone.now() + timedelta(seconds=61)):
         Client().post("/accounts/forgotten/", {"email": "owner@example.com"})
-    assert len(sent()) == 2
+        assert len(sent()) == 2
 
 
 def test_a_link_for_a_new_password_runs_out_and_nonsense_is_refused(owner: Person) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -198,6 +200,41 @@ def test_a_page_of_one_team_orders_nothing_from_another(owner: Person, upload: C
     assert not Upscale.objects.exists()
     answer = owner.client.post("/", {"of_team": owner.team.pk}, headers={"HX-Request": "true"})
     assert answer["HX-Redirect"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("start", "action", "data"),
+    [
+        ("/ledger/", "/ledger/grant/", {"amount": "50", "note": "For the season"}),
+        ("/ledger/", "/ledger/budgets/", {"budget-monthly_budget": "7", "budget-low_balance": "5"}),
+        ("/tokens/", "/tokens/", {"name": "Import", "lasts": "30"}),
+        ("/team/", "/team/invite/", {"email": "new@example.com", "role": "admin"}),
+        ("/team/", "/team/leave/", {}),
+    ],
+)
+def test_a_form_of_one_team_changes_nothing_in_another(start: str, action: str, data: Any, head: Person) -> None:
+    other = second_team(head, role="admin")
+    [form] = re.findall(rf'<form[^>]* action="{action}".*?</form>', said(head.client.get(start)), re.DOTALL)
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form))
+    head.client.post("/team/switch/", {"team": other.pk})
+    answer = head.client.post(action, {**hidden, **data}, follow=True)
+    assert "You work for Zweite now, but that page was another team’s. Nothing was sent." in said(answer)
+    assert answer.redirect_chain[-1][0] == start
+    assert not AuditEvent.objects.filter(team=other).exists()
+    assert other.memberships.filter(user=head.user).exists()
+
+
+def test_offers_of_one_team_are_not_ordered_for_another(owner: Person, done: Callable[..., Upscale]) -> None:
+    offered = done()
+    page = said(owner.submit(image=SimpleUploadedFile("shirt.jpg", offered.source_file.open().read())))
+    other = second_team(owner)
+    owner.client.post("/team/switch/", {"team": other.pk})
+    assert f'name="offered" value="{offered.pk}"' in page
+    [form] = re.findall(r'<form[^>]* action="/again/".*?</form>', page, re.DOTALL)
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form))
+    answer = owner.client.post("/again/", {**hidden, "upscale": "all"}, follow=True)
+    assert "You work for Zweite now" in said(answer)
+    assert answer.redirect_chain[-1][0] == "/"
 
 
 def test_the_page_asks_the_database_a_constant_number_of_times(head: Person) -> None:

@@ -68,6 +68,38 @@ def test_what_is_read_may_have_other_names_and_more_fields(name: str, vendor: Ve
     assert (found.result_id, found.generation_id, found.url, found.available) == (5, "3", URL, False)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"progress": 10**400},
+        {"payload": "\ud800"},
+        {"generation_results": [{"image_url": URL}, {"generation_result_id": 5, "image_url": URL}]},
+        {"created_at": "9999-12-31T23:59:59Z"},
+    ],
+)
+def test_what_makes_no_sense_in_an_answer_is_passed_over(
+    more: dict[str, Any], vendor: Vendor, client: UwearClient
+) -> None:
+    vendor.fail(FOLLOW, as_json({"generation_id": 9, "status": "Done", **more}))
+    generation = client.generation("9")
+    assert (generation.status, generation.progress, generation.payload, generation.created_at) == ("Done", *[None] * 3)
+    assert [result.result_id for result in generation.results] == [5] * ("generation_results" in more)
+
+
+def test_a_result_that_is_kept_for_ever_is_kept_for_the_usual_time(vendor: Vendor, client: UwearClient) -> None:
+    """A time at the end of all times can't be told in every zone."""
+    vendor.fail(RESULT, as_json({"generation_result_id": 5, "expires_at": "9999-12-31T23:59:59Z"}))
+    found = client.result(5)
+    assert found is not None
+    assert found.expires_at is None
+
+
+def test_an_answer_about_another_result_is_not_taken(vendor: Vendor, client: UwearClient) -> None:
+    vendor.fail(RESULT, as_json({"generation_result_id": 6, "image_url": URL}))
+    with pytest.raises(UwearError, match="another"):
+        client.result(5)
+
+
 def test_an_unknown_result_is_none(client: UwearClient) -> None:
     assert client.result(404404) is None
 
@@ -122,7 +154,16 @@ def test_the_key_is_in_no_error_and_no_log(
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7), ("", 30), ("soon", 30), ("-5", 1), ("99999", 900), ("nan", 1), ("Wed, 21 Oct 2015 07:28:00 GMT", 1)],
+    [
+        ("7", 7),
+        ("", 30),
+        ("soon", 30),
+        ("-5", 1),
+        ("99999", 900),
+        ("nan", 1),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 1),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", 30),
+    ],
 )
 def test_retry_after_is_obeyed_within_bounds(header: str, seconds: float) -> None:
     assert errors.refusal(429, {"Retry-After": header}, None).retry_after == seconds

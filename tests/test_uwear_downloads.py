@@ -13,7 +13,7 @@ from django.utils import timezone
 from tests.conftest import Person
 from tests.vendor import FILE, FOLLOW, SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong, step
 from tests.webserver import Answer, body
-from upscaler.models import Upscale
+from upscaler.models import Upscale, media_storage
 
 
 def test_a_dead_link_is_not_waited_for_once_the_4_hours_are_over(
@@ -115,3 +115,27 @@ def test_a_picture_that_is_still_being_made_keeps_its_slot(
         for upscale in (first, second):
             assert follow(upscale).status == "Done"
             prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_picture_that_the_desk_can_t_store_is_not_given_up_within_a_minute(
+    vendor: Vendor,
+    owner: Person,
+    order: Callable[..., Upscale],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The vendor has done its work and keeps the picture: a full disk here must not cost it."""
+
+    def full(name: str, content: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    upscale = order()
+    with monkeypatch.context() as broken:
+        broken.setattr(media_storage(), "save", full)
+        for minutes in (0, 1, 5, 10, 20, 59):
+            with time_machine.travel(timezone.now() + timedelta(minutes=minutes)):
+                assert step(upscale).status == "Ongoing", upscale.error_message
+    assert "can’t be had yet; tried until" in upscale.progress_text
+    assert follow(upscale).status == "Done"
+    assert vendor.calls(SUBMIT) == 1
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)

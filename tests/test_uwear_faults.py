@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import override_settings
+from django.utils import timezone
 
 from tests import vendor as vendors
 from tests import webserver
 from tests.conftest import Person
-from tests.vendor import FILE, FOLLOW, LIST, SUBMIT, Vendor, as_json, follow, never, prove_nothing_went_wrong
+from tests.vendor import FILE, FOLLOW, LIST, SUBMIT, Vendor, as_json, follow, never, prove_nothing_went_wrong, step
 from tests.webserver import Answer, body
 from upscaler.models import Upscale
 
@@ -71,6 +74,11 @@ def unfinished(status: str, **more: Any) -> Callable[[Vendor], Answer]:
     return answer
 
 
+def lasting(call: str, answer: Callable[[Vendor], Answer]) -> Fault:
+    """What is said of a job that the vendor has taken is of no use: it may be the next time."""
+    return Fault(call, answer, "waits", "Uwear’s picture can’t be had yet; tried until")
+
+
 def no_orders(answer: Callable[[Vendor], Answer], settings: dict[str, Any] | None = None) -> Fault:
     """Questions are answered, orders are not: it waits, and each step finds out whether that is over."""
     return Fault(SUBMIT, answer, "waits", "Asking Uwear whether it has the picture", posts=12, settings=settings)
@@ -116,11 +124,14 @@ FAULTS: dict[str, Fault] = {
     "redirect, taken or not": no_orders(always(webserver.redirect("/else"))),
     "429": Fault(SUBMIT, says(429), "waits", "asks us to slow down", posts=12),
     "429 with Retry-After": Fault(SUBMIT, says(429, Retry_After="7"), "waits", "asks us to slow down", posts=12),
+    "404 with HTML, not taken": no_orders(always(body(HTML, 404))),
     "403 with HTML, taken": Fault(SUBMIT, taken(body(HTML, 403)), "Done"),
     "follow: 401": Fault(FOLLOW, says(401), "waits", "Waiting for Uwear to answer again"),
     "follow: 403": Fault(FOLLOW, says(403), "waits", "Waiting for Uwear to answer again"),
     "follow: 403 with HTML": Fault(FOLLOW, always(body(HTML, 403)), "waits", "Waiting for Uwear to answer again"),
-    "follow: 404": Fault(FOLLOW, says(404), "uwear_lost", "does not know this order any more", lives=True),
+    **{f"follow: {status}": lasting(FOLLOW, says(status)) for status in (400, 402, 404, 409, 422)},
+    "follow: 404 of no such call": lasting(FOLLOW, says(404, "Not Found")),
+    "follow: 404 with HTML": Fault(FOLLOW, always(body(HTML, 404)), "waits", "Waiting for Uwear to answer again"),
     "follow: 500": Fault(FOLLOW, says(500), "waits", "Waiting for Uwear to answer again"),
     "follow: 503 with Retry-After": Fault(
         FOLLOW, says(503, Retry_After="7"), "waits", "Waiting for Uwear to answer again"
@@ -129,7 +140,7 @@ FAULTS: dict[str, Fault] = {
         FOLLOW, always(webserver.dripping_head), "waits", "Waiting for Uwear to answer again", settings=SHORT
     ),
     "follow: HTML": Fault(FOLLOW, always(body(HTML)), "waits", "Waiting for Uwear to answer again"),
-    "follow: another shape": Fault(FOLLOW, always(as_json({})), "uwear_unreadable", "has no generation_id", lives=True),
+    "follow: another shape": lasting(FOLLOW, always(as_json({}))),
     "follow: 429": Fault(FOLLOW, says(429), "waits", "asks us to slow down"),
     "never done": Fault(
         FOLLOW,
@@ -146,19 +157,11 @@ FAULTS: dict[str, Fault] = {
         "uwear_failed",
         "Too dark",
     ),
-    "Done without results": Fault(
-        FOLLOW,
-        unfinished("Done", generation_results=[]),
-        "uwear_no_result",
-        "hands out none",
-        lives=True,
-    ),
+    "Done without results": lasting(FOLLOW, unfinished("Done", generation_results=[])),
     "dead link": Fault(FILE, says(404), "waits", "can’t be downloaded yet; tried until"),
     "no downloads": Fault(FILE, says(500), "waits", "can’t be downloaded yet; tried until"),
-    "link that serves HTML": Fault(
-        FILE, always(body(HTML, Content_Type="text/html")), "result_not_a_picture", "damaged", lives=True
-    ),
-    "truncated picture": Fault(FILE, always(body(vendors.truncated())), "result_damaged", "damaged", lives=True),
+    "link that serves HTML": lasting(FILE, always(body(HTML, Content_Type="text/html"))),
+    "truncated picture": lasting(FILE, always(body(vendors.truncated()))),
     "cut picture": Fault(FILE, always(webserver.hang_up), "waits", "can’t be downloaded yet; tried until"),
     "endless stream": Fault(
         FILE,
@@ -211,6 +214,45 @@ def test_a_fault_costs_nobody_anything(
         with override_settings(UWEAR_SETTLE_SECONDS=0):
             assert follow(upscale).status == "Done", upscale.error_message
         prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+LASTING = {
+    "follow: 402": ("uwear_unreadable", "says nothing of this picture (402)"),
+    "follow: 404": ("uwear_lost", "does not know this order any more"),
+    "follow: 404 of no such call": ("uwear_unreadable", "says nothing of this picture (404)"),
+    "follow: another shape": ("uwear_unreadable", "has no generation_id"),
+    "Done without results": ("uwear_no_result", "hands out none"),
+    "link that serves HTML": ("result_not_a_picture", "damaged"),
+    "truncated picture": ("result_damaged", "damaged"),
+}
+"""How faults end that last longer than UWEAR_TIME_LIMIT."""
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_a_job_that_the_vendor_has_is_asked_for_as_long_as_it_may_take(
+    name: str, vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    code, words = LASTING[name]
+    began = timezone.now()
+    vendor.fail(FAULTS[name].call, FAULTS[name].answer(vendor))
+    upscale = step(order())
+    pauses = []
+    for minutes in (1, 9, 59):
+        with time_machine.travel(began + timedelta(minutes=minutes if code != "uwear_lost" else minutes / 6)):
+            assert step(upscale).status == "Ongoing", upscale.error_message
+            assert upscale.not_before is not None
+            pauses.append(round((upscale.not_before - timezone.now()).total_seconds()))
+    assert pauses == sorted(pauses)
+    assert pauses[0] < 20
+    assert pauses[-1] > 60
+    assert pauses[-1] <= 120
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+    with time_machine.travel(began + timedelta(minutes=61)):
+        follow(upscale)
+    assert (upscale.status, upscale.error_code) == ("Error", code)
+    assert words in upscale.error_message
+    assert vendor.calls(SUBMIT) == 1
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog, lives=True)
 
 
 FINAL = ("never done", "Error", "endless stream", "2 GB announced", "smaller than the source", "as large as the source")

@@ -15,6 +15,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from tests import vendor as vendors
+from tests import webserver
 from tests.conftest import Person
 from tests.races import at_once
 from tests.vendor import FOLLOW, SUBMIT, Vendor, as_json, follow, killed, prove_nothing_went_wrong, step
@@ -103,6 +104,67 @@ def test_a_worker_killed_at_every_step_in_turn(
             lease_runs_out(upscale)
             follow(upscale)
     assert (upscale.status, len(vendor.generations), vendor.calls(SUBMIT)) == ("Done", 1, 1), upscale.error_message
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+@pytest.mark.parametrize(
+    ("when", "where"),
+    [
+        ("before", "upscaler.fetching.fetch"),
+        ("after", "upscaler.fetching.fetch"),
+        ("after", "upscaler.services.submission.store_upload"),
+        ("before", "upscaler.services.remote.hand_over"),
+    ],
+)
+def test_a_worker_killed_while_it_fetches_the_source(
+    when: str, where: str, vendor: Vendor, owner: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = {"image_url": f"http://{vendor.host}/shop/source.png", "model_name": "recraft"}
+    upscale = Upscale.objects.get(pk=owner.api("post", "generation-upscale", source).json()["generation_id"])
+    assert killed(lambda: work.step(upscale.pk), arm=trap(when, where)), "the trap was not reached"
+    assert vendor.calls(SUBMIT) == 0
+    lease_runs_out(upscale)
+    follow(upscale)
+    assert (upscale.status, vendor.bodies) == ("Done", [source]), upscale.error_message
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+@pytest.mark.parametrize(
+    ("when", "where"),
+    [
+        ("before", "upscaler.services.remote._after_failed_start"),
+        ("after", "upscaler.services.remote._after_failed_start"),
+        ("after", "upscaler.engines.uwear.engine.UwearEngine.find"),
+        ("after", "upscaler.services.remote._count_lost_call"),
+        ("after", "upscaler.services.remote._take_slot"),
+        ("before", "upscaler.engines.uwear.client.UwearClient.submit"),
+        ("after", "upscaler.services.remote._with_id"),
+    ],
+)
+def test_a_worker_killed_after_a_call_whose_answer_was_lost(
+    when: str,
+    where: str,
+    is_taken: bool,
+    vendor: Vendor,
+    owner: Person,
+    order: Callable[..., Upscale],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    vendor.fail(SUBMIT, vendors.taken_but(vendor, webserver.cut) if is_taken else webserver.cut, passing=True)
+    upscale = order()
+    with override_settings(UWEAR_SETTLE_SECONDS=0):
+        if not where.endswith("_after_failed_start"):
+            step(upscale)
+        Upscale.objects.update(not_before=None)
+        was_reached = killed(lambda: work.step(upscale.pk), arm=trap(when, where))
+        # One that the vendor has is found, and not sent again.
+        assert was_reached or is_taken
+        lease_runs_out(upscale)
+        with time_machine.travel(timezone.now() + CALL):
+            follow(upscale)
+    assert (upscale.status, len(vendor.generations)) == ("Done", 1), upscale.error_message
+    assert vendor.calls(SUBMIT) == (1 if is_taken else 2)
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.utils import timezone
 
 from tests import vendor as vendors
@@ -42,6 +43,8 @@ def test_a_lost_call_is_not_sent_again_while_it_may_still_arrive(
     [
         pytest.param(as_json({"data": [{"generation_id": 9, "status": "Ongoing"}], "max_page": 1}), id="no payload"),
         pytest.param(as_json({"detail": "Not Found"}, 404), id="no such call"),
+        pytest.param(as_json({"detail": "No such list here"}, 404), id="no such list"),
+        pytest.param(as_json({"detail": [{"loc": ["query", "page"], "msg": "no"}]}, 422), id="refused"),
         pytest.param(as_json({"data": [{"generation_id": 9, "payload": "{}"}], "max_page": 99}), id="too long"),
     ],
 )
@@ -52,7 +55,13 @@ def test_where_it_can_t_be_told_nothing_is_sent_again(
     vendor.fail(LIST, rows)
     vendor.fail(FOLLOW, as_json({"generation_id": 9, "status": "Ongoing"}))
     with override_settings(UWEAR_SETTLE_SECONDS=0):
-        upscale = follow(order())
+        upscale = step(order())
+        for minutes in (1, 9):
+            with time_machine.travel(timezone.now() + timedelta(minutes=minutes)):
+                assert step(upscale).status == "Ongoing", upscale.error_message
+                assert "can’t be had yet; tried until" in upscale.progress_text
+        with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+            follow(upscale)
     assert (upscale.status, upscale.error_code) == ("Error", "uwear_unclear")
     assert vendor.calls(SUBMIT) == 1
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
@@ -130,7 +139,7 @@ def test_only_what_was_sent_is_said_to_have_been_sent(
     """Other failures of the same upscale are no posts."""
     vendor.fail(SUBMIT, as_json({"detail": "no"}, 409))
     vendor.fail(LIST, as_json({"detail": "Not Found"}, 404), as_json({"detail": "Not Found"}, 404), passing=True)
-    with override_settings(UWEAR_SETTLE_SECONDS=0):
+    with override_settings(UWEAR_SETTLE_SECONDS=0, UWEAR_TIME_LIMIT=0):
         upscale = follow(order())
     assert (upscale.error_code, vendor.calls(SUBMIT), upscale.posts) == ("uwear_not_taken", 2, 2)
     assert "We sent your picture to Uwear 2 times, and Uwear does not have it." in upscale.error_message
@@ -173,7 +182,7 @@ def test_a_row_that_can_t_be_read_counts_only_where_it_may_be_ours(
     payload = payloads.get(row["payload"], row["payload"])
     listed = {**row, "payload": payload, "status": "Done", "created_at": timezone.now().isoformat()}
     vendor.fail(LIST, as_json({"data": [listed], "max_page": 1}))
-    with override_settings(UWEAR_SETTLE_SECONDS=0):
+    with override_settings(UWEAR_SETTLE_SECONDS=0, UWEAR_TIME_LIMIT=0 if ends != "Done" else 3600):
         follow(upscale)
     assert ends in (upscale.status, upscale.error_code), upscale.error_message
     assert vendor.calls(SUBMIT) == (2 if ends == "Done" else 1)
@@ -205,3 +214,66 @@ def test_a_look_counts_from_when_it_began(
         assert follow(upscale).status == "Done"
     assert (vendor.calls(SUBMIT), len(vendor.generations)) == (1, 1)
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_two_lost_calls_are_sent_again_after_the_slots_became_fewer(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each has a slot already, and must not wait for the other's."""
+    vendor.fail(SUBMIT, webserver.cut, webserver.cut, passing=True)
+    upscales = [step(order()) for _ in range(2)]
+    with override_settings(UWEAR_SETTLE_SECONDS=0, UWEAR_CONCURRENCY=1):
+        for upscale in upscales:
+            assert step(upscale).failures == 1
+    for upscale in upscales:
+        assert follow(upscale).status == "Done", upscale.error_message
+        prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+    assert vendor.calls(SUBMIT) == 4
+
+
+def test_a_link_that_is_sent_again_late_still_works(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Orders may be refused for as long as UWEAR_OUTAGE_LIMIT, and the link is still the first one."""
+    vendor.fail(SUBMIT, as_json({"detail": "down"}, 503))
+    began = timezone.now()
+    upscale = step(order())
+    vendor.faults.clear()
+    fetched = []
+    vendor.on_accept = lambda: fetched.append(vendor.bodies[-1]["image_url"])
+    with time_machine.travel(began + timedelta(hours=23, minutes=59)):
+        assert follow(upscale).status == "Done", upscale.error_message
+    with time_machine.travel(began + timedelta(hours=47)):
+        assert Client().get(urlsplit(fetched[0]).path).status_code == 200
+    with time_machine.travel(began + timedelta(hours=49)):
+        assert Client().get(urlsplit(fetched[0]).path).status_code == 410
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_result_that_ran_out_before_it_is_sent_again_is_replaced_by_our_copy(
+    vendor: Vendor, owner: Person, done: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = done()
+    vendor.fail(SUBMIT, webserver.cut, passing=True)
+    owner.api("post", "generation-upscale", {"generation_result_id": first.result_id, "model_name": "recraft"})
+    upscale = step(Upscale.objects.latest("pk"))
+    vendor.picture = vendors.picture((120, 100))
+    with time_machine.travel(timezone.now() + timedelta(hours=5)):
+        assert follow(upscale).status == "Done", upscale.error_message
+    assert vendor.bodies[1]["generation_result_id"] == first.result_id
+    assert vendor.bodies[2]["image_url"].startswith("https://upscaler.example.com/files/")
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_number_that_an_old_upscale_has_is_no_reason_to_post_again(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale]
+) -> None:
+    """The desk was pointed at another account, whose numbers begin anew."""
+    old = follow(order())
+    vendor.generations.clear()
+    with override_settings(UWEAR_SETTLE_SECONDS=0, UWEAR_TIME_LIMIT=0):
+        upscale = follow(order())
+    assert old.engine_id == "71"
+    assert (upscale.status, upscale.error_code, vendor.calls(SUBMIT)) == ("Error", "uwear_id_taken", 2)
+    assert "Tell the admin" in upscale.error_message
+    assert owner.balance == 99

@@ -37,6 +37,7 @@ def test_readiness_names_a_wrong_key_and_stays_ready_in_an_outage(vendor: Vendor
     for answer, status, words in (
         (as_json({}, 401), 503, "Set UWEAR_API_KEY"),
         (as_json({"detail": "Not Found"}, 404), 503, "Check the address and its prefix"),
+        (webserver.body(b"<h1>404</h1>", 404), 503, "Check the address and its prefix"),
         (webserver.cut, 200, "ok, but Uwear does not answer"),
     ):
         forget()

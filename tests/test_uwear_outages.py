@@ -20,6 +20,7 @@ from tests.vendor import FOLLOW, LIST, SUBMIT, Vendor, as_json, follow, prove_no
 from tests.webserver import Answer
 from upscaler.models import EngineState, Upscale
 from upscaler.services import breaker, work
+from upscaler.services.sweep import sweep
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
@@ -271,3 +272,42 @@ def test_a_refused_order_too_shows_that_orders_are_taken_again(
     assert second.status == "Done"
     for upscale in (first, second):
         prove_nothing_went_wrong(upscale, owner, vendor, caplog)
+
+
+def test_a_job_that_is_never_answered_for_ends_although_other_calls_are(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The sweep asks for the list, is answered, and the outage of this one question begins anew each time."""
+    vendor.fail(FOLLOW, as_json({}, 500))
+    began = timezone.now()
+    with override_settings(UWEAR_BREAKER_FAILURES=1):
+        upscale = step(order())
+        for hours in (1, 12, 23):
+            with time_machine.travel(began + timedelta(hours=hours)):
+                step(upscale)
+                EngineState.objects.update(retry_at=timezone.now())
+                sweep()
+                assert breaker.down_since("uwear") is None
+        assert upscale.status == "Ongoing", upscale.error_message
+        with time_machine.travel(began + timedelta(hours=25)):
+            step(upscale)
+    assert (upscale.status, upscale.error_code) == ("Error", "uwear_outage")
+    prove_nothing_went_wrong(upscale, owner, vendor, caplog, lives=True)
+
+
+def test_of_two_requests_to_slow_down_the_longer_one_holds(vendor: Vendor, db: None) -> None:
+    breaker.asked_to_wait("uwear", 600)
+    assert breaker.asked_to_wait("uwear", 1).due_in > 590
+
+
+def test_failures_that_are_far_apart_are_no_outage(vendor: Vendor, db: None) -> None:
+    """Nobody asked in between, so nothing is known of that time."""
+    for _ in range(2):
+        assert breaker.did_not_answer("uwear") is None
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        for _ in range(2):
+            assert breaker.did_not_answer("uwear") is None
+        assert breaker.did_not_answer("uwear") is not None
+        since = breaker.down_since("uwear")
+        assert since is not None
+        assert timezone.now() - since < timedelta(minutes=1)

@@ -72,3 +72,36 @@ def test_polling_pauses_grow(vendor: Vendor, order: Callable[..., Upscale]) -> N
 def test_progress_that_the_vendor_tells_is_shown(vendor: Vendor, order: Callable[..., Upscale]) -> None:
     vendor.fail(FOLLOW, as_json({"generation_id": 71, "status": "Ongoing", "progress": 0.4}))
     assert step(order()).percent == 40
+
+
+def heading(person: Person, upscale: Upscale) -> str:
+    page = person.client.get(f"/upscales/{upscale.pk}/").content.decode()
+    return page.partition("<h1")[2].partition(">")[2].partition("</h1>")[0]
+
+
+def test_the_heading_of_an_upscale_that_waits_does_not_say_that_it_is_enlarged(
+    vendor: Vendor, owner: Person, order: Callable[..., Upscale]
+) -> None:
+    vendor.status = "Ongoing"
+    with override_settings(UWEAR_CONCURRENCY=1):
+        first, second = order(), order()
+        assert heading(owner, first) == "Waiting for its turn"
+        step(first)
+        step(second)
+    assert (heading(owner, first), heading(owner, second)) == ("Enlarging your picture", "Your picture waits")
+    assert second.progress_text == "Waiting for its turn at Uwear"
+    # The vendor has it, and does not answer.
+    vendor.fail(FOLLOW, webserver.cut)
+    assert step(first).progress_text == "Waiting for Uwear to answer again"
+    assert heading(owner, first) == "Your picture waits"
+    live = owner.client.get(f"/history/live/?view=upscale&id={first.pk}").content.decode()
+    assert "Your picture waits" in live
+    vendor.faults.clear()
+    step(first)
+    assert heading(owner, first) == "Enlarging your picture"
+
+
+def test_the_heading_while_no_orders_are_taken(vendor: Vendor, owner: Person, order: Callable[..., Upscale]) -> None:
+    for answer in (as_json({}, 429), as_json({}, 503)):
+        vendor.fail(SUBMIT, answer)
+        assert heading(owner, step(order())) == "Your picture waits"

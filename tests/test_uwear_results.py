@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.test import override_settings
 from django.utils import timezone
 
 from tests import vendor as vendors
 from tests import webserver
 from tests.conftest import Person
 from tests.vendor import LIST, RESULT, SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong, step
-from upscaler.models import Upscale
+from upscaler.models import EngineState, Upscale
 
 
 def newest() -> Upscale:
@@ -119,6 +120,10 @@ def test_while_the_vendor_is_down_own_results_are_taken_and_others_are_asked_for
     assert (page.status_code, "can’t be looked up" in page.content.decode()) == (422, True)
     assert owner.balance == 99
     assert ask(owner, 1071).status_code == 200
+    # Nor does a page that something on the way shows say that there is no such result.
+    EngineState.objects.all().delete()
+    vendor.fail(RESULT, webserver.body(b"<h1>404</h1>", 404))
+    assert ask(owner, 5).status_code == 503
 
 
 def test_a_result_that_ran_out_while_its_order_waited_is_replaced_by_our_copy(
@@ -240,7 +245,8 @@ def test_a_result_of_a_call_whose_answer_was_lost_is_nobody_else_s(
     upscale = step(order())
     if ends:
         vendor.fail(LIST, as_json({"detail": "Not Found"}, 404))
-        assert follow(upscale).error_code == "uwear_unclear"
+        with override_settings(UWEAR_TIME_LIMIT=0):
+            assert follow(upscale).error_code == "uwear_unclear"
         vendor.faults.clear()
     assert upscale.engine_id is None
     assert outsider.api("get", "generation-result/1071").status_code == 404

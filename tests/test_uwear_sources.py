@@ -46,7 +46,7 @@ def test_an_upload_goes_through_a_signed_link_that_runs_out(
     answer = Client().get(path)
     with upscale.source_file.open("rb") as kept:
         assert b"".join(answer.streaming_content) == kept.read()  # type: ignore[attr-defined]
-    with time_machine.travel(timezone.now() + timedelta(days=1, minutes=1), tick=False):
+    with time_machine.travel(timezone.now() + timedelta(days=2, minutes=1), tick=False):
         assert Client().get(path).status_code == 410
 
 

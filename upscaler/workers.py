@@ -160,7 +160,11 @@ class _Chore:
 
 
 def _chores() -> list[_Chore]:
-    chores = [_Chore("sweep", settings.SWEEP_SECONDS, sweep), _Chore("cleanup", CLEANUP_SECONDS, remove_orphans)]
+    chores = [
+        _Chore("sweep", settings.SWEEP_SECONDS, sweep),
+        _Chore("cleanup", CLEANUP_SECONDS, remove_orphans),
+        _Chore("sessions", CLEANUP_SECONDS, lambda: call_command("clearsessions")),
+    ]
     if settings.TASK_BACKEND == "embedded":
         chores.append(_Chore("prune", PRUNE_SECONDS, prune_task_rows))
     return chores

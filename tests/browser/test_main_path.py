@@ -128,11 +128,11 @@ def test_settings_show_for_topaz_alone_and_the_cost_follows(desk: Desk, open_pag
     drop(page, ("look.jpg", pictures.jpeg((66, 48))))
     expect(page.get_by_text(f"{before - 3} left after this")).to_be_visible()
     factor.check()
-    expect(page.locator(".file .becomes")).to_have_text(re.compile(r"384\s*×\s*288"))
+    expect(page.locator(".file .becomes")).to_have_text(re.compile(r"396\s*×\s*288"))
     page.get_by_role("radio", name=re.compile("Recraft")).check()
     expect(factor).to_be_hidden()
     expect(page.get_by_text(f"{before - 1} left after this")).to_be_visible()
-    expect(page.locator(".file .becomes")).to_have_text(re.compile(r"256\s*×\s*192"))
+    expect(page.locator(".file .becomes")).to_have_text(re.compile(r"264\s*×\s*192"))
 
 
 def test_a_refusal_keeps_what_was_entered(desk: Desk, open_page: Callable[..., Page]) -> None:

@@ -46,8 +46,10 @@ def test_the_pages_say_what_is_the_matter_and_go_on_working(
     page.get_by_label("Topaz").check()
     expect(page.get_by_text("3 credits for each picture")).to_be_visible()
     page.get_by_label("Recraft").check()
-    with webserver.serving({"/shirt.jpg": webserver.body(pictures.jpeg())}, lonely.shop_port) as shop:
-        page.get_by_label("Address of a picture").fill(f"http://{shop}/shirt.jpg")
+    # An address of its own: the one before is still under way.
+    shirt = f"/shirt-{device['viewport']['width']}.jpg"
+    with webserver.serving({shirt: webserver.body(pictures.jpeg())}, lonely.shop_port) as shop:
+        page.get_by_label("Address of a picture").fill(f"http://{shop}{shirt}")
         page.get_by_test_id("submit").click()
         expect(page).to_have_url(f"{lonely.url}/history/")
         # By itself, while the person looks on.

@@ -2,10 +2,11 @@
 
 - `base`: what is read only, links from row to row, pages of very long lists, filters that do not list everybody.
 - `teams`: teams, memberships, invitations, tokens.
+- `accounts`: people's accounts.
 - `upscales`: upscales, and the engines' state.
 - `records`: the ledger and the audit log.
 """
 
-from upscaler.admin import records, teams, upscales
+from upscaler.admin import accounts, records, teams, upscales
 
-__all__ = ["records", "teams", "upscales"]
+__all__ = ["accounts", "records", "teams", "upscales"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,13 +12,44 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from upscaler import tokens
+from upscaler import audit, tokens
 from upscaler.admin.base import ReadOnlyAdmin, list_link
 from upscaler.models import ApiToken, AuditEvent, CreditEntry, Invitation, Membership, Team, Upscale
+from upscaler.services import people
+from upscaler.services.people import TeamRefusal
+
+
+class MembershipForm(forms.ModelForm):
+    """A place belongs to one person in one team for good: only the role may change."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in ("user", "team"):
+            if name in self.fields and self.instance.pk:
+                self.fields[name].disabled = True
+
+
+def _save(membership: Membership, request: HttpRequest) -> None:
+    by: Any = request.user
+    if not membership.pk:
+        people.put_in(membership, how=f"put in by {audit.name_of(by)}", request=request)
+        return
+    try:
+        people.change_role(membership, membership.role, by=by, as_staff=True, request=request)
+    except TeamRefusal as refusal:
+        messages.error(request, refusal.message)
+
+
+def _remove(membership: Membership, request: HttpRequest) -> None:
+    try:
+        people.remove(membership, by=request.user, as_staff=True, request=request)
+    except TeamRefusal as refusal:
+        messages.error(request, refusal.message)
 
 
 class MembershipInline(admin.TabularInline):
     model = Membership
+    form = MembershipForm
     extra = 0
     autocomplete_fields = ("user",)
     readonly_fields = ("monthly_budget", "created_at")
@@ -28,7 +62,7 @@ class TeamAdmin(admin.ModelAdmin):
     list_display = ("name", "slug", "balance", "monthly_budget", "created_at", "lists")
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("balance", "monthly_budget", "created_at", "lists")
+    readonly_fields = ("balance", "monthly_budget", "low_balance", "created_at", "lists")
     inlines = (MembershipInline,)
 
     @admin.display(description="see")
@@ -41,15 +75,36 @@ class TeamAdmin(admin.ModelAdmin):
         links = [list_link(model, text, team__id__exact=team.pk) for model, text in lists]
         return format_html_join(" · ", "{}", ((link,) for link in (*links, usage)))
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """People are put in, changed and removed by the service, which records it."""
+        changed = formset.save(commit=False)
+        for membership in formset.deleted_objects:
+            _remove(membership, request)
+        for membership in changed:
+            _save(membership, request)
+
 
 @admin.register(Membership)
 class MembershipAdmin(admin.ModelAdmin):
+    """Saved and deleted by the service, which records it; also the last admin of a team, unlike on the team's page."""
+
+    form = MembershipForm
     list_display = ("user", "team", "role", "created_at")
     list_filter = ("role",)
     list_select_related = ("user", "team")
     search_fields = ("user__username", "user__email", "team__name")
     autocomplete_fields = ("user", "team")
     readonly_fields = ("monthly_budget",)
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        _save(obj, request)
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        _remove(obj, request)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        for membership in queryset:
+            _remove(membership, request)
 
 
 @admin.register(ApiToken)

@@ -18,6 +18,8 @@ from upscaler import catalog
 from upscaler.models.teams import ApiToken, Team
 
 BIGGEST_ID = models.BigIntegerField.MAX_BIGINT
+CLOCKS_APART = timedelta(days=1)
+"""More than a remote engine's clock can go before ours."""
 
 
 def media_storage() -> Storage:
@@ -43,7 +45,10 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
         by_our_clock = Q(
             referable_until__isnull=True, completed_at__gt=now - timedelta(seconds=settings.RESULT_LIFETIME)
         )
-        return self.filter(by_our_clock | Q(referable_until__gt=now), status=Upscale.Status.DONE)
+        # The second bound follows from the first ones, and keeps the database from reading a whole history.
+        oldest = now - timedelta(seconds=settings.RESULT_LIFETIME) - CLOCKS_APART
+        still_good = by_our_clock | Q(referable_until__gt=now)
+        return self.filter(still_good, status=Upscale.Status.DONE, completed_at__gt=oldest)
 
 
 class Upscale(models.Model):
@@ -225,6 +230,7 @@ class Upscale(models.Model):
             # Whole and not in part: SQLite takes a partial index only where the query spells its condition out.
             models.Index(fields=("error_code", "team", "-id"), name="upscale_failure"),
             models.Index(fields=("status", "-id"), name="upscale_status"),
+            models.Index(fields=("team", "status", "-completed_at"), name="upscale_team_completed"),
             models.Index(fields=("created_at",), name="upscale_created"),
             models.Index(
                 fields=("engine",),
@@ -245,6 +251,14 @@ class Upscale(models.Model):
     def is_final(self) -> bool:
         """Done or Error: nothing will change any more."""
         return self.status in self.FINAL
+
+    @property
+    def is_held_up(self) -> bool:
+        """A worker has taken it up, but no remote engine is known to work on it: it has not got it, or is silent."""
+        is_remote = self.engine != self.Engine.LOCAL
+        return (
+            self.status == self.Status.ONGOING and is_remote and (not self.engine_id or self.silent_since is not None)
+        )
 
     @property
     def factor(self) -> int:

@@ -28,7 +28,8 @@ FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 300.0
 SAME_TROUBLE = timedelta(minutes=15)
 """Two requests to slow down that are further apart are two different times of being busy."""
-
+FAR_APART = timedelta(hours=1)
+"""Failures with more time between them are not taken for one outage."""
 
 WAITING = "Waiting for Uwear to answer again"
 
@@ -135,6 +136,8 @@ def did_not_answer(engine: str, retry_after: float | None = None) -> Pause | Non
     """
     now = timezone.now()
     EngineState.objects.get_or_create(pk=engine)
+    old = EngineState.objects.filter(pk=engine, retry_at__isnull=True, failing_since__lt=now - FAR_APART)
+    old.update(failures=0, failing_since=None)
     EngineState.objects.filter(pk=engine).update(
         failures=F("failures") + 1, failing_since=Coalesce("failing_since", Value(now))
     )
@@ -154,7 +157,8 @@ def asked_to_wait(engine: str, seconds: float) -> Pause:
     state, _ = EngineState.objects.get_or_create(pk=engine)
     if state.busy_since is None or state.busy_until is None or now - state.busy_until > SAME_TROUBLE:
         state.busy_since = now
-    state.busy_until = now + timedelta(seconds=seconds)
+    # Two calls at once may be told differently: the longer one is obeyed.
+    state.busy_until = max(now + timedelta(seconds=seconds), state.busy_until or now)
     state.save(update_fields=["busy_since", "busy_until"])
     return _busy(state, now)
 

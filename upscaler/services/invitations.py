@@ -149,12 +149,11 @@ def accept(invitation: Invitation, *, user: Any, request: HttpRequest | None = N
         raise InvitationClosed(state)
     if Membership.objects.filter(team=current.team, user=user).exists():
         raise AlreadyMember
-    membership = Membership.objects.create(team=current.team, user=user, role=current.role)
+    membership = Membership(team=current.team, user=user, role=current.role)
+    people.put_in(membership, how=f"invited by e-mail to {current.email}", request=request)
     current.accepted_at = timezone.now()
     current.accepted_by = user
     current.save(update_fields=["accepted_at", "accepted_by"])
-    about = f"as {current.get_role_display().lower()}, invited by e-mail to {current.email}"
-    audit.record(AuditEvent.Action.JOINED, team=current.team, user=user, about=about, request=request)
     return membership
 
 

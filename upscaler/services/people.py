@@ -21,17 +21,31 @@ class TeamRefusal(Exception):
 
 
 @transaction.atomic
-def change_role(membership: Membership, role: str, *, by: Any, request: HttpRequest | None = None) -> Membership:
+def put_in(membership: Membership, *, how: str, request: HttpRequest | None = None) -> None:
+    """Save a new membership; ``how`` ends the sentence in the audit log. Raises IntegrityError for a second one."""
+    lock(membership.team_id)
+    membership.save(force_insert=True)
+    about = f"as {membership.get_role_display().lower()}, {how}"
+    audit.record(AuditEvent.Action.JOINED, team=membership.team, user=membership.user, about=about, request=request)
+
+
+@transaction.atomic
+def change_role(
+    membership: Membership, role: str, *, by: Any, as_staff: bool = False, request: HttpRequest | None = None
+) -> Membership:
     """Give a person another role of `Membership.Role`; the one that they have already changes nothing.
 
-    Raises TeamRefusal where ``by`` is no admin (any more), the person is gone, or the team would be without an admin.
+    Raises TeamRefusal where the person is gone and, unless ``by`` acts ``as_staff``, where ``by`` is no admin (any
+    more) or the team would be without an admin.
     """
     lock(membership.team_id)
-    require_admin(membership.team_id, by)
+    if not as_staff:
+        require_admin(membership.team_id, by)
     current = _current(membership)
     if current.role == role:
         return current
-    _keep_an_admin(current, by, "be made a merchandiser")
+    if not as_staff:
+        _keep_an_admin(current, by, "be made a merchandiser")
     current.role = role
     current.save(update_fields=["role"])
     audit.record(
@@ -45,18 +59,19 @@ def change_role(membership: Membership, role: str, *, by: Any, request: HttpRequ
 
 
 @transaction.atomic
-def remove(membership: Membership, *, by: Any, request: HttpRequest | None = None) -> int:
-    """Take a person out of a team; ``by`` is an admin of it, or the person. Their tokens in it are revoked.
+def remove(membership: Membership, *, by: Any, as_staff: bool = False, request: HttpRequest | None = None) -> int:
+    """Take a person out of a team; ``by`` is an admin of it, the person, or staff. Their tokens in it are revoked.
 
     What they ordered stays, under their name. Returns how many tokens were revoked; raises TeamRefusal as
     `change_role` does.
     """
     lock(membership.team_id)
     is_leaving = membership.user_id == by.pk
-    if not is_leaving:
+    if not (is_leaving or as_staff):
         require_admin(membership.team_id, by)
     current = _current(membership)
-    _keep_an_admin(current, by, "leave" if is_leaving else "be removed")
+    if not as_staff:
+        _keep_an_admin(current, by, "leave" if is_leaving else "be removed")
     tokens = ApiToken.objects.filter(team=current.team, user=current.user, revoked_at=None)
     revoked = tokens.update(revoked_at=timezone.now())
     about = "themselves: left the team" if is_leaving else audit.name_of(current.user)

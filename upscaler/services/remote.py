@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import formats, timezone
 
 from upscaler import links
 from upscaler.engines.base import EngineError, Order, RemoteEngine
@@ -31,7 +31,15 @@ LONGEST_SLOT_PAUSE = 120.0
 FIRST_LOOK = 5.0
 LOOK_PAUSE = 10.0
 LOOKING = "Asking Uwear whether it has the picture"
+AGAIN = "Uwear’s picture can’t be had yet; tried until {until}"
 FRESH = timedelta(minutes=10)
+FIRST_AGAIN = 5.0
+LONGEST_AGAIN = 120.0
+DOUBTFUL = ("uwear_lost", "uwear_unclear")
+"""Errors that say that the engine may never have had the job."""
+LONGEST_DOUBT = 10 * 60
+UNANSWERED: dict[str, Any] = {"lost_at": None, "followed_since": None, "silent_since": None}
+"""What a row knows of an order that was not sent yet."""
 NO_PUBLIC_URL = (
     "Uploads can’t be enlarged by Uwear here, because Uwear could not fetch them: this desk has no public address. "
     "An admin has to set PUBLIC_URL to it, like https://upscaler.example.com. Until then, give the address of a "
@@ -68,6 +76,9 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
         left = ended_at + timedelta(seconds=settings.UWEAR_SETTLE_SECONDS) - asked_at
         if left > timedelta(0):
             raise Pause(min(left.total_seconds(), LOOK_PAUSE), LOOKING)
+        if "generation_result_id" in order.reference:
+            # The engine may have dropped it meanwhile.
+            order = replace(order, reference=_reference(upscale))
         # While no orders are taken at all, one more lost is no failure of this upscale.
         if breaker.takes_orders(engine.name):
             _count_lost_call(upscale, engine)
@@ -108,7 +119,7 @@ def _after_failed_start(upscale: Upscale, error: EngineError) -> Exception:
 
 
 def _is_not_handed_over(upscale: Upscale, **values: Any) -> None:
-    lifecycle.record(upscale, handed_over_at=None, handed_over={}, lost_at=None, **values)
+    lifecycle.record(upscale, handed_over_at=None, handed_over={}, **UNANSWERED, **values)
 
 
 def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
@@ -131,8 +142,9 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
     """
     try:
         breaker.let_through(engine.name, *([breaker.orders(engine.name)] if takes_work else []))
-    except Pause:
+    except Pause as refusal:
         _is_silent(handed_over)
+        _counts_from_silence(refusal, handed_over)
         raise
     try:
         yield
@@ -145,7 +157,7 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
                 pause = breaker.did_not_answer(breaker.orders(engine.name), error.retry_after) or pause
             if pause is None and handed_over is not None:
                 # However seldom it answers: that it does not is no failure of a job that it may have.
-                pause = Pause(LOOK_PAUSE, breaker.WAITING, since=handed_over.silent_since)
+                pause = Pause(LOOK_PAUSE, breaker.WAITING)
         elif error.retry_after is not None:
             _is_silent(handed_over)
             pause = breaker.asked_to_wait(engine.name, error.retry_after)
@@ -155,6 +167,7 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
             if takes_work:
                 breaker.answered(breaker.orders(engine.name), took_work=False)
         if pause is not None:
+            _counts_from_silence(pause, handed_over)
             raise pause from error
         raise
     _is_heard(handed_over)
@@ -166,6 +179,12 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
 def _is_silent(upscale: Upscale | None) -> None:
     if upscale is not None and upscale.silent_since is None:
         lifecycle.record(upscale, silent_since=timezone.now())
+
+
+def _counts_from_silence(pause: Pause, upscale: Upscale | None) -> None:
+    """The engine may answer others: each time it does, its own trouble begins anew, and that of this upscale lasts."""
+    if upscale is not None and upscale.silent_since is not None:
+        pause.since = min(pause.since or upscale.silent_since, upscale.silent_since)
 
 
 def _is_heard(upscale: Upscale | None) -> None:
@@ -209,6 +228,25 @@ def ask_how_it_is(engine: RemoteEngine, *, every: timedelta) -> None:
         breaker.found(engine.name, "", passes=False)
 
 
+def ask_on(upscale: Upscale, code: str) -> Pause | None:
+    """What to wait for after a passing fault, instead of counting it: the engine has the job, or may have it.
+
+    None where it has not, or where that has been going on for too long.
+    """
+    since = followed_since(upscale)
+    if since is None:
+        return None
+    since = max(since, upscale.made_at or since)
+    limit = settings.UWEAR_TIME_LIMIT
+    if code in DOUBTFUL:
+        limit = min(limit, LONGEST_DOUBT)
+    elapsed = (timezone.now() - since).total_seconds()
+    if elapsed > limit:
+        return None
+    until = formats.date_format(timezone.localtime(since + timedelta(seconds=limit)), "H:i")
+    return Pause(min(max(FIRST_AGAIN, elapsed / 4), LONGEST_AGAIN), AGAIN.format(until=until))
+
+
 def why_no_uploads() -> str:
     """Why files of the desk's own can't be enlarged, for people; empty where they can."""
     return NO_PUBLIC_URL if settings.ENGINE == Upscale.Engine.UWEAR and not _can_be_fetched() else ""
@@ -232,11 +270,13 @@ def _take_slot(upscale: Upscale, engine: RemoteEngine, order: Order) -> None:
         # The row is the lock: two workers that count at the same moment would both see the last free slot.
         EngineState.objects.select_for_update().get(pk=engine.name)
         others = Upscale.objects.open().filter(engine=engine.name).exclude(pk=upscale.pk)
-        if others.filter(handed_over_at__isnull=False, made_at__isnull=True).count() >= engine.slots:
+        # One that is sent again has its slot already: two such would wait for each other.
+        is_new = upscale.handed_over_at is None
+        if is_new and others.filter(handed_over_at__isnull=False, made_at__isnull=True).count() >= engine.slots:
             ahead = others.filter(handed_over_at__isnull=True, pk__lt=upscale.pk).count()
             pause = SLOT_PAUSE * (1 + ahead // engine.slots)
             raise Pause(min(pause, LONGEST_SLOT_PAUSE), "Waiting for its turn at Uwear")
-        lifecycle.record(upscale, handed_over_at=timezone.now(), handed_over=dict(order.reference), lost_at=None)
+        lifecycle.record(upscale, handed_over_at=timezone.now(), handed_over=dict(order.reference), **UNANSWERED)
 
 
 def _with_id(upscale: Upscale, order: Order, engine_id: str) -> Order:
@@ -244,12 +284,14 @@ def _with_id(upscale: Upscale, order: Order, engine_id: str) -> Order:
         with transaction.atomic():
             lifecycle.record(upscale, engine_id=engine_id, followed_since=timezone.now(), silent_since=None)
     except IntegrityError:
-        # Another upscale with the very same order looked for its own at that moment and found this one. The next
-        # look finds the other's, or that there is none.
+        # Another upscale with the very same order may have looked for its own at that moment and found this one. The
+        # next look finds the other's, or that there is none. Else the vendor has it under a number of no use.
+        holder = Upscale.objects.get(engine=upscale.engine, engine_id=engine_id)
         raise EngineError(
-            "Uwear gave us the number of another order. Try again in a while.",
+            "Uwear gave us the number of another order. Tell the admin of your desk: the desk’s account at Uwear may "
+            "have been changed.",
             code="uwear_id_taken",
-            permanent=False,
+            permanent=holder.handed_over != upscale.handed_over,
         ) from None
     return replace(order, engine_id=engine_id)
 
@@ -283,8 +325,10 @@ def _reference(upscale: Upscale) -> dict[str, Any]:
         raise EngineError(NO_PUBLIC_URL, code="public_url_missing", permanent=True)
     picture = links.source_of(upscale)
     if (presigned := _presigned()) is not None:
-        return {"image_url": presigned(picture.path, settings.S3_LINK_LIFETIME)}
-    return {"image_url": links.make(None, picture, name=upscale.source_name, team_id=upscale.team_id)}
+        return {"image_url": presigned(picture.path, settings.SOURCE_LINK_LIFETIME)}
+    expires_at = timezone.now() + timedelta(seconds=settings.SOURCE_LINK_LIFETIME)
+    link = links.make(None, picture, name=upscale.source_name, team_id=upscale.team_id, expires_at=expires_at)
+    return {"image_url": link}
 
 
 def _can_be_fetched() -> bool:

@@ -241,6 +241,12 @@ def _wait(upscale: Upscale, pause: Pause) -> None:
 
 
 def _give_up_or_try_again(upscale: Upscale, message: str, code: str, *, permanent: bool) -> None:
+    if not permanent and (pause := remote.ask_on(upscale, code)) is not None:
+        logger.warning(
+            "upscale %s: %s, the engine may have its picture, tried again in %.0f s", upscale.pk, code, pause.due_in
+        )
+        _wait(upscale, pause)
+        return
     failures = upscale.failures + 1
     if permanent or failures >= settings.MAX_FAILURES:
         lifecycle.fail(upscale, message=message, code=code)

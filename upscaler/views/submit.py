@@ -235,8 +235,8 @@ def _money(request: TeamRequest) -> dict[str, Any]:
 
 
 def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
-    recent = Upscale.objects.filter(team=request.team, engine=settings.ENGINE).referable()[:RECENT_RESULTS]
-    recent_results = list(recent)
+    recent = Upscale.objects.filter(team=request.team, engine=settings.ENGINE).referable().order_by("-completed_at")
+    recent_results = list(recent[:RECENT_RESULTS])
     asked_for = more.pop("asked_for", None)
     if asked_for is not None and asked_for not in recent_results:
         recent_results = [asked_for, *recent_results[: RECENT_RESULTS - 1]]

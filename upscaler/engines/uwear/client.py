@@ -45,7 +45,6 @@ class Result:
     """Empty where it can't be read."""
     url: str
     """Where it can be downloaded; empty where the vendor does not say."""
-    status: str
     created_at: datetime | None
     expires_at: datetime | None
     """Where the vendor says it itself."""
@@ -120,11 +119,14 @@ class UwearClient:
     def result(self, result_id: int) -> Result | None:
         """``GET /generation-result/{id}``; None for one that the vendor does not know."""
         try:
-            return _result(self._call("GET", f"generation-result/{result_id}"))
+            result = _result(self._call("GET", f"generation-result/{result_id}"))
         except UwearError as error:
-            if error.status == 404:
+            if error.code == "uwear_not_found":
                 return None
             raise
+        if result.result_id != result_id:
+            raise errors.unreadable("is about another result", unavailable=False)
+        return result
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
         """One bare call, for finding out what the host answers: the status, and the JSON (None where it is none)."""
@@ -219,7 +221,7 @@ def _trouble(error: Exception) -> UwearError:
     return errors.not_reached("uwear_cut", "broke off in the middle of its answer", maybe_taken=True)
 
 
-def _json(content: bytes) -> Any:
+def _json(content: bytes | str) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -249,9 +251,10 @@ def _moment(value: Any, *, zone: timedelta = timedelta(0)) -> datetime | None:
         moment = parse_datetime(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    if moment is not None and timezone.is_naive(moment):
-        return timezone.make_aware(moment, timezone.get_fixed_timezone(zone))
-    return moment
+    if moment is None or not 1900 <= moment.year <= 2999:
+        # One at the end of all times stands for "never", and can't be told in every zone.
+        return None
+    return timezone.make_aware(moment, timezone.get_fixed_timezone(zone)) if timezone.is_naive(moment) else moment
 
 
 def _generation(row: Mapping[str, Any]) -> Generation:
@@ -262,7 +265,6 @@ def _generation(row: Mapping[str, Any]) -> Generation:
         logger.warning("Uwear: generation %s has the unknown status %.40r, read as still working", number, status)
         status = "Ongoing"
     results = row.get("generation_results")
-    progress = row.get("progress")
     error = row.get("error")
     return Generation(
         generation_id=number,
@@ -270,15 +272,27 @@ def _generation(row: Mapping[str, Any]) -> Generation:
         status=str(status),
         created_at=_moment(row.get("created_at"), zone=WESTMOST),
         payload=_payload(row.get("payload")),
-        progress=float(progress) if isinstance(progress, (int, float)) and math.isfinite(progress) else None,
+        progress=_fraction(row.get("progress")),
         error=error if isinstance(error, str) else "",
-        results=[_result(item) for item in results if isinstance(item, dict)] if isinstance(results, list) else [],
+        results=[
+            _result(item)
+            for item in (results if isinstance(results, list) else [])
+            if isinstance(item, dict) and _number_or_nothing(item, "generation_result_id")
+        ],
     )
+
+
+def _fraction(value: Any) -> float | None:
+    try:
+        number = float(value) if isinstance(value, (int, float)) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _payload(value: Any) -> Mapping[str, Any] | None:
     if isinstance(value, str):
-        value = _json(value.encode())
+        value = _json(value)
     return value if isinstance(value, dict) else None
 
 
@@ -289,7 +303,6 @@ def _result(row: Mapping[str, Any]) -> Result:
         result_id=_number(row, "generation_result_id"),
         generation_id=_number_or_nothing(row, "generation_id"),
         url=url if isinstance(url, str) else "",
-        status=str(row.get("status") or ""),
         created_at=_moment(row.get("created_at")),
         expires_at=_moment(row.get("expires_at")),
         available=available if isinstance(available, bool) else None,

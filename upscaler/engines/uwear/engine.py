@@ -84,8 +84,14 @@ class UwearEngine:
         read, or that differs from ours in nothing but a source that nobody here named, might be ours under another
         name: then nothing can be told, and nothing is sent again.
         """
-        with _a_refused_key_waits():
-            return self._find(order)
+        try:
+            with _about_a_job():
+                return self._find(order)
+        except UwearError as error:
+            if error.unavailable or error.code not in ("uwear_unreadable", "uwear_lost"):
+                raise
+            # Without the list, or a row of it, nothing can be told.
+            raise _unclear() from None
 
     def _find(self, order: Order) -> str | None:
         since = (order.handed_over_at or timezone.now()) - CLOCK_SLACK
@@ -118,11 +124,7 @@ class UwearEngine:
         found: dict[str, Generation] = {}
         number = 1
         while number <= MOST_PAGES:
-            try:
-                page = self._client().generations(number)
-            except UwearError as error:
-                # Without the list nothing can be told.
-                raise _unclear() if error.status == 404 else error from None
+            page = self._client().generations(number)
             rows = {row.generation_id or repr(row): row for row in page.generations}
             is_new = any(key not in found for key in rows)
             found |= rows
@@ -138,15 +140,8 @@ class UwearEngine:
 
     def advance(self, order: Order, report: Report) -> Pending | Finished:
         """Ask once; where the generation is Done, download its picture. Raises EngineError."""
-        try:
-            with _a_refused_key_waits():
-                generation = self._client().generation(order.engine_id or "")
-        except UwearError as error:
-            if error.status != 404:
-                raise
-            raise EngineError(
-                "Uwear does not know this order any more. Try again.", code="uwear_lost", permanent=False
-            ) from None
+        with _about_a_job():
+            generation = self._client().generation(order.engine_id or "")
         if generation.status == "Error":
             raise EngineError(
                 f"Uwear could not enlarge this picture{errors.quote(generation.error)}. Try again, or try another "
@@ -230,15 +225,21 @@ def body_of(order: Order) -> dict[str, Any]:
 
 
 @contextmanager
-def _a_refused_key_waits() -> Iterator[None]:
-    """Around a question about a job that the vendor may have: a wrong key says nothing about the job."""
+def _about_a_job() -> Iterator[None]:
+    """Around a question about a job that the vendor may have: no refusal of the question ends the job."""
     try:
         yield
     except UwearError as error:
-        if error.code != "uwear_key":
+        if not error.permanent:
             raise
+        if error.is_unknown:
+            message, code = "Uwear does not know this order any more. Try again.", "uwear_lost"
+        elif error.code == "uwear_key":
+            message, code = error.message, error.code
+        else:
+            raise errors.unreadable(f"says nothing of this picture ({error.status})", unavailable=False) from None
         raise UwearError(
-            error.message, code=error.code, permanent=False, status=error.status, unavailable=True
+            message, code=code, permanent=False, status=error.status, unavailable=code == "uwear_key"
         ) from None
 
 
@@ -354,9 +355,11 @@ def _unclear() -> EngineError:
 
 def _setup_error(error: UwearError) -> EngineError:
     """The same error for an operator: which setting to look at."""
+    # Also a page of its own that a web server shows: it may be an outage, but an operator should look at the address.
+    no_api = error.status == 404
     if error.code == "uwear_key":
         message = f"Uwear refuses the key ({error.status}). Set UWEAR_API_KEY to a key of your account."
-    elif error.code == "uwear_not_found":
+    elif no_api:
         message = "There is no such API under UWEAR_API_URL (it answered 404). Check the address and its prefix."
     elif error.code == "uwear_unreadable":
         message = "What answers under UWEAR_API_URL is not Uwear’s API. Check the address and its prefix."
@@ -366,8 +369,8 @@ def _setup_error(error: UwearError) -> EngineError:
         message = f"Uwear answered {error.status} to a free call. Look at the account and at UWEAR_API_URL."
     return EngineError(
         message,
-        code=error.code,
-        permanent=error.permanent or error.code == "uwear_unreadable",
-        unavailable=error.unavailable,
+        code="uwear_not_found" if no_api else error.code,
+        permanent=error.permanent or no_api or error.code == "uwear_unreadable",
+        unavailable=error.unavailable and not no_api,
         retry_after=error.retry_after,
     )

@@ -26,11 +26,18 @@ FIELDS = {
     "model_name": "the model",
     "generation_settings": "the settings",
 }
+NO_SUCH_CALL = "Not Found"
+"""FastAPI's own words for an address that it does not have."""
 TELL_ADMIN = "Tell the admin of your desk; try again once it is settled."
 
 
 class UwearError(EngineError):
-    """An `EngineError` that remembers the HTTP status, where there was one."""
+    """An `EngineError` that remembers the HTTP status, where there was one.
+
+    ``is_unknown``: the vendor says in its own words that it does not know what was asked about.
+    """
+
+    is_unknown = False
 
     def __init__(self, message: str, *, code: str, permanent: bool, status: int | None = None, **more: Any) -> None:
         super().__init__(message, code=code, permanent=permanent, **more)
@@ -70,16 +77,19 @@ def refusal(status: int, headers: Mapping[str, str], detail: Any) -> UwearError:
                 permanent=False,
                 status=status,
             )
-        case 403 if detail is None:
+        case 403 | 404 if detail is None:
             # Not in the vendor's own words: something in front of it refuses.
-            error = not_reached("uwear_blocked", "is kept from us by something on the way (403)", maybe_taken=True)
+            error = not_reached(
+                "uwear_blocked", f"is kept from us by something on the way ({status})", maybe_taken=True
+            )
         case 401 | 403:
             return _final("uwear_key", f"Uwear refuses the key of this desk. {TELL_ADMIN}", status)
         case 402:
             return _final("uwear_credits", f"The desk’s own account at Uwear has no credits left. {TELL_ADMIN}", status)
         case 404:
             message = f"Uwear knows nothing of this call or its picture{quoted}. {TELL_ADMIN}"
-            return _final("uwear_not_found", message, status)
+            error = _final("uwear_not_found", message, status)
+            error.is_unknown = isinstance(detail, str) and detail != NO_SUCH_CALL
         case 408 | 409 | 425:
             return UwearError(
                 f"Uwear could not take the picture just now{quoted}. Try again in a while.",
@@ -152,7 +162,7 @@ def _seconds(header: str) -> float:
     except ValueError:
         try:
             wished = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return USUAL_RETRY_AFTER
     # A number that is none (NaN) compares as neither.
     return min(wished, LONGEST_RETRY_AFTER) if wished > 1 else 1.0

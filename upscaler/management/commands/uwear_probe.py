@@ -11,12 +11,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from upscaler.engines.uwear.client import UwearClient
-from upscaler.engines.uwear.errors import UwearError
+from upscaler.engines.uwear.errors import NO_SUCH_CALL, UwearError
 
 UNKNOWN_ID = 999_999_999_999
 """Asked for where the account has nothing yet: a call that is there says 404 in its own words."""
-NO_SUCH_PATH = "Not Found"
-"""FastAPI's own words for an address that it does not have."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def _has(name: str) -> Callable[[int, Any], bool]:
     def is_right(status: int, answer: Any) -> bool:
         if not isinstance(answer, dict):
             return False
-        return (status == 200 and name in answer) or (status == 404 and answer.get("detail") != NO_SUCH_PATH)
+        return (status == 200 and name in answer) or (status == 404 and answer.get("detail") != NO_SUCH_CALL)
 
     return is_right
 
