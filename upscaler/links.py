@@ -103,6 +103,11 @@ def absolute(request: HttpRequest | None, path: str) -> str:
     return request.build_absolute_uri(path)
 
 
+def site(request: HttpRequest | None) -> str:
+    """The desk's own address, without a slash at its end."""
+    return absolute(request, "/").removesuffix("/")
+
+
 def read(signed: str) -> Link | None:
     """What a link's signed part stands for; None where this desk did not sign it."""
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from upscaler import audit
+from upscaler import audit, hashed
 from upscaler.models import ApiToken, AuditEvent, Membership, Team
 from upscaler.services.results import moment
 
@@ -44,11 +42,6 @@ class State:
     OWNER_LEFT = "Owner left"
 
 
-def _digest(clear: str) -> str:
-    # A plain hash is enough: the token is 256 random bits, which no dictionary holds.
-    return hashlib.sha256(clear.encode()).hexdigest()
-
-
 @transaction.atomic
 def issue(
     *,
@@ -66,12 +59,12 @@ def issue(
     ``note`` is for the audit log.
     Raises IntegrityError where this person has made one with the same ``form_key`` before.
     """
-    clear = PREFIX + secrets.token_urlsafe(32)
+    clear = PREFIX + hashed.new_secret()
     token = ApiToken.objects.create(
         team=team,
         user=user,
         name=name,
-        digest=_digest(clear),
+        digest=hashed.digest(clear),
         expires_at=expires_at,
         read_only=read_only,
         form_key=form_key,
@@ -99,7 +92,7 @@ def find(clear: str) -> ApiToken:
 
     Notes at most once a minute that it was used.
     """
-    token = _with_owner(ApiToken.objects.filter(digest=_digest(clear))).select_related("team").first()
+    token = _with_owner(ApiToken.objects.filter(digest=hashed.digest(clear))).select_related("team").first()
     if token is None:
         raise TokenRefused(UNKNOWN)
     now = timezone.now()

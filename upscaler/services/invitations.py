@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import secrets
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +13,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from upscaler import audit
+from upscaler import audit, hashed
 from upscaler.models import AuditEvent, Invitation, Membership, Team
 from upscaler.services import people
 from upscaler.services.people import TeamRefusal
@@ -55,12 +53,12 @@ def invite(*, team: Team, email: str, role: str, by: Any, request: HttpRequest |
         raise TeamRefusal(f"{email} belongs to {audit.name_of(member.user)}, who is in this team already.")
     if open_ones(team).filter(email__iexact=email).exists():
         raise TeamRefusal(f"{email} is invited already. You can send that invitation again, or withdraw it first.")
-    secret = secrets.token_urlsafe(32)
+    secret = hashed.new_secret()
     invitation = Invitation.objects.create(
         team=team,
         email=email,
         role=role,
-        digest=_digest(secret),
+        digest=hashed.digest(secret),
         invited_by=by,
         expires_at=timezone.now() + LIFETIME,
     )
@@ -75,9 +73,9 @@ def renew(invitation: Invitation, *, by: Any, request: HttpRequest | None = None
 
     A new one, because the old link is known to nobody here.
     """
-    secret = secrets.token_urlsafe(32)
+    secret = hashed.new_secret()
     current = _locked_open(invitation, by=by)
-    current.digest = _digest(secret)
+    current.digest = hashed.digest(secret)
     current.expires_at = timezone.now() + LIFETIME
     current.invited_by = by
     current.save(update_fields=["digest", "expires_at", "invited_by"])
@@ -124,7 +122,7 @@ def find(secret: str) -> Invitation | None:
     # What holds other letters than a link does can't be one, and need not be encodable.
     if not secret.isascii():
         return None
-    found = Invitation.objects.filter(digest=_digest(secret))
+    found = Invitation.objects.filter(digest=hashed.digest(secret))
     return found.select_related("team", "invited_by").first()
 
 
@@ -165,8 +163,3 @@ def _locked_open(invitation: Invitation, *, by: Any) -> Invitation:
         what = "accepted" if current.accepted_at else "withdrawn"
         raise TeamRefusal(f"The invitation of {current.email} was {what} in the meantime.")
     return current
-
-
-def _digest(secret: str) -> str:
-    # A plain hash is enough: the secret is 256 random bits, which no dictionary holds.
-    return hashlib.sha256(secret.encode()).hexdigest()

@@ -96,14 +96,15 @@ def find(seen: Mapping[str, int], *, team: Team, without: frozenset[int] = froze
     return found
 
 
-def without_file(seen: Mapping[str, int], *, team: Team) -> frozenset[int]:
-    """The numbers of those that `find` would give although their result is not in the picture storage any more."""
+def find_stored(seen: Mapping[str, int], *, team: Team) -> tuple[dict[str, Upscale], frozenset[int]]:
+    """What `find` gives, without those whose result is not in the picture storage any more, and their numbers."""
     gone: frozenset[int] = frozenset()
     while True:
-        done = [upscale for upscale in find(seen, team=team, without=gone).values() if upscale.result_file]
+        found = find(seen, team=team, without=gone)
+        done = [upscale for upscale in found.values() if upscale.result_file]
         missing = {upscale.pk for upscale in done if not media_storage().exists(upscale.result_file.name or "")}
         if not missing:
-            return gone
+            return found, gone
         gone |= missing
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO, Any
@@ -134,8 +134,9 @@ def submit(
     """
     gone: frozenset[int] = frozenset()
     if once:
-        gone = reuse.without_file(_seen(orders), team=team)
-        _refuse_known(orders, team=team, gone=gone)
+        # Outside the lock: a picture storage far away may take its time.
+        found, gone = reuse.find_stored(_seen(orders), team=team)
+        _refuse_known(orders, found)
     # Before any file is written: most refusals end here. The charge below decides for good.
     price = sum(order.credits for order in orders)
     try:
@@ -157,7 +158,7 @@ def submit(
             if once:
                 # The team's lock: of two clicks at once the second waits here, and then sees the first one's rows.
                 Team.objects.select_for_update(no_key=True).get(pk=team.pk)
-                _refuse_known(orders, team=team, gone=gone)
+                _refuse_known(orders, reuse.find(_seen(orders), team=team, without=gone))
             for row in rows:
                 row.save(force_insert=True)
                 credits.charge(upscale=row)
@@ -190,8 +191,7 @@ def _seen(orders: Sequence[NewUpscale]) -> dict[str, int]:
     return {key: order.seen for order in orders if (key := reuse.key(order))}
 
 
-def _refuse_known(orders: Sequence[NewUpscale], *, team: Team, gone: frozenset[int]) -> None:
-    found = reuse.find(_seen(orders), team=team, without=gone)
+def _refuse_known(orders: Sequence[NewUpscale], found: Mapping[str, Upscale]) -> None:
     if found:
         of_each = [(order, found.get(reuse.key(order))) for order in orders]
         known = [Known(before, order.source_name, order.credits) for order, before in of_each if before is not None]

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 from upscaler import audit
-from upscaler.links import absolute
+from upscaler.links import site
 from upscaler.models import AuditEvent
 from upscaler.people_forms import ForgottenForm
 
@@ -62,7 +62,7 @@ class PasswordReset(views.PasswordResetView):
     subject_template_name = "registration/forgotten_subject.txt"
 
     def form_valid(self, form: Any) -> HttpResponse:
-        self.extra_email_context = {"site": absolute(self.request, "/").removesuffix("/")}
+        self.extra_email_context = {"site": site(self.request)}
         return super().form_valid(form)
 
 

@@ -30,7 +30,7 @@ def activity(request: TeamRequest) -> HttpResponse:
     """The team's audit log, the newest first."""
     filters = _filters(request)
     page = keyset_page(_events(request, filters).select_related("upscale", "token"), request.GET, PAGE_SIZE)
-    if not page.rows and ("before" in request.GET or "after" in request.GET):
+    if page.is_beyond:
         return redirect("activity")
     chosen = {key: value for key, value in filters.items() if value}
     context = {

@@ -28,7 +28,7 @@ def history(request: TeamRequest) -> HttpResponse:
     filters = _filters(request)
     upscales = _filtered(request, filters)
     page = keyset_page(upscales, request.GET, PAGE_SIZE)
-    if not page.rows and ("before" in request.GET or "after" in request.GET):
+    if page.is_beyond:
         return redirect("history")
     chosen = {key: value for key, value in filters.items() if value}
     first_page = not page.has_newer

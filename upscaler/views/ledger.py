@@ -129,7 +129,7 @@ def _page(
     filters = _filters(request)
     entries = _filtered(request, filters)
     page = keyset_page(entries, request.GET, PAGE_SIZE)
-    if not page.rows and ("before" in request.GET or "after" in request.GET):
+    if page.is_beyond:
         return redirect("ledger")
     chosen = {key: value for key, value in filters.items() if value}
     refused = grant_form is not None or budgets_form is not None

@@ -21,6 +21,8 @@ class KeysetPage:
     rows: list[Any]
     has_newer: bool
     has_older: bool
+    is_beyond: bool
+    """Nothing is left where the address points to, so that the first page is what to show."""
 
     def urls(self, address: str, chosen: dict[str, str]) -> dict[str, str | None]:
         """``newer_url`` and ``older_url`` with the filters in ``chosen``; None where there is no such page."""
@@ -37,11 +39,12 @@ def keyset_page(rows: Any, query: QueryDict, size: int) -> KeysetPage:
     before, after = number(query, "before"), number(query, "after")
     if after is not None:
         page = list(rows.filter(pk__gt=after).order_by("pk")[: size + 1])
-        return KeysetPage(page[:size][::-1], has_newer=len(page) > size, has_older=True)
+        return KeysetPage(page[:size][::-1], has_newer=len(page) > size, has_older=True, is_beyond=not page)
     if before is not None:
         rows = rows.filter(pk__lt=before)
     page = list(rows.order_by("-pk")[: size + 1])
-    return KeysetPage(page[:size], has_newer=before is not None, has_older=len(page) > size)
+    is_beyond = not page and ("before" in query or "after" in query)
+    return KeysetPage(page[:size], has_newer=before is not None, has_older=len(page) > size, is_beyond=is_beyond)
 
 
 def in_batches(rows: Any) -> Iterator[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib import messages
@@ -21,8 +23,23 @@ from upscaler.services.people import TeamRefusal
 from upscaler.views.access import TeamRequest, admin_required, team_required
 from upscaler.views.query import number
 
+View = Callable[[TeamRequest], HttpResponseBase]
 SAME_IN_EVERY_TEAM = {"submit", "history", "team", "ledger", "tokens"}
 FOR_ADMINS = {"usage", "activity"}
+
+
+def tells_refusals(view: View) -> View:
+    """What can't be done is said on the page of the team."""
+
+    @wraps(view)
+    def guarded(request: TeamRequest) -> HttpResponseBase:
+        try:
+            return view(request)
+        except TeamRefusal as refusal:
+            messages.error(request, refusal.message)
+            return redirect("team")
+
+    return guarded
 
 
 @require_safe
@@ -57,73 +74,61 @@ def invite(request: TeamRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_required
+@tells_refusals
 def renew_invitation(request: TeamRequest) -> HttpResponse:
     """Send an invitation again, with a new link."""
     if request.method != "POST":
         return redirect("team")  # Or of the answer that shows a link where the e-mail could not be sent.
-    try:
-        invitation, secret = invitations.renew(_invitation(request), by=request.user, request=request)
-    except TeamRefusal as refusal:
-        messages.error(request, refusal.message)
-        return redirect("team")
+    invitation, secret = invitations.renew(_invitation(request), by=request.user, request=request)
     return _sent(request, invitation, secret)
 
 
 @require_POST
 @admin_required
+@tells_refusals
 def withdraw_invitation(request: TeamRequest) -> HttpResponse:
     """Make an invitation's link stop working."""
-    try:
-        invitation = invitations.withdraw(_invitation(request), by=request.user, request=request)
-        messages.success(request, f"The invitation of {invitation.email} is withdrawn. Its link no longer works.")
-    except TeamRefusal as refusal:
-        messages.error(request, refusal.message)
+    invitation = invitations.withdraw(_invitation(request), by=request.user, request=request)
+    messages.success(request, f"The invitation of {invitation.email} is withdrawn. Its link no longer works.")
     return redirect("team")
 
 
 @require_POST
 @admin_required
+@tells_refusals
 def change_role(request: TeamRequest) -> HttpResponse:
     """Make somebody an admin, or a merchandiser again."""
     membership, role = _membership(request), request.POST.get("role", "")
     if role not in Membership.Role.values:
         messages.error(request, "Choose Merchandiser or Admin. Nothing was changed.")
         return redirect("team")
-    try:
-        current = people.change_role(membership, role, by=request.user, request=request)
-        article = "an admin" if current.is_admin else "a merchandiser"
-        messages.success(request, f"{audit.name_of(current.user)} is {article} now.")
-    except TeamRefusal as refusal:
-        messages.error(request, refusal.message)
+    current = people.change_role(membership, role, by=request.user, request=request)
+    article = "an admin" if current.is_admin else "a merchandiser"
+    messages.success(request, f"{audit.name_of(current.user)} is {article} now.")
     return redirect("team")
 
 
 @require_POST
 @admin_required
+@tells_refusals
 def remove(request: TeamRequest) -> HttpResponseBase:
     """Take somebody out of the team."""
     membership = _membership(request)
     if membership.user_id == request.user.pk:
         return leave(request)
-    try:
-        revoked = people.remove(membership, by=request.user, request=request)
-        tokens = f" and {revoked} of their tokens stopped working" if revoked else ""
-        name = audit.name_of(membership.user)
-        messages.success(request, f"{name} is no longer in {request.team.name}{tokens}. What they made stays.")
-    except TeamRefusal as refusal:
-        messages.error(request, refusal.message)
+    revoked = people.remove(membership, by=request.user, request=request)
+    tokens = f" and {revoked} of their tokens stopped working" if revoked else ""
+    name = audit.name_of(membership.user)
+    messages.success(request, f"{name} is no longer in {request.team.name}{tokens}. What they made stays.")
     return redirect("team")
 
 
 @require_POST
 @team_required
+@tells_refusals
 def leave(request: TeamRequest) -> HttpResponse:
     """Leave the team oneself."""
-    try:
-        people.remove(request.membership, by=request.user, request=request)
-    except TeamRefusal as refusal:
-        messages.error(request, refusal.message)
-        return redirect("team")
+    people.remove(request.membership, by=request.user, request=request)
     request.session.pop(CHOSEN_TEAM, None)
     messages.success(request, f"You have left {request.team.name}.")
     return redirect("submit")

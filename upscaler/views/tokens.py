@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from upscaler import tokens
+from upscaler.links import site
 from upscaler.models import ApiToken
 from upscaler.views.access import TeamRequest, team_required
 
@@ -144,7 +145,7 @@ def _page(request: TeamRequest, form: TokenForm, *, status: int = 200, **more: A
         "form_key": uuid.uuid4(),
         "page": shown,
         "rows": [{"token": token, "state": tokens.state_of(token, now)} for token in shown],
-        "address": settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/"),
+        "address": site(request),
         "rate": _rate_in_words(),
         **more,
     }
