@@ -24,7 +24,7 @@ check: $(VENV)/.development
 		PUBLIC_URL=https://upscaler.example.com $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 test: $(VENV)/.development
-	$(BIN)/python -m tests.parts
+	$(BIN)/python -m tests.support.services_available
 	$(BIN)/pytest
 	$(BIN)/python -m tests.on_postgres
 

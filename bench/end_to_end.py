@@ -16,7 +16,7 @@ from PIL import Image
 from bench import report
 from bench.enlarging import settings
 from bench.photographs import gravel, mosaic
-from upscaler import catalog
+from upscaler import upscaling_models
 
 PROJECT = Path(__file__).parents[1]
 TOLD = r", (\w+), ([\d.]+) s$"
@@ -43,7 +43,7 @@ class Run:
     @property
     def title(self) -> str:
         given = dict(self.chosen)
-        factor = catalog.factor(self.model, settings(self.model, **given))
+        factor = upscaling_models.factor(self.model, settings(self.model, **given))
         how = given.get("enhance_model", self.model)
         return f"{how}, {self.width} × {self.height} to {self.width * factor} × {self.height * factor}, {self.ending}"
 
@@ -53,19 +53,19 @@ class Run:
         return (gravel if self.chosen == LOW else mosaic)(self.width, self.height)
 
 
-LOW = (("enhance_model", catalog.LOW_RESOLUTION_V2), ("upscale_factor", "4x"))
-HIGH_2X = (("enhance_model", catalog.HIGH_FIDELITY_V2), ("upscale_factor", "2x"))
+LOW = (("enhance_model", upscaling_models.LOW_RESOLUTION_V2), ("upscale_factor", "4x"))
+HIGH_2X = (("enhance_model", upscaling_models.HIGH_FIDELITY_V2), ("upscale_factor", "2x"))
 RUNS = (
-    Run(512, 512, catalog.RECRAFT, seconds=3),
-    Run(1024, 1024, catalog.RECRAFT, seconds=9),
-    Run(1024, 1024, catalog.RECRAFT, ending="png"),
-    Run(1024, 1024, catalog.TOPAZ, LOW, seconds=30, megabytes=1000),
-    Run(3000, 4000, catalog.TOPAZ, HIGH_2X, seconds=22, megabytes=600),
-    Run(2500, 2500, catalog.RECRAFT),
-    Run(512, 512, catalog.RECRAFT, precision="f32"),
-    Run(1024, 1024, catalog.RECRAFT, precision="f32"),
-    Run(1024, 1024, catalog.TOPAZ, LOW, precision="f32"),
-    Run(3000, 4000, catalog.TOPAZ, HIGH_2X, precision="f32"),
+    Run(512, 512, upscaling_models.RECRAFT, seconds=3),
+    Run(1024, 1024, upscaling_models.RECRAFT, seconds=9),
+    Run(1024, 1024, upscaling_models.RECRAFT, ending="png"),
+    Run(1024, 1024, upscaling_models.TOPAZ, LOW, seconds=30, megabytes=1000),
+    Run(3000, 4000, upscaling_models.TOPAZ, HIGH_2X, seconds=22, megabytes=600),
+    Run(2500, 2500, upscaling_models.RECRAFT),
+    Run(512, 512, upscaling_models.RECRAFT, precision="f32"),
+    Run(1024, 1024, upscaling_models.RECRAFT, precision="f32"),
+    Run(1024, 1024, upscaling_models.TOPAZ, LOW, precision="f32"),
+    Run(3000, 4000, upscaling_models.TOPAZ, HIGH_2X, precision="f32"),
 )
 
 

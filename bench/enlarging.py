@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from upscaler import catalog
+from upscaler import upscaling_models
 from upscaler.engines.base import Order
 from upscaler.engines.local.engine import LocalEngine
 
@@ -25,7 +25,7 @@ SUBJECT_DETECTION = None
 
 def settings(model: str, **chosen: Any) -> dict[str, Any]:
     """A model's settings in full."""
-    defaults = catalog.MODELS[model].defaults
+    defaults = upscaling_models.MODELS[model].defaults
     if "subject_detection" in defaults:
         defaults["subject_detection"] = SUBJECT_DETECTION
     return defaults | chosen

@@ -12,8 +12,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from bench import enlarging, photographs
 from bench.photographs import PHOTOGRAPHS, named
 from bench.report import progress, table, verdict
-from upscaler.catalog import HIGH_FIDELITY_V2, LOW_RESOLUTION_V2, RECRAFT, STANDARD_V2, TOPAZ
 from upscaler.engines.local.engine import LocalEngine
+from upscaler.upscaling_models import HIGH_FIDELITY_V2, LOW_RESOLUTION_V2, RECRAFT, STANDARD_V2, TOPAZ
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]

@@ -21,7 +21,7 @@ from bench.report import link
 Bytes = npt.NDArray[np.uint8]
 
 OUT = Path(__file__).parent / "out"
-LONGEST = 504
+MAX_SIDE = 504
 """Pixels of a truth's longest side."""
 MULTIPLE = 24
 """Truths have sides that are multiples of it, so that 2, 4 and 6 divide them into even numbers."""
@@ -86,9 +86,9 @@ def whole(photograph: Photograph) -> Image.Image:
 
 @cache
 def truth(photograph: Photograph) -> Image.Image:
-    """The cut that results are compared with: at most ``LONGEST`` square."""
+    """The cut that results are compared with: at most ``MAX_SIDE`` square."""
     picture = whole(photograph)
-    width, height = (min(side, LONGEST) // MULTIPLE * MULTIPLE for side in picture.size)
+    width, height = (min(side, MAX_SIDE) // MULTIPLE * MULTIPLE for side in picture.size)
     left = int((picture.width - width) * photograph.focus[0])
     top = int((picture.height - height) * photograph.focus[1])
     return picture.crop((left, top, left + width, top + height))

@@ -12,7 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from bench import enlarging, photographs
 from bench.photographs import PHOTOGRAPHS, Photograph
 from bench.report import progress, table, verdict
-from upscaler.catalog import HIGH_FIDELITY_V2, LOW_RESOLUTION_V2, STANDARD_V2, TOPAZ
+from upscaler.upscaling_models import HIGH_FIDELITY_V2, LOW_RESOLUTION_V2, STANDARD_V2, TOPAZ
 
 Bytes = npt.NDArray[np.uint8]
 SHORT = {HIGH_FIDELITY_V2: "High", STANDARD_V2: "Standard", LOW_RESOLUTION_V2: "Low"}
@@ -82,7 +82,7 @@ def run() -> str:
                     chosen["subject_detection"] = case.part
                 made["engine"][photograph] = _score(truth, enlarging.enlarge(engine, source, TOPAZ, **chosen))
             scores[case] = made
-    sizes = f"at most {photographs.LONGEST} × {photographs.LONGEST} pixels"
+    sizes = f"at most {photographs.MAX_SIDE} × {photographs.MAX_SIDE} pixels"
     return "\n".join(
         [
             photographs.listed(),

@@ -1,7 +1,7 @@
 """What each setting changes, in pictures and numbers.
 
-``python -m bench.settings`` writes the pictures to docs/pictures/settings and the tables into docs/engines.md, between
-its two marks. Look at the pictures and compare the tables before they are committed.
+``python -m bench.settings_gallery`` writes the pictures to docs/pictures/settings and the tables into
+docs/engines.md, between its two marks. Look at the pictures and compare the tables before they are committed.
 
 The sources are photographs that scikit-image ships, shrunk, and worn where it says so. Each row compares two results,
 in levels of 255, inside the part that the setting speaks of and elsewhere. A margin around it counts for neither.
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 from skimage import data
 
-from upscaler import catalog
+from upscaler import upscaling_models
 from upscaler.engines.local import faces, job, subject
 from upscaler.engines.local.networks import Networks
 
@@ -118,7 +118,7 @@ def enlarged(name: str, model: str, chosen: tuple[tuple[str, Any], ...]) -> tupl
             source(name).save(path, "JPEG", quality=50)
         else:
             source(name).save(path, "PNG")
-        settings = catalog.MODELS[model].defaults | dict(chosen)
+        settings = upscaling_models.MODELS[model].defaults | dict(chosen)
         made = job.run(
             path,
             Path(folder),
@@ -128,7 +128,7 @@ def enlarged(name: str, model: str, chosen: tuple[tuple[str, Any], ...]) -> tupl
             report=lambda fraction, text: None,
             result_format="PNG",
         )
-        return Image.open(made.path).convert("RGB"), made.made_with
+        return Image.open(made.path).convert("RGB"), made.provenance
 
 
 def result(name: str, settings: dict[str, Any], model: str = "topaz") -> tuple[Image.Image, dict[str, Any]]:
@@ -144,7 +144,7 @@ def inside(name: str, part: str) -> tuple[Mask, Mask]:
     elif part == "left half":
         share = np.broadcast_to(np.arange(width) < width // 2, (height, width)).astype(float)
     elif part == "face":
-        share = np.max([face.ellipse(height, width) for face in faces.find(pixels, networks())], axis=0)
+        share = np.max([face.ellipse(height, width) for face in faces.find_faces(pixels, networks())], axis=0)
     else:
         mask = subject.mask(pixels, networks())
         share = mask if part == "subject" else 1 - mask

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench import peak, report, rivals
+from bench import report, rivals, roofline
 from bench.photographs import named, whole
 from upscaler.engines.local.networks import CUNET, PHOTO, X4PLUS, Network
 
@@ -64,13 +64,15 @@ def run() -> str:
                 entrant.seconds.append(_seconds(entrant.runner, _tile(entrant.tile)))
         for name in {_precision(entrant) for entrant in entrants}:
             # the best of several moments: something else may run at one of them
-            peaks[name] = max(peaks.get(name, (0.0, 0)), peak.matmul(name))
+            peaks[name] = max(peaks.get(name, (0.0, 0)), roofline.matmul(name))
         for entrant in entrants:
             entrant.runner = None
         measured.append((network, entrants, left_out))
     lines: list[str] = []
     for network, entrants, left_out in measured:
-        flops = 2 * peak.multiply_adds(rivals.model(network, network.tile)) / _megapixels(network, network.tile) / 1e9
+        flops = (
+            2 * roofline.multiply_adds(rivals.model(network, network.tile)) / _megapixels(network, network.tile) / 1e9
+        )
         lines += [f"### {network.name}", "", _table(entrants, flops, peaks), "", *left_out]
     best = "; ".join(f"{name}: {rate:.0f} GFLOP/s at {size} × {size}" for name, (rate, size) in sorted(peaks.items()))
     return "\n".join(

@@ -44,7 +44,7 @@ def whole(name: str, default: int, minimum: int = 0) -> int:
 
 
 def s3_options(url: str) -> dict[str, Any]:
-    """What `upscaler.storage.S3Storage` needs, from a value of MEDIA_URL_S3."""
+    """What `upscaler.storage.s3.S3Storage` needs, from a value of MEDIA_URL_S3."""
     # Never repeated in a message, because it holds the secret.
     shape = (
         "It must look like s3://KEY:SECRET@s3.eu-central-1.amazonaws.com/bucket/prefix?region=eu-central-1, or start "
@@ -128,7 +128,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "upscaler.middleware.TeamMiddleware",
-    "upscaler.middleware.AdminNonsenseMiddleware",
+    "upscaler.middleware.AdminBadLookupMiddleware",
     # The last, because it puts its own page in the place of what a refused sign-in answers.
     "axes.middleware.AxesMiddleware",
 ]
@@ -146,7 +146,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "upscaler.context.engine",
+                "upscaler.context_processors.engine",
             ],
         },
     },
@@ -261,7 +261,7 @@ MEDIA_URL_S3 = env.str("MEDIA_URL_S3", default="").strip()
 SOURCE_LINK_LIFETIME = min(UPLOAD_LINK_LIFETIME + UWEAR_OUTAGE_LIMIT, 7 * 24 * 60 * 60)
 STORAGES: dict[str, dict[str, Any]] = {
     "default": (
-        {"BACKEND": "upscaler.storage.S3Storage", "OPTIONS": s3_options(MEDIA_URL_S3)}
+        {"BACKEND": "upscaler.storage.s3.S3Storage", "OPTIONS": s3_options(MEDIA_URL_S3)}
         if MEDIA_URL_S3
         else {"BACKEND": "django.core.files.storage.FileSystemStorage"}
     ),
@@ -297,15 +297,15 @@ PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 LOGIN_FAILURES = whole("LOGIN_FAILURES", 5, minimum=1)
 TRUSTED_PROXIES = whole("TRUSTED_PROXIES", 0)
-AXES_HANDLER = "upscaler.lockout.Handler"
+AXES_HANDLER = "upscaler.accounts.lockout.Handler"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
 AXES_FAILURE_LIMIT = LOGIN_FAILURES
-# How long a failure counts. How long a lock holds is shorter and grows: see upscaler/lockout.py.
+# How long a failure counts. How long a lock holds is shorter and grows: see upscaler/accounts/lockout.py.
 AXES_COOLOFF_TIME = timedelta(days=1)
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_USERNAME_CALLABLE = "upscaler.lockout.tried_name"
-AXES_CLIENT_IP_CALLABLE = "upscaler.addresses.origin"
+AXES_USERNAME_CALLABLE = "upscaler.accounts.lockout.tried_name"
+AXES_CLIENT_IP_CALLABLE = "upscaler.accounts.client_ip.origin"
 AXES_LOCKOUT_CALLABLE = "upscaler.views.accounts.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from upscaler.api import api
+from upscaler.api.endpoints import api
 from upscaler.views import accounts
 
 admin.site.site_header = admin.site.site_title = "Upscaler"

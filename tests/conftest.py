@@ -18,15 +18,17 @@ from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from tests import parts, pictures
-from tests.desk import Desk
-from upscaler import credits, tokens, usage
-from upscaler.forms import UpscaleForm
+from tests.support import pictures, services_available
+from tests.support.live_server import Desk
+from upscaler import credits, usage
+from upscaler.accounts import tokens
 from upscaler.models import ApiToken, Membership, Team, Upscale
-from upscaler.services import submission, work
+from upscaler.ordering import submission
+from upscaler.ordering.forms import UpscaleForm
+from upscaler.processing import worker_step
 
 if TYPE_CHECKING:
-    from tests.vendor import Vendor
+    from tests.support.vendor import Vendor
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +147,7 @@ def done(order: Callable[..., Upscale]) -> Callable[..., Upscale]:
 
     def make(**options: Any) -> Upscale:
         upscale = order(**options)
-        work.step(upscale.pk)
+        worker_step.step(upscale.pk)
         upscale.refresh_from_db()
         assert upscale.status == Upscale.Status.DONE, upscale.error_message
         return upscale
@@ -156,7 +158,7 @@ def done(order: Callable[..., Upscale]) -> Callable[..., Upscale]:
 @pytest.fixture
 def vendor() -> Iterator[Vendor]:
     """A vendor that keeps the contract, and a desk with ``ENGINE=uwear`` that is pointed at it."""
-    from tests.vendor import running
+    from tests.support.vendor import running
 
     with running() as vendor:
         yield vendor
@@ -169,7 +171,7 @@ def move_end(upscale: Upscale, ended: datetime) -> None:
 
 
 def _modes() -> list[Any]:
-    cluster_is_there = parts.postgres() and parts.rabbitmq()
+    cluster_is_there = services_available.postgres() and services_available.rabbitmq()
     skip = pytest.mark.skipif(not cluster_is_there, reason="PostgreSQL or RabbitMQ does not answer")
     return ["embedded", pytest.param("cluster", marks=skip)]
 
@@ -196,5 +198,5 @@ def the_ledger_is_right(request: pytest.FixtureRequest) -> Any:
         request.getfixturevalue("transactional_db" if "transactional_db" in uses_database else "db")
     yield
     if uses_database:
-        assert credits.audit().problems == []
-        assert usage.audit() == []
+        assert credits.verify().problems == []
+        assert usage.verify() == []

@@ -10,11 +10,11 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import override_settings
 
-from tests import pictures, webserver
 from tests.conftest import Person
+from tests.support import pictures, webserver
 from upscaler import fetching
 from upscaler.models import Upscale
-from upscaler.services import work
+from upscaler.processing import worker_step
 
 PRIVATE = [
     "http://127.0.0.1:1/a.jpg",
@@ -35,7 +35,7 @@ def work_off(upscale: Upscale) -> Upscale:
     """Let the worker take steps until the upscale has ended; retries come without their pauses."""
     for _ in range(django_settings.MAX_FAILURES + 2):
         Upscale.objects.filter(pk=upscale.pk).update(not_before=None)
-        work.step(upscale.pk)
+        worker_step.step(upscale.pk)
         upscale.refresh_from_db()
         if upscale.is_final:
             return upscale

@@ -6,4 +6,4 @@ class UpscalerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from upscaler import checks  # noqa: F401 - registers the system checks
+        from upscaler.health import checks  # noqa: F401 - registers the system checks

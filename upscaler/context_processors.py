@@ -10,7 +10,7 @@ from django.utils.functional import SimpleLazyObject
 
 from upscaler.engines import get_engine
 from upscaler.engines.base import RemoteEngine
-from upscaler.services import breaker
+from upscaler.processing import circuit_breaker
 
 
 def engine(request: HttpRequest) -> dict[str, Any]:
@@ -21,4 +21,4 @@ def engine(request: HttpRequest) -> dict[str, Any]:
 def _down_since() -> Any:
     if not isinstance(get_engine(settings.ENGINE), RemoteEngine):
         return ""
-    return breaker.down_since(settings.ENGINE) or ""
+    return circuit_breaker.down_since(settings.ENGINE) or ""

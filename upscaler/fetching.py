@@ -141,7 +141,7 @@ def _session(url: str) -> requests.Session:
     return session
 
 
-def before(deadline: float, ask: Callable[[], T]) -> T:
+def run_with_deadline(deadline: float, ask: Callable[[], T]) -> T:
     """What ``ask`` gives, if it ends before ``deadline`` (of the monotonic clock).
 
     Raises requests.Timeout if it does not, and whatever ``ask`` raises. A read timeout starts anew with every byte, so
@@ -180,7 +180,7 @@ def _answer(session: requests.Session, url: str, deadline: float) -> requests.Re
     """The answer's head, before ``deadline``. Raises requests.Timeout and whatever requests raises."""
     headers = {"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"}
     timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
-    return before(
+    return run_with_deadline(
         deadline,
         lambda: session.get(url, stream=True, allow_redirects=False, timeout=timeout, headers=headers),
     )

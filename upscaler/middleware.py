@@ -92,7 +92,7 @@ class PageLoginMiddleware(LoginRequiredMiddleware):
         return redirect_to_login(page, self.get_login_url(view_func), self.get_redirect_field_name(view_func))
 
 
-class AdminNonsenseMiddleware:
+class AdminBadLookupMiddleware:
     """Answers what no column holds, in an address of Django's admin, like any other nonsense there.
 
     A number of forty digits or a NUL gets through the admin's filters, also those of the packages' own lists, and only

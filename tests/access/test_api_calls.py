@@ -11,12 +11,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from tests import pictures
 from tests.access import table
 from tests.conftest import Person
-from upscaler import links, tokens
-from upscaler.api import api
+from tests.support import pictures
+from upscaler.accounts import tokens
+from upscaler.api.endpoints import api
 from upscaler.models import Membership, Team, Upscale
+from upscaler.storage import signed_links
 
 ANSWERS = """
 # What a call names (an upscale, a result, an uploaded picture) is the first team's.
@@ -54,7 +55,7 @@ def secrets(owner: Person, teammate: Person, head: Person, outsider: Person, tea
         return tokens.issue(team=team, user=owner.user, name="kind", **options)[1]
 
     revoked = issued()
-    tokens.revoke(tokens.find(revoked), by=owner.user)
+    tokens.revoke(tokens.find_token(revoked), by=owner.user)
     Membership.objects.filter(user=teammate.user).delete()
     head.user.is_active = False
     head.user.save()
@@ -78,7 +79,7 @@ def sent(method: str, call: str, upscale: Upscale, client: Client, secret: str |
         return client.get(url, headers=headers)
     if call == "uploads":
         return client.post(url, {"file": SimpleUploadedFile("s.jpg", pictures.jpeg())}, headers=headers)
-    link = links.make(None, links.source_of(upscale), name="s.jpg", team_id=upscale.team_id)
+    link = signed_links.make(None, signed_links.source_of(upscale), name="s.jpg", team_id=upscale.team_id)
     body = {"image_url": f"http://testserver{link}", "model_name": "recraft"}
     return client.post(url, body, content_type="application/json", headers=headers)
 

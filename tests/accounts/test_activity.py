@@ -18,9 +18,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.conftest import Person
-from upscaler import audit
+from upscaler.accounts import audit_log
 from upscaler.models import AppendOnlyError, AuditEvent, Membership, Upscale, media_storage
-from upscaler.services import lifecycle
+from upscaler.processing import lifecycle
 from upscaler.views.activity import PAGE_SIZE
 
 
@@ -111,13 +111,13 @@ def test_trying_again_is_noted_with_the_new_upscale(owner: Person, order: Callab
 
 def fill(team: Any, count: int, users: list[Any], action: str = "signed_in") -> None:
     for i in range(count):
-        audit.record(action, team=team, user=users[i % len(users)], about=f"number {i}")
+        audit_log.record(action, team=team, user=users[i % len(users)], about=f"number {i}")
 
 
 def test_pages_and_filters(head: Person, owner: Person, outsider: Person) -> None:
     fill(head.team, PAGE_SIZE + 5, [owner.user, head.user])
     fill(outsider.team, 3, [outsider.user], "granted")
-    audit.record("granted", team=head.team, user=None, about="50 credits")
+    audit_log.record("granted", team=head.team, user=None, about="50 credits")
     first = head.client.get("/team/activity/")
     assert shown(first)[:2] == ["Granted credits 50 credits", f"Signed in number {PAGE_SIZE + 4}"]
     assert "The desk" in first.content.decode(), "what nobody did by hand"
@@ -138,7 +138,7 @@ def test_pages_and_filters(head: Person, owner: Person, outsider: Person) -> Non
 def test_the_file_holds_what_is_filtered_and_runs_nothing(head: Person, owner: Person, settings: Any) -> None:
     fill(head.team, PAGE_SIZE + 5, [owner.user])
     for about in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "plain, “quoted”\nsecond line"):
-        audit.record("retried", team=head.team, user=head.user, about=about)
+        audit_log.record("retried", team=head.team, user=head.user, about=about)
     answer = head.client.get("/team/activity.csv")
     assert answer["Content-Disposition"] == 'attachment; filename="activity-atelier.csv"'
     header, *rows = rows_of(answer)
@@ -155,7 +155,7 @@ def test_the_file_holds_what_is_filtered_and_runs_nothing(head: Person, owner: P
 
 
 def test_only_admins_of_the_team_read_it(owner: Person, head: Person, outsider: Person) -> None:
-    audit.record("granted", team=head.team, user=head.user, about="secret sum")
+    audit_log.record("granted", team=head.team, user=head.user, about="secret sum")
     for address in ("/team/activity/", "/team/activity.csv"):
         assert owner.client.get(address).status_code == 403
         assert Client().get(address).status_code == 302
@@ -166,7 +166,7 @@ def test_only_admins_of_the_team_read_it(owner: Person, head: Person, outsider: 
 
 
 def test_the_log_only_grows_and_still_names_those_who_are_gone(head: Person, owner: Person) -> None:
-    event = audit.record("granted", team=head.team, user=owner.user, about="x")
+    event = audit_log.record("granted", team=head.team, user=owner.user, about="x")
     for change in (event.save, event.delete, AuditEvent.objects.all().delete):
         with pytest.raises(AppendOnlyError):
             change()
@@ -182,7 +182,7 @@ def test_the_log_only_grows_and_still_names_those_who_are_gone(head: Person, own
 def test_staff_read_events_and_invitations_in_the_admin_and_change_none(head: Person) -> None:
     head.user.is_staff = head.user.is_superuser = True
     head.user.save()
-    event = audit.record("granted", team=head.team, user=head.user, about="x")
+    event = audit_log.record("granted", team=head.team, user=head.user, about="x")
     invitation = head.team.invitations.create(email="a@b.example", digest="x", expires_at=timezone.now())
     for model, pk in (("auditevent", event.pk), ("invitation", invitation.pk)):
         base = f"/admin/upscaler/{model}/"

@@ -14,9 +14,9 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.conftest import Person
-from tests.races import at_once
+from tests.support.concurrency import at_once
+from upscaler.accounts import invitations
 from upscaler.models import AuditEvent, Invitation, Membership
-from upscaler.services import invitations
 
 ACCOUNT = {"username": "nina", "first_name": "Nina Ricci", "password1": "silk-and-tulle", "password2": "silk-and-tulle"}
 

@@ -14,9 +14,9 @@ from django.core.cache import cache
 from django.test import Client, override_settings
 from django.utils import timezone
 
+from tests.accounts.test_sign_in import PASSWORD, fail, sign_in
 from tests.conftest import Person
-from tests.test_sign_in import PASSWORD, fail, sign_in
-from upscaler import people_forms, shared_cache
+from upscaler.accounts import forms, rate_limit
 from upscaler.models import AuditEvent
 
 NEW = "velvet-and-lace"
@@ -24,7 +24,7 @@ NEW = "velvet-and-lace"
 
 def sent() -> list[Any]:
     """The e-mails, once the thread that sends them has sent them all."""
-    people_forms.outgoing.submit(int).result()
+    forms.outgoing.submit(int).result()
     return mail.outbox
 
 
@@ -38,7 +38,7 @@ def link_for(owner: Person, email: str = "owner@example.com") -> str:
 
 
 def test_a_cache_that_is_away_keeps_nobody_from_a_new_password(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared_cache, "_away_until", 0.0)
+    monkeypatch.setattr(rate_limit, "_away_until", 0.0)
     redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
     with override_settings(CACHES={"default": redis}):
         path = link_for(owner)

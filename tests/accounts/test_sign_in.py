@@ -12,8 +12,8 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from tests.conftest import Person
-from upscaler import lockout
-from upscaler.addresses import client_address, origin
+from upscaler.accounts import lockout
+from upscaler.accounts.client_ip import client_address, origin
 from upscaler.models import AuditEvent
 
 PASSWORD = "a-good-password"

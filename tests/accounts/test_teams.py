@@ -14,11 +14,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.conftest import Person
-from tests.races import at_once
-from upscaler import tokens
+from tests.support.concurrency import at_once
+from upscaler.accounts import people, tokens
+from upscaler.accounts.people import TeamRefusal
 from upscaler.models import ApiToken, AuditEvent, Membership, Team, Upscale
-from upscaler.services import people
-from upscaler.services.people import TeamRefusal
 
 
 def place(person: Person) -> Membership:
@@ -84,7 +83,7 @@ def test_tokens_for_another_team_stay(owner: Person, head: Person) -> None:
     other = second_team(owner)
     kept = tokens.issue(team=other, user=owner.user, name="kept")[1]
     act(head, "remove", membership=place(owner).pk)
-    assert tokens.find(kept) is not None
+    assert tokens.find_token(kept) is not None
     assert said(owner.client.get("/")).count("Zweite") == 2, "they go on in their other team, at the next click"
 
 

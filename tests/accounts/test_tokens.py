@@ -18,12 +18,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
 
-from tests import parts, pictures
+from tests.api.test_api import URL_BODY
 from tests.conftest import Person
-from tests.races import at_once
-from tests.test_api import URL_BODY
-from upscaler import shared_cache, tokens
+from tests.support import pictures, services_available
+from tests.support.concurrency import at_once
+from upscaler.accounts import rate_limit, tokens
 from upscaler.models import ApiToken, AuditEvent, Membership
+from upscaler.text import format_datetime
 
 SECRET = re.compile(r"ups_[\w-]{43}")
 
@@ -60,7 +61,7 @@ def test_a_token_is_shown_once_and_works(owner: Person) -> None:
     assert clear not in owner.client.get("/tokens/").content.decode()
     assert clear not in str(dict(owner.client.session)) + str(owner.client.cookies)
     event = AuditEvent.objects.get(action="token_issued", about__startswith="“Season import”")
-    assert (event.team, event.user, event.token) == (owner.team, owner.user, tokens.find(clear))
+    assert (event.team, event.user, event.token) == (owner.team, owner.user, tokens.find_token(clear))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -104,7 +105,7 @@ def test_a_token_lasts_as_long_as_was_chosen(owner: Person, lasts: str, days: in
         answer = called(clear)
         assert answer.status_code == (401 if days else 200)
         if days:
-            until = tokens.moment(ApiToken.objects.get(name="sync").expires_at)
+            until = format_datetime(ApiToken.objects.get(name="sync").expires_at)
             assert answer.json()["detail"].startswith(f"This token ran out on {until}.")
             assert answer["WWW-Authenticate"] == "Bearer"
             owner.client.force_login(owner.user)
@@ -137,7 +138,7 @@ def test_a_token_that_may_only_look(owner: Person) -> None:
 
 def test_revoking_asks_first_and_holds_at_once(owner: Person) -> None:
     _, clear = made(owner)
-    token = tokens.find(clear)
+    token = tokens.find_token(clear)
     url = f"/tokens/{token.pk}/revoke/"
     assert "Revoke “sync”?" in owner.client.get(url).content.decode()
     assert called(clear).status_code == 200
@@ -200,7 +201,7 @@ def test_many_tokens_come_in_pages_with_the_living_first(owner: Person) -> None:
 def test_the_command_limits_tokens_too(owner: Person, capsys: pytest.CaptureFixture[str]) -> None:
     who = ("issue_token", "--team", "atelier", "--user", "owner", "--name", "cron")
     call_command(*who, "--expires-days", "30", "--read-only")
-    token = tokens.find(capsys.readouterr().out.splitlines()[-1])
+    token = tokens.find_token(capsys.readouterr().out.splitlines()[-1])
     assert token.read_only
     assert token.expires_at is not None
     assert 29 <= (token.expires_at - token.created_at).days <= 30
@@ -211,7 +212,7 @@ def test_the_command_limits_tokens_too(owner: Person, capsys: pytest.CaptureFixt
 
 def test_staff_revoke_in_the_admin_and_type_nothing(owner: Person, head: Person) -> None:
     _, clear = made(owner)
-    token = tokens.find(clear)
+    token = tokens.find_token(clear)
     head.user.is_staff = head.user.is_superuser = True
     head.user.save()
     change = f"/admin/upscaler/apitoken/{token.pk}/change/"
@@ -236,10 +237,10 @@ COUNT = """
 
 @pytest.fixture
 def redis_url() -> Iterator[str]:
-    if not parts.redis():
+    if not services_available.redis():
         pytest.skip("Redis does not answer")
-    with override_settings(CACHES=_redis(parts.REDIS_URL)):
-        yield parts.REDIS_URL
+    with override_settings(CACHES=_redis(services_available.REDIS_URL)):
+        yield services_available.REDIS_URL
 
 
 def _redis(url: str) -> Any:
@@ -248,11 +249,11 @@ def _redis(url: str) -> Any:
 
 def test_another_process_counts_the_same_calls(redis_url: str) -> None:
     key = f"test-{uuid.uuid4().hex}"
-    assert shared_cache.count(key, seconds=60) == 1
+    assert rate_limit.count(key, seconds=60) == 1
     script = textwrap.dedent(COUNT) % (redis_url, key)
     other = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == "4"
-    assert shared_cache.count(key, seconds=60) == 5
+    assert rate_limit.count(key, seconds=60) == 5
     cache.delete(key)
 
 
@@ -269,7 +270,7 @@ def test_too_many_calls_are_told_when_to_come_back(owner: Person, redis_url: str
 def test_a_cache_that_is_away_holds_nobody_up(
     owner: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(shared_cache, "_away_until", 0.0)
+    monkeypatch.setattr(rate_limit, "_away_until", 0.0)
     with override_settings(CACHES=_redis("redis://127.0.0.1:1/0"), API_RATE="1/h"):
         assert [called(owner.token).status_code for _ in range(3)] == [200] * 3
         assert Client().get("/readyz").status_code == 200

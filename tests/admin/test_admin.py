@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.conftest import Person
-from tests.test_usage import fail
+from tests.usage.test_usage import fail
 from upscaler.admin import base
 from upscaler.models import AuditEvent, CreditEntry, Team, Upscale
 
@@ -110,7 +110,7 @@ def test_filters_do_not_list_everybody(boss: Person, outsider: Person, done: Ord
 
 
 def test_a_list_counts_no_further_than_it_must(boss: Person, done: Order, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "MOST_COUNTED", 1)
+    monkeypatch.setattr(base, "MAX_COUNTED", 1)
     done()
     assert "1 upscale" in boss.client.get(LIST).content.decode()
     with CaptureQueriesContext(connection) as few:
@@ -180,7 +180,7 @@ def test_a_refund_needs_a_reason_and_is_given_once(boss: Person, done: Order, or
 
 
 def test_very_many_at_once_are_refused(boss: Person, done: Order, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("upscaler.admin.upscales.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("upscaler.admin.upscales.MAX_AT_ONCE", 1)
     for action in ("retry", "refund"):
         assert said(act(boss, action, done(), done())) == ["Choose at most 1 at once. Nothing was done."]
 

@@ -18,11 +18,12 @@ from django.test import Client, override_settings
 from django.utils import timezone
 from PIL import Image
 
-from tests import pictures
 from tests.conftest import Person, move_end
-from upscaler import tokens
+from tests.support import pictures
+from upscaler.accounts import tokens
 from upscaler.models import ApiToken, CreditEntry, Membership, Upscale
-from upscaler.services import lifecycle, submission, work
+from upscaler.ordering import submission
+from upscaler.processing import lifecycle, worker_step
 
 URL_BODY = {"image_url": "https://shop.example/shirt.jpg", "model_name": "recraft"}
 CALLS = [
@@ -62,7 +63,7 @@ def test_a_program_s_whole_way(owner: Person) -> None:
     assert owner.api("get", f"generation/{number}").json()["status"] == "Ongoing"
     lifecycle.release(claimed, due_in=0)
 
-    work.step(number)
+    worker_step.step(number)
     done = owner.api("get", f"generation/{number}").json()
     assert done["status"] == "Done"
     [result] = done["generation_results"]
@@ -150,7 +151,7 @@ def test_a_revoked_token_and_one_of_a_person_who_left_are_refused(owner: Person)
 def test_a_token_is_stored_as_a_hash_alone(owner: Person) -> None:
     stored = json.dumps(list(ApiToken.objects.values()), default=str)
     assert owner.token not in stored
-    assert tokens.find(owner.token) is not None
+    assert tokens.find_token(owner.token) is not None
 
 
 def test_a_session_is_no_token(owner: Person) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.api.test_api import URL_BODY
 from tests.conftest import Person
-from tests.races import at_once
-from tests.test_api import URL_BODY
+from tests.support.concurrency import at_once
 from upscaler import credits
-from upscaler.services import submission
+from upscaler.ordering import submission
 
 
 def test_the_same_request_twice_is_charged_once(owner: Person) -> None:

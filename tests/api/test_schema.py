@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
-from tests.desk import Desk
-from upscaler.api import api
+from tests.support.live_server import Desk
+from upscaler.api.endpoints import api
 
 pytestmark = pytest.mark.processes
 

@@ -9,7 +9,7 @@ import pytest
 from openvino import opset13 as ops
 
 from bench import __main__ as bench
-from bench import end_to_end, peak, report
+from bench import end_to_end, report, roofline
 
 pytestmark = pytest.mark.engine
 
@@ -37,7 +37,7 @@ def test_multiply_adds_leave_out_weights_that_are_zero():
     weights[0] = 0
     result = ops.convolution(pixels, weights, [1, 1], [0, 0], [0, 0], [1, 1])
     model = ov.Model([result.output(0)], [pixels], "one")
-    assert peak.multiply_adds(model) == 3 * 2 * 3 * 3 * 8 * 10
+    assert roofline.multiply_adds(model) == 3 * 2 * 3 * 3 * 8 * 10
 
 
 @pytest.mark.parametrize(

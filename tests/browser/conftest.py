@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests import parts
+from tests.support import services_available
 
 # Playwright's synchronous driver runs an event loop, in which Django would refuse to touch the database.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -30,7 +30,7 @@ DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = parts.chromium()
+    path = services_available.chromium()
     if path is None:
         pytest.skip("There is no Chromium here")
     with sync_playwright() as playwright:

@@ -14,9 +14,9 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests import pictures
 from tests.browser.conftest import PHONE
-from tests.desk import Desk
+from tests.support import pictures
+from tests.support.live_server import Desk
 
 pytestmark = pytest.mark.processes
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE
 from tests.browser.test_main_path import check, sign_in
-from tests.desk import Desk, until
+from tests.support.live_server import Desk, until
 
 pytestmark = pytest.mark.processes
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests import pictures
 from tests.browser.conftest import PHONE
 from tests.browser.test_main_path import balance, drop, finished, sign_in
-from tests.desk import Desk
+from tests.support import pictures
+from tests.support.live_server import Desk
 
 pytestmark = pytest.mark.processes
 

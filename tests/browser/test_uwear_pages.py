@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests import pictures, webserver
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_main_path import check, sign_in
-from tests.desk import Desk
+from tests.support import pictures, webserver
+from tests.support.live_server import Desk
 
 pytestmark = pytest.mark.processes
 

@@ -15,13 +15,15 @@ from django.core import mail
 from django.core.management import call_command
 from django.utils import timezone
 
+from tests.api.test_api import URL_BODY
 from tests.conftest import Person
-from tests.races import at_once
-from tests.test_api import URL_BODY
-from tests.test_work import raising
-from upscaler import credits, tasks
+from tests.processing.test_worker_step import raising
+from tests.support.concurrency import at_once
+from upscaler import credits
+from upscaler.mail import outbox
 from upscaler.models import AuditEvent, Membership, MonthlySpend, Notice, Upscale
-from upscaler.services import lifecycle, notices, sweep
+from upscaler.processing import lifecycle
+from upscaler.queue import sweep, tasks
 
 NOON = "2026-11-23T12:00:00Z"
 
@@ -171,7 +173,7 @@ def addresses(owner: Person, head: Person) -> None:
 
 def send_all() -> list[tuple[list[str], str]]:
     for notice in Notice.objects.filter(sent_at=None).order_by("pk"):
-        notices.send(notice.pk)
+        outbox.send(notice.pk)
     return [(message.to, message.subject) for message in mail.outbox]
 
 
@@ -222,7 +224,7 @@ def test_a_mail_server_that_is_away_loses_nothing(
     now = timezone.now()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("django.core.mail.EmailMessage.send", raising(OSError("no route to host")))
-        assert notices.send(notice.pk) is False
+        assert outbox.send(notice.pk) is False
     assert send_all() == [], "it waits before it tries again"
     sent: list[int] = []
 
@@ -237,7 +239,7 @@ def test_a_mail_server_that_is_away_loses_nothing(
     assert sent == [notice.pk]
     with time_machine.travel(now + timedelta(minutes=2)):
         assert send_all() == [(["head@atelier.example"], "Atelier: most of this month’s budget is used")]
-        assert notices.send(notice.pk) is False
+        assert outbox.send(notice.pk) is False
         sweep.sweep(now + timedelta(days=1))
     assert sent == [notice.pk]
 
@@ -271,7 +273,7 @@ def test_the_migration_fills_in_what_months_cost(
     before = sorted(MonthlySpend.objects.values_list("team", "user", "month", "credits"))
     assert len(before) == 3
     MonthlySpend.objects.all().delete()
-    assert "the spend is 0, the entries sum up to 3" in " ".join(credits.audit().problems)
+    assert "the spend is 0, the entries sum up to 3" in " ".join(credits.verify().problems)
     migration = importlib.import_module("upscaler.migrations.0006_month_spend_and_notices")
     migration.fill_month_spend(apps, None)
     assert sorted(MonthlySpend.objects.values_list("team", "user", "month", "credits")) == before
@@ -285,8 +287,8 @@ def test_spending_of_a_deleted_account_is_kept(owner: Person, teammate: Person, 
     order_by_url(teammate)
     owner.user.delete()
     teammate.user.delete()
-    assert credits.audit().problems == []
+    assert credits.verify().problems == []
     claimed = lifecycle.claim(Upscale.objects.latest("pk").pk)
     assert claimed is not None
     lifecycle.fail(claimed, message="It broke.", code="test")
-    assert credits.standing(team_id=head.team.pk, user=head.user).spent == 1
+    assert credits.spending_status(team_id=head.team.pk, user=head.user).spent == 1

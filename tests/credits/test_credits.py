@@ -11,10 +11,10 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.conftest import Person
-from tests.races import at_once
+from tests.support.concurrency import at_once
 from upscaler import credits
 from upscaler.models import CreditEntry, MonthlySpend, Team, Upscale
-from upscaler.services import lifecycle
+from upscaler.processing import lifecycle
 
 
 def entries(upscale: Upscale) -> list[tuple[str, int]]:
@@ -100,9 +100,9 @@ def test_the_audit_finds_every_sort_of_wrong(team: Team, order: Callable[..., Up
     for break_it, words in wrongs:
         with transaction.atomic():
             break_it()
-            assert any(words in problem for problem in credits.audit().problems), words
+            assert any(words in problem for problem in credits.verify().problems), words
             transaction.set_rollback(True)
-    assert credits.audit().problems == []
+    assert credits.verify().problems == []
 
 
 def _raw(entry: CreditEntry, column: str, value: int) -> None:
@@ -128,11 +128,11 @@ def test_the_audit_finds_what_is_wrong(team: Team, order: Callable[..., Upscale]
     with transaction.atomic():
         Team.objects.filter(pk=team.pk).update(balance=50)
         CreditEntry.objects.filter(upscale=upscale)._raw_delete("default")
-        problems = credits.audit().problems
+        problems = credits.verify().problems
         assert any("the balance is 50, the entries sum up to 100" in problem for problem in problems)
         assert any(f"Upscale {upscale.pk}" in problem and "missing" in problem for problem in problems)
         transaction.set_rollback(True)
-    assert credits.audit().problems == []
+    assert credits.verify().problems == []
 
 
 @pytest.mark.django_db(transaction=True)

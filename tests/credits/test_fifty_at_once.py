@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests import pictures
-from tests.desk import Desk
+from tests.support import pictures
+from tests.support.live_server import Desk
 
 pytestmark = pytest.mark.processes
 

@@ -16,13 +16,13 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.conftest import Person
-from tests.races import at_once
+from tests.support.concurrency import at_once
 from upscaler import credits
 from upscaler.models import AuditEvent, CreditEntry, Upscale
-from upscaler.services import lifecycle
+from upscaler.processing import lifecycle
+from upscaler.views.csv_export import cell
 from upscaler.views.ledger import PAGE_SIZE
 from upscaler.views.paging import BATCH
-from upscaler.views.spreadsheet import cell
 
 
 def shown(answer: Any) -> list[int]:
@@ -217,7 +217,7 @@ def test_what_can_t_be_granted_is_said_and_kept(head: Person, amount: str, note:
 
 
 def test_a_balance_has_an_upper_end(head: Person) -> None:
-    credits.grant(team=head.team, amount=credits.MOST - 100, note="all there is")
+    credits.grant(team=head.team, amount=credits.MAX_BALANCE - 100, note="all there is")
     answer = grant(head, 1)
     assert answer.status_code == 422
     assert "at most 1,000,000,000 credits" in answer.content.decode()

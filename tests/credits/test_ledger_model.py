@@ -18,11 +18,14 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from tests.plain_ledger import Model, Work
-from upscaler import credits, tokens
+from tests.support.reference_ledger import Model, Work
+from upscaler import credits
+from upscaler.accounts import tokens
 from upscaler.models import CreditEntry, Membership, MonthlySpend, Notice, Team, Upscale
-from upscaler.services import lifecycle, refunds, submission, sweep
-from upscaler.services.submission import NewUpscale
+from upscaler.ordering import submission
+from upscaler.ordering.submission import NewUpscale
+from upscaler.processing import lifecycle, manual_refunds
+from upscaler.queue import sweep
 
 EXAMPLES, STEPS = 50, 50
 PRICES = {"recraft": 1, "topaz": 3}
@@ -60,7 +63,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.add_credits(9)
 
     def teardown(self) -> None:
-        assert credits.audit().problems == []
+        assert credits.verify().problems == []
         transaction.set_rollback(True)
         self.atomic.__exit__(None, None, None)
         self.clock.stop()
@@ -269,10 +272,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def refund_one(self, number: int) -> None:
         work = self.model.work[number]
-        refusal = refunds.NotDone if work.status != "Done" else refunds.RefundedBefore if work.is_refunded else None
+        refusal = (
+            manual_refunds.NotDone
+            if work.status != "Done"
+            else manual_refunds.RefundedBefore
+            if work.is_refunded
+            else None
+        )
         try:
-            refunds.refund_by_hand(Upscale.objects.get(pk=number), note="a poor result", by=self.users["head"])
-        except refunds.RefundRefused as error:
+            manual_refunds.refund_by_hand(Upscale.objects.get(pk=number), note="a poor result", by=self.users["head"])
+        except manual_refunds.RefundRefused as error:
             assert type(error) is refusal
         else:
             assert refusal is None

@@ -17,21 +17,20 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests import pictures, profiles
-from upscaler import images, pixels
-from upscaler.engines.local import picture
+from tests.support import pictures, profiles
+from upscaler.imaging import codec, intake, pixels
 
 LIMITS = {"max_bytes": 1_000_000, "max_pixels": 4_000_000}
 
 
-def examine(content: bytes) -> images.Picture:
-    return images.examine(io.BytesIO(content), name="x", **LIMITS)
+def examine(content: bytes) -> intake.Picture:
+    return intake.examine(io.BytesIO(content), name="x", **LIMITS)
 
 
 def written() -> dict[str, tuple[str, bytes]]:
     """A file of every format in every mode that Pillow can write it in."""
     files = {}
-    for format_name in images.FORMATS:
+    for format_name in intake.FORMATS:
         for mode in ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16"):
             picture = pictures.photograph("coffee", (60, 40)).convert(mode)
             with contextlib.suppress(OSError, ValueError, KeyError):
@@ -44,7 +43,7 @@ WRITTEN = written()
 
 def test_the_list_of_formats_is_not_empty_by_mistake() -> None:
     assert len(WRITTEN) > 40
-    assert {format_name for format_name, _ in WRITTEN.values()} == set(images.FORMATS)
+    assert {format_name for format_name, _ in WRITTEN.values()} == set(intake.FORMATS)
 
 
 @pytest.mark.parametrize("file", WRITTEN)
@@ -155,12 +154,12 @@ def test_a_small_file_of_many_pixels_takes_little_more_memory_than_they_do(
 # Previews and thumbnails: what the engine sees, and what the result shows
 
 
-def shown(content: bytes, tmp_path: Path) -> tuple[Image.Image, Image.Image, images.Picture]:
+def shown(content: bytes, tmp_path: Path) -> tuple[Image.Image, Image.Image, intake.Picture]:
     """A file's preview before and after, as if it were source and result at once, and what was found in it."""
     path = tmp_path / "picture"
     path.write_bytes(content)
-    before = images.preview(path)
-    found, after = images.examine_result(path, **LIMITS)
+    before = intake.preview(path)
+    found, after = intake.examine_result(path, **LIMITS)
     return Image.open(io.BytesIO(before.content)), Image.open(io.BytesIO(after.content)), found
 
 
@@ -206,7 +205,7 @@ ODD = {
 def test_desk_and_engine_see_the_same_in_an_odd_tiff(case: str, tmp_path: Path) -> None:
     content, expected = ODD[case]
     before, after, found = shown(content, tmp_path)
-    loaded = picture.load(tmp_path / "picture")
+    loaded = codec.load(tmp_path / "picture")
     assert (found.width, found.height) == (loaded.width, loaded.height) == expected.shape[1::-1]
     assert (loaded.grey, loaded.alpha) == (expected.ndim == 2, None)
     colours = np.atleast_3d(expected)
@@ -229,7 +228,7 @@ def test_a_preview_has_the_colours_of_the_engine(format_name: str, mode: str, tm
     profile = profiles.P3 if format_name == "WEBP" else profile
     content = pictures.encoded(pictures.photograph("coffee", (64, 48)).convert(mode), format_name, icc_profile=profile)
     before, after, _ = shown(content, tmp_path)
-    loaded = picture.load(tmp_path / "picture")
+    loaded = codec.load(tmp_path / "picture")
     expected = Image.fromarray(loaded.pixels)
     if loaded.grey:
         expected = pixels.grey_in_srgb(expected.getchannel(0), profile).convert("RGB")
@@ -247,11 +246,11 @@ def test_a_large_result_s_preview_is_read_in_one_go(mode: str, size: tuple[int, 
     source = Image.linear_gradient("L").resize(size).convert(mode)
     path = tmp_path / "large.png"
     source.save(path)
-    found, after = images.examine_result(path, max_bytes=10**9, max_pixels=10**9)
+    found, after = intake.examine_result(path, max_bytes=10**9, max_pixels=10**9)
     assert (found.width, found.height) == size
     with Image.open(io.BytesIO(after.content)) as preview, Image.open(io.BytesIO(found.thumbnail)) as thumbnail:
-        assert max(preview.size) == images.PREVIEW_SIDE
-        assert max(thumbnail.size) == images.THUMBNAIL_SIDE
+        assert max(preview.size) == intake.PREVIEW_SIDE
+        assert max(thumbnail.size) == intake.THUMBNAIL_SIDE
         assert apart(preview.convert("L"), source.convert("L").resize(preview.size)) < 3
 
 
@@ -260,8 +259,8 @@ def test_a_result_that_breaks_off_is_damaged(tmp_path: Path) -> None:
         path = tmp_path / format_name
         content = pictures.encoded(pictures.photograph("coffee", (300, 200)), format_name)
         path.write_bytes(content[: len(content) * 2 // 3])
-        with pytest.raises(images.PictureError) as raised:
-            images.examine_result(path, **LIMITS)
+        with pytest.raises(intake.PictureError) as raised:
+            intake.examine_result(path, **LIMITS)
         assert raised.value.code == ("not_a_picture" if format_name == "WEBP" else "damaged")
 
 
@@ -301,16 +300,16 @@ def test_a_damaged_file_gives_a_picture_or_a_message(
     content = content[: int(cut * len(content))] if cut is not None else content
     try:
         found = examine(bytes(content + tail))
-    except images.PictureError as error:
+    except intake.PictureError as error:
         assert error.code in ("empty", "not_a_picture", "animated", "too_many_pixels", "damaged", "too_large")
         assert len(error.message) > 20
     else:
         assert found.width * found.height <= LIMITS["max_pixels"]
         # What the desk takes, the engine must be able to read.
         (tmp_path / "source").write_bytes(content + tail)
-        loaded = picture.load(tmp_path / "source")
+        loaded = codec.load(tmp_path / "source")
         assert (loaded.width, loaded.height) == (found.width, found.height)
-        assert images.preview(tmp_path / "source").content
+        assert intake.preview(tmp_path / "source").content
 
 
 # Files that cost more than they should
@@ -318,17 +317,17 @@ def test_a_damaged_file_gives_a_picture_or_a_message(
 
 def test_a_jpeg_of_very_many_passes_is_refused_at_once() -> None:
     content = pictures.encoded(pictures.photograph("coffee", (64, 48)).convert("L"), "JPEG", progressive=True)
-    last = content.rindex(images.START_OF_SCAN)
+    last = content.rindex(intake.START_OF_SCAN)
     bomb = content[:last] + content[last:-2] * 2000 + content[-2:]
-    with pytest.raises(images.PictureError) as caught:
-        images.examine_source(io.BytesIO(bomb), name="a.jpg")
+    with pytest.raises(intake.PictureError) as caught:
+        intake.examine_source(io.BytesIO(bomb), name="a.jpg")
     assert caught.value.code == "damaged"
     assert "100 passes" in caught.value.message
-    assert images.examine_source(io.BytesIO(content), name="a.jpg").width == 64
+    assert intake.examine_source(io.BytesIO(content), name="a.jpg").width == 64
 
 
 def test_a_png_with_a_megabyte_of_text_is_taken() -> None:
     info = PngInfo()
     info.add_text("workflow", "node " * 400_000, zip=True)
     content = pictures.encoded(pictures.photograph("coffee", (64, 48)), "PNG", pnginfo=info)
-    assert images.examine_source(io.BytesIO(content), name="a.png").width == 64
+    assert intake.examine_source(io.BytesIO(content), name="a.png").width == 64

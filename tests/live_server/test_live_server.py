@@ -11,8 +11,8 @@ import pytest
 import requests
 from PIL import Image
 
-from tests import pictures, webserver
-from tests.desk import Desk, command_of, descendants, until
+from tests.support import pictures, webserver
+from tests.support.live_server import Desk, command_of, descendants, until
 
 pytestmark = pytest.mark.processes
 

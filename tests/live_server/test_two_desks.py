@@ -14,9 +14,9 @@ import requests
 from moto.server import ThreadedMotoServer
 from PIL import Image
 
-from tests import parts, pictures, webserver
-from tests.desk import Desk, until
-from upscaler import catalog
+from tests.support import pictures, services_available, webserver
+from tests.support.live_server import Desk, until
+from upscaler import upscaling_models
 
 pytestmark = pytest.mark.processes
 
@@ -111,7 +111,10 @@ def an_upload_ends_done(pair: Pair) -> None:
     assert pair.balances() == (before[0] - 1, before[1] - 1)
 
 
-@pytest.mark.skipif(not (parts.postgres() and parts.rabbitmq()), reason="PostgreSQL or RabbitMQ does not answer")
+@pytest.mark.skipif(
+    not (services_available.postgres() and services_available.rabbitmq()),
+    reason="PostgreSQL or RabbitMQ does not answer",
+)
 def test_an_upload_over_the_cluster_queue(tmp_path_factory: pytest.TempPathFactory) -> None:
     with paired(tmp_path_factory, "cluster") as pair:
         an_upload_ends_done(pair)
@@ -188,7 +191,7 @@ def test_topaz_with_each_setting_changed(pair: Pair) -> None:
         for name, changed in CHANGED.items()
     }
     for name, number in numbers.items():
-        complete = {**catalog.MODELS["topaz"].defaults, **CHANGED[name]}
+        complete = {**upscaling_models.MODELS["topaz"].defaults, **CHANGED[name]}
         result = pair.done(number)
         at_vendor = pair.vendor.api("get", f"generation-result/{result['generation_result_id']}", pair.vendor_token)
         generation = pair.vendor.generation(pair.vendor_token, at_vendor.json()["generation_id"])

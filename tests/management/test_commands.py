@@ -16,9 +16,11 @@ from django.db import transaction
 from django.test import override_settings
 
 from tests.conftest import Person
-from tests.desk import ROOT
-from upscaler import checks, tokens, workers
+from tests.support.live_server import ROOT
+from upscaler.accounts import tokens
+from upscaler.health import checks
 from upscaler.models import CreditEntry, Team, Upscale
+from upscaler.queue import supervisor
 
 
 def run(*arguments: str) -> str:
@@ -41,7 +43,7 @@ def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 def test_a_token_is_printed_alone_on_the_last_line(owner: Person) -> None:
     lines = run("issue_token", "--team", "atelier", "--user", "owner", "--name", "season script").splitlines()
-    token = tokens.find(lines[-1])
+    token = tokens.find_token(lines[-1])
     assert token is not None
     assert (token.team, token.user, token.name) == (owner.team, owner.user, "season script")
 
@@ -144,7 +146,7 @@ def test_a_bad_setting_stops_the_start_with_a_sentence(environment: dict[str, st
 def test_the_address_of_a_bucket_moves_the_pictures_there() -> None:
     done = start("diffsettings", MEDIA_URL_S3="s3://key:secret@s3.eu-west-3.amazonaws.com/shop/desk")
     [storages] = [line for line in done.stdout.splitlines() if line.startswith("STORAGES = ")]
-    assert "'upscaler.storage.S3Storage'" in storages
+    assert "'upscaler.storage.s3.S3Storage'" in storages
     assert "'location': 'desk', 'region_name': 'eu-west-3'" in storages
 
 
@@ -168,7 +170,7 @@ def test_the_slots_share_the_cores_out(
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
     monkeypatch.setenv("LOCAL_THREADS", asked)
     settings.CPU_SLOTS = slots
-    workers.share_out_cores()
+    supervisor.share_out_cores()
     assert os.environ["LOCAL_THREADS"] == threads
 
 

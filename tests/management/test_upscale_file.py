@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from tests import pictures
+from tests.support import pictures
 
 pytestmark = pytest.mark.engine
 

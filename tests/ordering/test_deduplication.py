@@ -9,12 +9,12 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from tests import pictures
 from tests.conftest import Person
-from tests.races import at_once
+from tests.support import pictures
+from tests.support.concurrency import at_once
 from upscaler import credits
 from upscaler.models import Upscale, media_storage
-from upscaler.services import lifecycle, work
+from upscaler.processing import lifecycle, worker_step
 
 SHIRT = pictures.jpeg()
 COAT = pictures.jpeg((50, 40), "coffee")
@@ -32,7 +32,7 @@ def words(answer: Any) -> str:
 
 
 def finished(upscale: Upscale) -> Upscale:
-    work.step(upscale.pk)
+    worker_step.step(upscale.pk)
     upscale.refresh_from_db()
     assert upscale.status == Upscale.Status.DONE, upscale.error_message
     return upscale
@@ -170,7 +170,7 @@ def test_one_offer_is_ordered_anew_from_the_kept_copy(
         teammate.user,
         made.source_digest,
     )
-    assert (fresh.settings, fresh.asked_format, fresh.order_digest) == (made.settings, "PNG", made.order_digest)
+    assert (fresh.settings, fresh.requested_format, fresh.order_digest) == (made.settings, "PNG", made.order_digest)
     assert finished(fresh).result_width == made.result_width
     assert owner.balance == 94
     # The form once more, by a double click or a reload: what it ordered is offered now, and nothing is charged.

@@ -11,23 +11,24 @@ import pytest
 from django.urls import reverse
 from PIL import Image
 
-from tests import pictures
 from tests.conftest import Person
-from upscaler import catalog
-from upscaler.forms import UpscaleForm
+from tests.support import pictures
+from upscaler import upscaling_models
 from upscaler.models import Upscale
-from upscaler.services import lifecycle, submission
+from upscaler.ordering import submission
+from upscaler.ordering.forms import UpscaleForm
+from upscaler.processing import lifecycle
 
 BODY = {"image_url": "https://shop.example/shirt.jpg", "model_name": "recraft"}
 
 
-@pytest.mark.parametrize("given", [*catalog.RESULT_FORMATS, "", None])
+@pytest.mark.parametrize("given", [*upscaling_models.RESULT_FORMATS, "", None])
 def test_a_format_is_stored_from_both_ways_in(given: str | None, owner: Person, upload: Callable[..., Any]) -> None:
     answer = owner.api("post", "generation-upscale", {**BODY, "result_format": given})
     assert answer.status_code == 200, answer.content
     sent = {} if given is None else {"result_format": given}
     assert owner.submit(image=upload(), **sent).status_code == 302
-    assert [upscale.asked_format for upscale in Upscale.objects.all()] == [given or ""] * 2
+    assert [upscale.requested_format for upscale in Upscale.objects.all()] == [given or ""] * 2
 
 
 @pytest.mark.parametrize("given", ["GIF", "jpeg", "TIFF", "JPG", "x" * 3000, "PNG, JPEG"])
@@ -56,7 +57,7 @@ def test_what_is_no_text_is_refused(given: Any, owner: Person) -> None:
     assert answer.json()["detail"][0]["loc"] == ["body", "result_format"]
 
 
-@pytest.mark.parametrize("asked", catalog.RESULT_FORMATS)
+@pytest.mark.parametrize("asked", upscaling_models.RESULT_FORMATS)
 def test_the_result_comes_in_the_format_that_was_asked_for(
     asked: str, owner: Person, done: Callable[..., Upscale]
 ) -> None:
@@ -68,7 +69,7 @@ def test_the_result_comes_in_the_format_that_was_asked_for(
     assert corner == (255, 255, 255, 255) if asked == "JPEG" else corner[3] == 0
     assert upscale.result_name == f"bag{ {'JPEG': '.jpg', 'PNG': '.png', 'WEBP': '.webp'}[asked] }"
     page = owner.client.get(upscale.get_absolute_url()).content.decode()
-    assert f"<dt>Save as</dt><dd>{catalog.RESULT_FORMATS[asked]}</dd>" in page
+    assert f"<dt>Save as</dt><dd>{upscaling_models.RESULT_FORMATS[asked]}</dd>" in page
     assert json.loads(owner.api("get", f"generation/{upscale.pk}").json()["payload"])["result_format"] == asked
 
 
@@ -83,7 +84,7 @@ def test_a_second_try_asks_for_the_same_format(owner: Person, order: Callable[..
     upscale = lifecycle.claim(order(result_format="WEBP").pk)
     assert upscale is not None
     lifecycle.fail(upscale, message="It broke.", code="internal")
-    assert submission.retry(upscale, user=owner.user).asked_format == "WEBP"
+    assert submission.retry(upscale, user=owner.user).requested_format == "WEBP"
 
 
 def test_the_format_is_part_of_what_a_repeat_must_share(owner: Person) -> None:
@@ -103,7 +104,7 @@ def test_a_request_of_before_the_field_keeps_its_digest(owner: Person) -> None:
 
 def test_the_page_offers_the_formats_and_keeps_the_choice(owner: Person, upload: Callable[..., Any]) -> None:
     page = owner.client.get(reverse("submit")).content.decode()
-    for name in catalog.RESULT_FORMATS.values():
+    for name in upscaling_models.RESULT_FORMATS.values():
         assert f">{name}</label>" in page
     assert 'value="" id="result_format-same" checked' in page
     assert "what is transparent turns white" in page
@@ -114,6 +115,6 @@ def test_the_page_offers_the_formats_and_keeps_the_choice(owner: Person, upload:
 def test_a_picture_too_long_for_the_format_becomes_png(done: Callable[..., Upscale]) -> None:
     strip = pictures.encoded(Image.new("RGB", (4100, 2), "white"), "PNG")
     upscale = done(name="strip.png", content=strip, result_format="WEBP")
-    assert (upscale.asked_format, upscale.result_format) == ("WEBP", "PNG")
+    assert (upscale.requested_format, upscale.result_format) == ("WEBP", "PNG")
     with upscale.result_file.open() as file:
         assert Image.open(io.BytesIO(file.read())).size == (16400, 8)

@@ -10,11 +10,11 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
-from tests import pictures
 from tests.conftest import Person, move_end
-from upscaler import catalog
-from upscaler.forms import UpscaleForm
+from tests.support import pictures
+from upscaler import upscaling_models
 from upscaler.models import Upscale
+from upscaler.ordering.forms import UpscaleForm
 
 URL = "https://shop.example/shirt.jpg"
 LONG_URL = "https://shop.example/" + "a" * 1980
@@ -259,4 +259,4 @@ def test_a_file_that_is_no_good_picture_is_refused_by_name_and_costs_nothing(
 
 
 def test_the_catalogue_has_the_contract_s_prices() -> None:
-    assert {name: model.credits for name, model in catalog.MODELS.items()} == {"recraft": 1, "topaz": 3}
+    assert {name: model.credits for name, model in upscaling_models.MODELS.items()} == {"recraft": 1, "topaz": 3}

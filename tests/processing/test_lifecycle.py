@@ -12,14 +12,14 @@ from django.test import override_settings
 from django.utils import timezone
 
 from tests.conftest import Person
-from tests.races import at_once
+from tests.support.concurrency import at_once
 from upscaler.models import Upscale
-from upscaler.services import lifecycle, work
+from upscaler.processing import lifecycle, worker_step
 
 
 def test_a_message_too_many_does_nothing(owner: Person, done: Callable[..., Upscale]) -> None:
     upscale = done()
-    work.step(upscale.pk)
+    worker_step.step(upscale.pk)
     again = Upscale.objects.get(pk=upscale.pk)
     assert (again.attempt, again.result_file) == (1, upscale.result_file)
     assert owner.balance == 99

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Person
-from tests.races import at_once
+from tests.support.concurrency import at_once
 from upscaler.models import AuditEvent, CreditEntry, Upscale
-from upscaler.services import lifecycle, refunds
+from upscaler.processing import lifecycle, manual_refunds
 
 
 def test_a_finished_upscale_is_refunded_once_with_a_note(
@@ -17,7 +17,7 @@ def test_a_finished_upscale_is_refunded_once_with_a_note(
 ) -> None:
     upscale = done()
     assert owner.balance == 99
-    entry = refunds.refund_by_hand(upscale, note="  The label is\n unreadable ", by=head.user)
+    entry = manual_refunds.refund_by_hand(upscale, note="  The label is\n unreadable ", by=head.user)
     assert (entry.kind, entry.amount, entry.note, entry.created_by) == (
         "refund",
         1,
@@ -28,35 +28,35 @@ def test_a_finished_upscale_is_refunded_once_with_a_note(
     event = AuditEvent.objects.get(action="refunded")
     assert (event.user_name, event.upscale) == ("head", upscale)
     assert event.about == f"1 credit for upscale {upscale.pk}: The label is unreadable"
-    with pytest.raises(refunds.RefundedBefore, match="once only"):
-        refunds.refund_by_hand(upscale, note="again", by=head.user)
+    with pytest.raises(manual_refunds.RefundedBefore, match="once only"):
+        manual_refunds.refund_by_hand(upscale, note="again", by=head.user)
     assert owner.balance == 100
     assert AuditEvent.objects.filter(action="refunded").count() == 1
 
 
 @pytest.mark.parametrize("note", ["", " \t\n", "\0"])
 def test_a_refund_by_hand_needs_a_reason(note: str, head: Person, done: Callable[..., Upscale]) -> None:
-    with pytest.raises(refunds.NoteMissing, match="Say why"):
-        refunds.refund_by_hand(done(), note=note, by=head.user)
+    with pytest.raises(manual_refunds.NoteMissing, match="Say why"):
+        manual_refunds.refund_by_hand(done(), note=note, by=head.user)
     assert not CreditEntry.objects.filter(kind="refund").exists()
 
 
 def test_a_note_has_an_end(head: Person, done: Callable[..., Upscale]) -> None:
-    with pytest.raises(refunds.NoteTooLong, match="500 characters"):
-        refunds.refund_by_hand(done(), note="x" * 501, by=head.user)
+    with pytest.raises(manual_refunds.NoteTooLong, match="500 characters"):
+        manual_refunds.refund_by_hand(done(), note="x" * 501, by=head.user)
 
 
 def test_only_finished_work_is_refunded_by_hand(owner: Person, head: Person, order: Callable[..., Upscale]) -> None:
     upscale = order()
-    with pytest.raises(refunds.NotDone, match="not finished"):
-        refunds.refund_by_hand(upscale, note="why", by=head.user)
+    with pytest.raises(manual_refunds.NotDone, match="not finished"):
+        manual_refunds.refund_by_hand(upscale, note="why", by=head.user)
     claimed = lifecycle.claim(upscale.pk)
     assert claimed is not None
-    with pytest.raises(refunds.NotDone, match="not finished"):
-        refunds.refund_by_hand(upscale, note="why", by=head.user)
+    with pytest.raises(manual_refunds.NotDone, match="not finished"):
+        manual_refunds.refund_by_hand(upscale, note="why", by=head.user)
     lifecycle.fail(claimed, message="It broke.", code="test")
-    with pytest.raises(refunds.NotDone, match="by itself"):
-        refunds.refund_by_hand(upscale, note="why", by=head.user)
+    with pytest.raises(manual_refunds.NotDone, match="by itself"):
+        manual_refunds.refund_by_hand(upscale, note="why", by=head.user)
     assert owner.balance == 100
     assert not AuditEvent.objects.filter(action="refunded").exists()
 
@@ -69,8 +69,8 @@ def test_many_refunds_at_the_same_moment_give_the_price_back_once(
 
     def act() -> str:
         try:
-            refunds.refund_by_hand(upscale, note="twice?", by=head.user)
-        except refunds.RefundedBefore:
+            manual_refunds.refund_by_hand(upscale, note="twice?", by=head.user)
+        except manual_refunds.RefundedBefore:
             return "before"
         return "refunded"
 

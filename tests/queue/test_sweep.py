@@ -12,12 +12,14 @@ from django.test import override_settings
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from tests import pictures, webserver
 from tests.conftest import Person
-from tests.test_work import messages, raising
-from upscaler import tasks, workers
+from tests.processing.test_worker_step import messages, raising
+from tests.support import pictures, webserver
 from upscaler.models import Upscale
-from upscaler.services import cleanup, lifecycle, submission, sweep, work
+from upscaler.ordering import submission
+from upscaler.processing import lifecycle, worker_step
+from upscaler.queue import supervisor, sweep, tasks
+from upscaler.storage import cleanup
 
 
 def test_a_queue_that_is_away_loses_nothing(
@@ -94,7 +96,7 @@ def test_a_source_that_was_fetched_in_vain_is_not_left_behind(owner: Person, tmp
             upscale = Upscale.objects.get()
             with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(lifecycle, "record", raising(lifecycle.ClaimLost(upscale.pk)))
-                work.step(upscale.pk)
+                worker_step.step(upscale.pk)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
@@ -102,11 +104,11 @@ def test_ended_messages_are_pruned_and_those_of_a_dead_worker_closed(order: Call
     rows = [DBTaskResult.objects.get(pk=tasks.advance.enqueue(order().pk).id) for _ in range(3)]
     rows[0].set_successful(None)
     rows[1].claim("cpu-dead")
-    workers.fail_task_rows_of("cpu-dead")
+    supervisor.fail_task_rows_of("cpu-dead")
     rows[1].refresh_from_db()
     assert rows[1].status == "FAILED"
     with time_machine.travel(timezone.now() + timedelta(minutes=1)):
-        workers.prune_task_rows()
+        supervisor.prune_task_rows()
     assert list(DBTaskResult.objects.values_list("pk", flat=True)) == [rows[2].pk]
 
 

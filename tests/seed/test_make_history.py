@@ -12,7 +12,7 @@ from django.utils import timezone
 from tests.conftest import Person
 from upscaler import credits
 from upscaler.models import CreditEntry, MonthlySpend, Team, Upscale, UsageDay
-from upscaler.services import submission
+from upscaler.ordering import submission
 
 
 def make(*arguments: str) -> str:
@@ -24,7 +24,7 @@ def make(*arguments: str) -> str:
 def test_a_history_is_consistent_to_the_last_credit(db: None) -> None:
     said = make("--upscales", "600", "--months", "3", "--people", "4", "--i-know")
     assert said.startswith("600 upscales for history-1, history-2, history-3 in ")
-    assert credits.audit().problems == []
+    assert credits.verify().problems == []
     failed = Upscale.objects.filter(status="Error")
     assert Upscale.objects.count() == 600
     assert 10 <= failed.count() <= 60

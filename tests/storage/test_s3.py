@@ -14,12 +14,12 @@ from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
 from config.settings import s3_options
-from tests import pictures, vendor
 from tests.conftest import Person
-from tests.vendor import follow
-from upscaler import checks
+from tests.support import pictures, vendor
+from tests.support.vendor import follow
+from upscaler.health import checks
 from upscaler.models import Upscale, media_storage
-from upscaler.services import cleanup
+from upscaler.storage import cleanup
 
 STATIC = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 
@@ -37,7 +37,7 @@ def server() -> Iterator[str]:
 def keeping_at(url: str) -> override_settings:
     options = s3_options(url)
     return override_settings(
-        STORAGES={**STATIC, "default": {"BACKEND": "upscaler.storage.S3Storage", "OPTIONS": options}}
+        STORAGES={**STATIC, "default": {"BACKEND": "upscaler.storage.s3.S3Storage", "OPTIONS": options}}
     )
 
 

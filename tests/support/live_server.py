@@ -19,9 +19,9 @@ from typing import Any
 import psycopg
 import requests
 
-from tests import parts
+from tests.support import services_available
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def until(condition: Callable[[], Any], *, what: str, seconds: float = 120) -> Any:
@@ -73,11 +73,11 @@ class Desk:
             self._use_services()
 
     def _use_services(self) -> None:
-        with psycopg.connect(parts.POSTGRES_URL, autocommit=True) as connection:
+        with psycopg.connect(services_available.POSTGRES_URL, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{self.database}"')
-        self.environment["DATABASE_URL"] = parts.POSTGRES_URL.rpartition("/")[0] + f"/{self.database}"
+        self.environment["DATABASE_URL"] = services_available.POSTGRES_URL.rpartition("/")[0] + f"/{self.database}"
         self.environment["TASK_BACKEND"] = "cluster"
-        self.environment["BROKER_URL"] = parts.RABBITMQ_URL
+        self.environment["BROKER_URL"] = services_available.RABBITMQ_URL
         # A virtual host of its own where that can be had, so that no other desk's worker takes our messages.
         if os.geteuid() == 0 and shutil.which("rabbitmqctl"):
             rabbit = ["rabbitmqctl", "--quiet"]
@@ -85,7 +85,7 @@ class Desk:
             allow = [*rabbit, "set_permissions", "-p", self.database, "guest", ".*", ".*", ".*"]
             if subprocess.run(allow, capture_output=True, check=False).returncode == 0:
                 self.vhost = self.database
-                self.environment["BROKER_URL"] = parts.RABBITMQ_URL.rstrip("/") + f"/{self.vhost}"
+                self.environment["BROKER_URL"] = services_available.RABBITMQ_URL.rstrip("/") + f"/{self.vhost}"
 
     def manage(self, *arguments: str) -> str:
         """Run a management command; its output."""
@@ -149,7 +149,7 @@ class Desk:
         if self.vhost:
             subprocess.run(["rabbitmqctl", "--quiet", "delete_vhost", self.vhost], capture_output=True, check=False)
         if self.mode == "cluster":
-            with psycopg.connect(parts.POSTGRES_URL, autocommit=True) as connection:
+            with psycopg.connect(services_available.POSTGRES_URL, autocommit=True) as connection:
                 connection.execute(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)')
 
     def token(self, user: str = "demo", team: str = "demo") -> str:

@@ -13,9 +13,9 @@ from defusedxml import ElementTree
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests import pictures
-from upscaler.engines.local import picture
-from upscaler.engines.local.picture import Picture
+from tests.support import pictures
+from upscaler.imaging import codec
+from upscaler.imaging.codec import Picture
 
 SIZE = (60, 40)
 XMP_SOURCE_TYPE = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType"
@@ -42,7 +42,7 @@ def deep_tiff(values: np.ndarray, **options: Any) -> bytes:
 
 def load(tmp_path: Path, content: bytes) -> Picture:
     (tmp_path / "source").write_bytes(content)
-    return picture.load(tmp_path / "source")
+    return codec.load(tmp_path / "source")
 
 
 def canvas_of(source: Picture) -> np.ndarray:
@@ -57,9 +57,9 @@ class RoundTrip:
 
     def __init__(self, tmp_path: Path, content: bytes, to: str | None = None, *, generative: bool = False) -> None:
         self.source = load(tmp_path, content)
-        self.format = picture.result_format(to or self.source.format, self.source.width, self.source.height)
+        self.format = codec.result_format(to or self.source.format, self.source.width, self.source.height)
         self.path = tmp_path / "result"
-        picture.save(canvas_of(self.source), self.path, self.format, self.source, generative=generative)
+        codec.save(canvas_of(self.source), self.path, self.format, self.source, generative=generative)
         self.content = self.path.read_bytes()
         self.image = Image.open(io.BytesIO(self.content))
         self.image.load()

@@ -1,6 +1,6 @@
 """What the tests need beside Python packages, and whether this machine has it.
 
-``python -m tests.parts`` finds or installs a Chromium and says loudly what is missing.
+``python -m tests.support.services_available`` finds or installs a Chromium and says loudly what is missing.
 """
 
 from __future__ import annotations

@@ -17,11 +17,11 @@ from django.test import override_settings
 from django.utils import timezone
 from PIL import Image
 
-from tests import pictures, webserver
 from tests.conftest import Person
-from tests.webserver import Answer, body
+from tests.support import pictures, webserver
+from tests.support.webserver import Answer, body
 from upscaler.models import CreditEntry, EngineState, Upscale
-from upscaler.services import work
+from upscaler.processing import worker_step
 
 KEY = "uw_key-that-nobody-may-see-7f3a91"
 CONNECT_TIMEOUT = 2
@@ -184,7 +184,7 @@ def step(upscale: Upscale) -> Upscale:
     Upscale.objects.filter(pk=upscale.pk).update(not_before=None)
     EngineState.objects.filter(retry_at__isnull=False).update(retry_at=past)
     EngineState.objects.filter(busy_until__isnull=False).update(busy_until=past)
-    work.step(upscale.pk)
+    worker_step.step(upscale.pk)
     upscale.refresh_from_db()
     return upscale
 

@@ -13,11 +13,12 @@ from django.db.models import F, Sum
 from django.test import override_settings
 
 from tests.conftest import Person
-from tests.races import at_once
+from tests.support.concurrency import at_once
 from upscaler import usage
 from upscaler.models import Upscale, UsageDay, UsageTime
-from upscaler.services import lifecycle, work
-from upscaler.services.refunds import refund_by_hand
+from upscaler.processing import lifecycle, worker_step
+from upscaler.processing.manual_refunds import refund_by_hand
+from upscaler.usage import counts
 
 Order = Callable[..., Upscale]
 BEFORE_MIDNIGHT = datetime(2026, 3, 31, 14, 59, tzinfo=UTC)
@@ -56,11 +57,11 @@ def test_the_day_is_that_of_the_end_in_the_desk_s_time_zone(owner: Person, order
     with override_settings(TIME_ZONE="Asia/Tokyo"), time_machine.travel(BEFORE_MIDNIGHT, tick=False) as clock:
         upscale = order()
         clock.shift(120)
-        work.step(upscale.pk)
+        worker_step.step(upscale.pk)
         assert f"{UsageDay.objects.get().day}" == "2026-04-01"
         bucket = UsageTime.objects.get().bucket
-    assert usage.seconds_of(bucket) == pytest.approx(120, rel=0.05)
-    assert usage.audit() != []
+    assert counts.seconds_of(bucket) == pytest.approx(120, rel=0.05)
+    assert usage.verify() != []
     usage.rebuild(owner.team)
     assert f"{UsageDay.objects.get().day}" == "2026-03-31"
 
@@ -116,7 +117,7 @@ def test_wrong_counts_are_found_and_made_right(owner: Person, outsider: Person, 
     fail(order())
     UsageDay.objects.filter(status="Done").update(pixels=F("pixels") + 1)
     UsageTime.objects.update(upscales=5)
-    assert len(usage.audit()) == 2
+    assert len(usage.verify()) == 2
     out = StringIO()
     with pytest.raises(SystemExit):
         call_command("rebuild_usage", "--check", stdout=out)
@@ -129,13 +130,13 @@ def test_wrong_counts_are_found_and_made_right(owner: Person, outsider: Person, 
 
 @pytest.mark.parametrize("seconds", [0.2, 1, 3.7, 59, 600, 7000, 90_000])
 def test_a_percentile_is_exact_to_five_percent(seconds: float) -> None:
-    found = usage.percentile({usage.bucket_of(seconds): 3}, 0.5)
+    found = counts.percentile({counts.bucket_of(seconds): 3}, 0.5)
     assert found == pytest.approx(seconds, rel=0.05)
 
 
 def test_percentiles_are_those_of_the_ranks() -> None:
-    times = {usage.bucket_of(second): 1 for second in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)}
-    assert usage.percentile(times, 0.5) == pytest.approx(16, rel=0.05)
-    assert usage.percentile(times, 0.95) == pytest.approx(512, rel=0.05)
-    assert usage.percentile({}, 0.5) is None
-    assert usage.bucket_of(10**9) == len(usage.BOUNDS)
+    times = {counts.bucket_of(second): 1 for second in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)}
+    assert counts.percentile(times, 0.5) == pytest.approx(16, rel=0.05)
+    assert counts.percentile(times, 0.95) == pytest.approx(512, rel=0.05)
+    assert counts.percentile({}, 0.5) is None
+    assert counts.bucket_of(10**9) == len(counts.BOUNDS)

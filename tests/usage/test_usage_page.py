@@ -14,9 +14,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.conftest import Person, move_end
-from tests.test_usage import fail
+from tests.usage.test_usage import fail
 from upscaler.models import Membership, Team, Upscale
-from upscaler.review import Span, duration
+from upscaler.usage.report import Span, duration
 
 Order = Callable[..., Upscale]
 

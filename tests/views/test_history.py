@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from tests.conftest import Person, move_end
 from upscaler.models import Upscale
-from upscaler.services import lifecycle
+from upscaler.processing import lifecycle
 from upscaler.views.history import PAGE_SIZE
 
 
@@ -161,8 +161,8 @@ def test_a_finished_upscale_s_page(owner: Person, teammate: Person, done: Callab
 
 def test_what_could_not_be_done_as_asked_is_on_the_page(owner: Person, done: Callable[..., Upscale]) -> None:
     upscale = done()
-    upscale.made_with = {"networks": ["waifu2x-cunet"], "notes": ["No face was found to enhance."]}
-    upscale.save(update_fields=["made_with"])
+    upscale.provenance = {"networks": ["waifu2x-cunet"], "notes": ["No face was found to enhance."]}
+    upscale.save(update_fields=["provenance"])
     assert "No face was found to enhance." in owner.client.get(f"/upscales/{upscale.pk}/").content.decode()
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Person
-from upscaler import credits, tokens
+from upscaler import credits
+from upscaler.accounts import invitations, tokens
 from upscaler.models import ApiToken, Membership, Team, Upscale
-from upscaler.services import invitations, lifecycle
+from upscaler.processing import lifecycle
 
 EVERYWHERE = {"/accounts/logout/", "/team/switch/"}
 """What these do is the same whichever team the page is of."""

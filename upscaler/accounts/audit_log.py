@@ -6,10 +6,10 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from upscaler.addresses import client_address
+from upscaler.accounts.client_ip import client_address
 from upscaler.models import ApiToken, AuditEvent, Membership, Team, Upscale
 
-LONGEST_ABOUT = 500
+MAX_ABOUT_LENGTH = 500
 
 
 def record(
@@ -31,7 +31,7 @@ def record(
         team=team,
         user=user,
         user_name=name_of(user)[:200],
-        about=about[:LONGEST_ABOUT],
+        about=about[:MAX_ABOUT_LENGTH],
         upscale=upscale,
         token=token,
         address=client_address(request) if request is not None else None,

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from upscaler import audit
+from upscaler.accounts import audit_log
 from upscaler.models import ApiToken, AuditEvent, Upscale
 
 SAME_DOWNLOAD = timedelta(minutes=10)
@@ -29,4 +29,4 @@ def note(upscale: Upscale, *, user: Any, token: ApiToken | None = None, request:
         if just_now.filter(created_at__gt=since).exists():
             return
     about = upscale.result_name
-    audit.record(action, team=upscale.team, user=user, about=about, upscale=upscale, token=token, request=request)
+    audit_log.record(action, team=upscale.team, user=user, about=about, upscale=upscale, token=token, request=request)

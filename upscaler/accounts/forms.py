@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import PasswordResetForm, UserCreationForm
 from django.utils.crypto import salted_hmac
 
-from upscaler import shared_cache
+from upscaler.accounts import rate_limit
 from upscaler.models import Membership
 
 User: Any = get_user_model()
@@ -74,5 +74,5 @@ class ForgottenForm(PasswordResetForm):
         context: dict[str, Any] = options.get("context") or args[2]
         # Not by the account's number: two desks may share one cache.
         account = salted_hmac("upscaler.new-password", str(context["user"].pk)).hexdigest()
-        if shared_cache.count(f"new-password-{account}", seconds=PAUSE_SECONDS) <= 1:
+        if rate_limit.count(f"new-password-{account}", seconds=PAUSE_SECONDS) <= 1:
             super().send_mail(*args, **options)

@@ -13,10 +13,9 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from upscaler import audit, hashed
+from upscaler.accounts import audit_log, people, secrets
+from upscaler.accounts.people import TeamRefusal
 from upscaler.models import AuditEvent, Invitation, Membership, Team
-from upscaler.services import people
-from upscaler.services.people import TeamRefusal
 
 logger = logging.getLogger(__name__)
 
@@ -50,20 +49,20 @@ def invite(*, team: Team, email: str, role: str, by: Any, request: HttpRequest |
     people.lock(team.pk)
     people.require_admin(team.pk, by)
     if member := Membership.objects.filter(team=team, user__email__iexact=email).select_related("user").first():
-        raise TeamRefusal(f"{email} belongs to {audit.name_of(member.user)}, who is in this team already.")
+        raise TeamRefusal(f"{email} belongs to {audit_log.name_of(member.user)}, who is in this team already.")
     if open_ones(team).filter(email__iexact=email).exists():
         raise TeamRefusal(f"{email} is invited already. You can send that invitation again, or withdraw it first.")
-    secret = hashed.new_secret()
+    secret = secrets.new_secret()
     invitation = Invitation.objects.create(
         team=team,
         email=email,
         role=role,
-        digest=hashed.digest(secret),
+        digest=secrets.digest(secret),
         invited_by=by,
         expires_at=timezone.now() + LIFETIME,
     )
     about = f"{email} as {invitation.get_role_display().lower()}"
-    audit.record(AuditEvent.Action.INVITED, team=team, user=by, about=about, request=request)
+    audit_log.record(AuditEvent.Action.INVITED, team=team, user=by, about=about, request=request)
     return invitation, secret
 
 
@@ -73,14 +72,14 @@ def renew(invitation: Invitation, *, by: Any, request: HttpRequest | None = None
 
     A new one, because the old link is known to nobody here.
     """
-    secret = hashed.new_secret()
+    secret = secrets.new_secret()
     current = _locked_open(invitation, by=by)
-    current.digest = hashed.digest(secret)
+    current.digest = secrets.digest(secret)
     current.expires_at = timezone.now() + LIFETIME
     current.invited_by = by
     current.save(update_fields=["digest", "expires_at", "invited_by"])
     about = f"{current.email} again, as {current.get_role_display().lower()}"
-    audit.record(AuditEvent.Action.INVITED, team=current.team, user=by, about=about, request=request)
+    audit_log.record(AuditEvent.Action.INVITED, team=current.team, user=by, about=about, request=request)
     return current, secret
 
 
@@ -91,7 +90,7 @@ def withdraw(invitation: Invitation, *, by: Any, request: HttpRequest | None = N
     current.revoked_at = timezone.now()
     current.save(update_fields=["revoked_at"])
     action = AuditEvent.Action.INVITATION_REVOKED
-    audit.record(action, team=current.team, user=by, about=f"to {current.email}", request=request)
+    audit_log.record(action, team=current.team, user=by, about=f"to {current.email}", request=request)
     return current
 
 
@@ -100,7 +99,7 @@ def send(invitation: Invitation, link: str) -> bool:
     context = {
         "invitation": invitation,
         "team": invitation.team,
-        "inviter": audit.name_of(invitation.invited_by),
+        "inviter": audit_log.name_of(invitation.invited_by),
         "link": link,
     }
     try:
@@ -117,12 +116,12 @@ def send(invitation: Invitation, link: str) -> bool:
     return True
 
 
-def find(secret: str) -> Invitation | None:
+def find_invitation(secret: str) -> Invitation | None:
     """The invitation that a link's secret part stands for, whatever became of it."""
     # What holds other letters than a link does can't be one, and need not be encodable.
     if not secret.isascii():
         return None
-    found = Invitation.objects.filter(digest=hashed.digest(secret))
+    found = Invitation.objects.filter(digest=secrets.digest(secret))
     return found.select_related("team", "invited_by").first()
 
 
@@ -148,7 +147,7 @@ def accept(invitation: Invitation, *, user: Any, request: HttpRequest | None = N
     if Membership.objects.filter(team=current.team, user=user).exists():
         raise AlreadyMember
     membership = Membership(team=current.team, user=user, role=current.role)
-    people.put_in(membership, how=f"invited by e-mail to {current.email}", request=request)
+    people.add_member(membership, how=f"invited by e-mail to {current.email}", request=request)
     current.accepted_at = timezone.now()
     current.accepted_by = user
     current.save(update_fields=["accepted_at", "accepted_by"])

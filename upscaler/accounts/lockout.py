@@ -13,15 +13,15 @@ from django.db.models import Max, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 
-from upscaler import audit
+from upscaler.accounts import audit_log
 from upscaler.models import AuditEvent
 
 FIRST_PAUSE = timedelta(minutes=1)
-LONGEST_PAUSE = timedelta(hours=1)
+MAX_PAUSE = timedelta(hours=1)
 ADDRESS_FACTOR = 10
 """One address may fail so many times as often as one name from it, since a whole office may sit behind it."""
 
-LONGEST_NAME = 255
+MAX_NAME_LENGTH = 255
 
 
 def pause(failures: int) -> timedelta:
@@ -29,12 +29,12 @@ def pause(failures: int) -> timedelta:
     twice as long after each more, an hour at most."""
     beyond = failures - settings.LOGIN_FAILURES
     # No power larger than needed: an attacker's count has no end.
-    return min(FIRST_PAUSE * 2 ** min(beyond, 10), LONGEST_PAUSE) if beyond >= 0 else timedelta()
+    return min(FIRST_PAUSE * 2 ** min(beyond, 10), MAX_PAUSE) if beyond >= 0 else timedelta()
 
 
 def tried_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
     """The user name that a sign-in tries, no longer than the library's column."""
-    return str((credentials or request.POST).get("username") or "")[:LONGEST_NAME]
+    return str((credentials or request.POST).get("username") or "")[:MAX_NAME_LENGTH]
 
 
 class Handler(AxesDatabaseHandler):
@@ -64,7 +64,7 @@ class Handler(AxesDatabaseHandler):
             if user is not None:
                 minutes = int(pause(request.axes_failures_since_start).total_seconds() // 60)
                 about = f"for {minutes} minute{'' if minutes == 1 else 's'} after {request.axes_failures_since_start}"
-                audit.record_in_all_teams(
+                audit_log.record_in_all_teams(
                     AuditEvent.Action.LOCKED_OUT, user=user, about=f"{about} wrong passwords", request=request
                 )
 

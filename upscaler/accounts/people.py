@@ -8,7 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from upscaler import audit
+from upscaler.accounts import audit_log
 from upscaler.models import ApiToken, AuditEvent, Membership, Team
 
 
@@ -21,12 +21,12 @@ class TeamRefusal(Exception):
 
 
 @transaction.atomic
-def put_in(membership: Membership, *, how: str, request: HttpRequest | None = None) -> None:
+def add_member(membership: Membership, *, how: str, request: HttpRequest | None = None) -> None:
     """Save a new membership; ``how`` ends the sentence in the audit log. Raises IntegrityError for a second one."""
     lock(membership.team_id)
     membership.save(force_insert=True)
     about = f"as {membership.get_role_display().lower()}, {how}"
-    audit.record(AuditEvent.Action.JOINED, team=membership.team, user=membership.user, about=about, request=request)
+    audit_log.record(AuditEvent.Action.JOINED, team=membership.team, user=membership.user, about=about, request=request)
 
 
 @transaction.atomic
@@ -48,11 +48,11 @@ def change_role(
         _keep_an_admin(current, by, "be made a merchandiser")
     current.role = role
     current.save(update_fields=["role"])
-    audit.record(
+    audit_log.record(
         AuditEvent.Action.ROLE_CHANGED,
         team=current.team,
         user=by,
-        about=f"of {audit.name_of(current.user)} to {current.get_role_display().lower()}",
+        about=f"of {audit_log.name_of(current.user)} to {current.get_role_display().lower()}",
         request=request,
     )
     return current
@@ -74,10 +74,10 @@ def remove(membership: Membership, *, by: Any, as_staff: bool = False, request: 
         _keep_an_admin(current, by, "leave" if is_leaving else "be removed")
     tokens = ApiToken.objects.filter(team=current.team, user=current.user, revoked_at=None)
     revoked = tokens.update(revoked_at=timezone.now())
-    about = "themselves: left the team" if is_leaving else audit.name_of(current.user)
+    about = "themselves: left the team" if is_leaving else audit_log.name_of(current.user)
     if revoked:
         about += f"; {revoked} token{'' if revoked == 1 else 's'} revoked"
-    audit.record(AuditEvent.Action.REMOVED, team=current.team, user=by, about=about, request=request)
+    audit_log.record(AuditEvent.Action.REMOVED, team=current.team, user=by, about=about, request=request)
     current.delete()
     return revoked
 
@@ -104,5 +104,5 @@ def _keep_an_admin(leaving: Membership, by: Any, what: str) -> None:
     # One whose account is closed can't answer for the team.
     others = Membership.objects.filter(team=leaving.team, role=Membership.Role.ADMIN, user__is_active=True)
     if leaving.is_admin and not others.exclude(pk=leaving.pk).exists():
-        who = "You are" if leaving.user_id == by.pk else f"{audit.name_of(leaving.user)} is"
+        who = "You are" if leaving.user_id == by.pk else f"{audit_log.name_of(leaving.user)} is"
         raise TeamRefusal(f"{who} the team’s only admin and can’t {what}. Make somebody else an admin first.")

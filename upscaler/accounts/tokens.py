@@ -11,13 +11,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from upscaler import audit, hashed
+from upscaler.accounts import audit_log, secrets
 from upscaler.models import ApiToken, AuditEvent, Membership, Team
-from upscaler.services.results import moment
+from upscaler.text import format_datetime
 
 PREFIX = "ups_"
-LONGEST_NAME = 100
-MOST_DAYS = 3650
+MAX_NAME_LENGTH = 100
+MAX_DAYS = 3650
 """For which a token may be good, unless it is good for ever."""
 UNKNOWN = "This token is not valid here: it is mistyped, or belongs to another desk. Make one on the page Tokens."
 
@@ -59,20 +59,20 @@ def issue(
     ``note`` is for the audit log.
     Raises IntegrityError where this person has made one with the same ``form_key`` before.
     """
-    clear = PREFIX + hashed.new_secret()
+    clear = PREFIX + secrets.new_secret()
     token = ApiToken.objects.create(
         team=team,
         user=user,
         name=name,
-        digest=hashed.digest(clear),
+        digest=secrets.digest(clear),
         expires_at=expires_at,
         read_only=read_only,
         form_key=form_key,
     )
     may = "may only look" if read_only else "full"
-    until = f"until {moment(expires_at)}" if expires_at else "for good"
+    until = f"until {format_datetime(expires_at)}" if expires_at else "for good"
     about = f"“{name}”, {may}, {until}" + (f" ({note})" if note else "")
-    audit.record(AuditEvent.Action.TOKEN_ISSUED, team=team, user=user, about=about, token=token, request=request)
+    audit_log.record(AuditEvent.Action.TOKEN_ISSUED, team=team, user=user, about=about, token=token, request=request)
     return token, clear
 
 
@@ -81,18 +81,20 @@ def revoke(token: ApiToken, *, by: Any, request: HttpRequest | None = None) -> b
     """Make a token useless from now on. False where somebody did so before."""
     if not ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
         return False
-    whose = "" if token.user_id == by.pk else f" of {audit.name_of(token.user)}"
+    whose = "" if token.user_id == by.pk else f" of {audit_log.name_of(token.user)}"
     about = f"“{token.name}”{whose}"
-    audit.record(AuditEvent.Action.TOKEN_REVOKED, team=token.team, user=by, about=about, token=token, request=request)
+    audit_log.record(
+        AuditEvent.Action.TOKEN_REVOKED, team=token.team, user=by, about=about, token=token, request=request
+    )
     return True
 
 
-def find(clear: str) -> ApiToken:
+def find_token(clear: str) -> ApiToken:
     """The token, where it is valid now and its owner is still in its team. Raises TokenRefused.
 
     Notes at most once a minute that it was used.
     """
-    token = _with_owner(ApiToken.objects.filter(digest=hashed.digest(clear))).select_related("team").first()
+    token = _with_owner(ApiToken.objects.filter(digest=secrets.digest(clear))).select_related("team").first()
     if token is None:
         raise TokenRefused(UNKNOWN)
     now = timezone.now()
@@ -118,7 +120,7 @@ def are_live(now: datetime) -> Q:
 
 
 def state_of(token: ApiToken, now: datetime) -> str:
-    """One of `State`, for a token that `find` or `visible_to` gave."""
+    """One of `State`, for a token that `find_token` or `visible_to` gave."""
     if token.revoked_at is not None:
         return State.REVOKED
     if not (token.user.is_active and token.owner_is_in):  # type: ignore[attr-defined]
@@ -139,7 +141,7 @@ def _with_owner(tokens: QuerySet[ApiToken]) -> QuerySet[ApiToken]:
 def _refusal(token: ApiToken, state: str) -> str:
     way_out = "Make a new one on the page Tokens of the desk."
     if state == State.EXPIRED and token.expires_at is not None:
-        return f"This token ran out on {moment(token.expires_at)}. {way_out}"
+        return f"This token ran out on {format_datetime(token.expires_at)}. {way_out}"
     if state == State.REVOKED and token.revoked_at is not None:
-        return f"This token was revoked on {moment(token.revoked_at)}. {way_out}"
+        return f"This token was revoked on {format_datetime(token.revoked_at)}. {way_out}"
     return "The person whose token this is has left the team since, so it opens nothing any more. Use another token."

@@ -11,9 +11,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from upscaler import audit
+from upscaler.accounts import audit_log, people
 from upscaler.models import AuditEvent, Membership
-from upscaler.services import people
 
 User: Any = get_user_model()
 admin.site.unregister(User)
@@ -40,6 +39,6 @@ class AccountAdmin(UserAdmin):
         if request.method == "POST" and response.status_code == 302:
             user = User.objects.get(pk=id)
             for membership in Membership.objects.filter(user=user).select_related("team"):
-                about, action = f"of {audit.name_of(user)}", AuditEvent.Action.PASSWORD_CHANGED
-                audit.record(action, team=membership.team, user=request.user, about=about, request=request)
+                about, action = f"of {audit_log.name_of(user)}", AuditEvent.Action.PASSWORD_CHANGED
+                audit_log.record(action, team=membership.team, user=request.user, about=about, request=request)
         return response

@@ -20,26 +20,26 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 
 
 class CappedPaginator(Paginator):
-    """Counts no further than ``MOST_COUNTED`` rows: counting a million takes longer than showing a hundred."""
+    """Counts no further than ``MAX_COUNTED`` rows: counting a million takes longer than showing a hundred."""
 
     @cached_property
     def count(self) -> int:
         """How many rows the pages reach."""
-        return min(self._counted, MOST_COUNTED)
+        return min(self._counted, MAX_COUNTED)
 
     @cached_property
     def _counted(self) -> int:
         rows: Any = self.object_list
-        return rows.order_by()[: MOST_COUNTED + 1].count()
+        return rows.order_by()[: MAX_COUNTED + 1].count()
 
     @property
     def is_capped(self) -> bool:
         """Whether there are more rows than the pages reach."""
-        return self._counted > MOST_COUNTED
+        return self._counted > MAX_COUNTED
 
 
 class LongListAdmin(admin.ModelAdmin):

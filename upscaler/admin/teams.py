@@ -12,11 +12,10 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from upscaler import audit, tokens
+from upscaler.accounts import audit_log, people, tokens
+from upscaler.accounts.people import TeamRefusal
 from upscaler.admin.base import ReadOnlyAdmin, list_link
 from upscaler.models import ApiToken, AuditEvent, CreditEntry, Invitation, Membership, Team, Upscale
-from upscaler.services import people
-from upscaler.services.people import TeamRefusal
 
 
 class MembershipForm(forms.ModelForm):
@@ -32,7 +31,7 @@ class MembershipForm(forms.ModelForm):
 def _save(membership: Membership, request: HttpRequest) -> None:
     by: Any = request.user
     if not membership.pk:
-        people.put_in(membership, how=f"put in by {audit.name_of(by)}", request=request)
+        people.add_member(membership, how=f"put in by {audit_log.name_of(by)}", request=request)
         return
     try:
         people.change_role(membership, membership.role, by=by, as_staff=True, request=request)

@@ -23,13 +23,14 @@ from upscaler.admin.base import (
     link,
     list_link,
 )
-from upscaler.credits import CreditsRefused, counted
+from upscaler.credits import CreditsRefused
 from upscaler.models import AuditEvent, CreditEntry, EngineState, Upscale
-from upscaler.services import submission
-from upscaler.services.refunds import LONGEST_NOTE, RefundRefused, refund_by_hand
+from upscaler.ordering import submission
+from upscaler.processing.manual_refunds import MAX_NOTE_LENGTH, RefundRefused, refund_by_hand
+from upscaler.text import format_credits
 from upscaler.views.query import as_number
 
-MOST_AT_ONCE = 200
+MAX_AT_ONCE = 200
 NAMED = 10
 """Upscales whose numbers a message gives."""
 
@@ -42,7 +43,7 @@ class RefundForm(forms.Form):
     """Why the credits go back."""
 
     note = forms.CharField(
-        max_length=LONGEST_NOTE,
+        max_length=MAX_NOTE_LENGTH,
         label="Why the credits go back",
         widget=forms.TextInput(attrs={"class": "vTextField"}),
         help_text="It stays in the ledger and in the audit log.",
@@ -150,15 +151,15 @@ class UpscaleAdmin(LongListAdmin, ReadOnlyAdmin):
             "opts": self.opts,
             "form": form,
             "chosen": chosen,
-            "total": counted(sum(upscale.credits for upscale in chosen)),
+            "total": format_credits(sum(upscale.credits for upscale in chosen)),
             "checkbox": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/upscaler/upscale/refund.html", context)
 
     def _are_too_many(self, request: HttpRequest, queryset: QuerySet[Upscale]) -> bool:
-        if len(queryset.values_list("pk")[: MOST_AT_ONCE + 1]) <= MOST_AT_ONCE:
+        if len(queryset.values_list("pk")[: MAX_AT_ONCE + 1]) <= MAX_AT_ONCE:
             return False
-        self.message_user(request, f"Choose at most {MOST_AT_ONCE} at once. Nothing was done.", messages.ERROR)
+        self.message_user(request, f"Choose at most {MAX_AT_ONCE} at once. Nothing was done.", messages.ERROR)
         return True
 
     def _act(

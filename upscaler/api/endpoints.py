@@ -22,11 +22,15 @@ from ninja.parser import Parser
 from ninja.security import HttpBearer
 from ninja.throttling import AuthRateThrottle
 
-from upscaler import images, links, schemas, shared_cache, tokens
+from upscaler.accounts import rate_limit, tokens
+from upscaler.api import schemas
 from upscaler.credits import CreditsRefused
-from upscaler.forms import UpscaleForm
+from upscaler.imaging import intake
 from upscaler.models import ApiToken, Upscale
-from upscaler.services import remote, results, submission
+from upscaler.ordering import results, submission
+from upscaler.ordering.forms import UpscaleForm
+from upscaler.processing import handover
+from upscaler.storage import signed_links
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +65,7 @@ class TokenAuth(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken:
         try:
-            found = tokens.find(token)
+            found = tokens.find_token(token)
         except tokens.TokenRefused as refusal:
             raise AuthenticationError(message=refusal.message) from None
         # Here and not call by call, so that a call that is added later is closed to it too.
@@ -81,7 +85,7 @@ class TokenThrottle(AuthRateThrottle):
         # Not by its number: two desks may share one cache.
         token = request.auth.digest[:32]  # type: ignore[attr-defined]
         key = f"api-rate-{token}-{int(time.time() // seconds)}"
-        return shared_cache.count(key, seconds=2 * seconds) <= most
+        return rate_limit.count(key, seconds=2 * seconds) <= most
 
     def wait(self) -> float:
         _, seconds = self._limit()
@@ -229,16 +233,18 @@ def list_generation_results(request: HttpRequest, query: Annotated[schemas.PageQ
 @api.post("/uploads", response={201: schemas.UploadOut, **_errors(403, 413, 415, 422)}, summary="Upload a picture")
 def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
     """Store a picture, and get the link to submit as `image_url`. Costs nothing."""
-    if refusal := remote.why_no_uploads():
+    if refusal := handover.why_no_uploads():
         raise RequestInvalid([{"type": "public_url_missing", "loc": ["body", "file"], "msg": refusal}])
     try:
-        picture = images.examine_source(file, name=file.name or "")
-    except images.PictureError as error:
+        picture = intake.examine_source(file, name=file.name or "")
+    except intake.PictureError as error:
         raise HttpError(413 if error.code in TOO_LARGE_CODES else 415, error.message) from None
     path, thumbnail = submission.store_upload(file, picture)
-    stored = links.StoredPicture(path, thumbnail, picture.width, picture.height, picture.file_size, picture.digest)
+    stored = signed_links.StoredPicture(
+        path, thumbnail, picture.width, picture.height, picture.file_size, picture.digest
+    )
     team_id = request.auth.team_id  # type: ignore[attr-defined]
-    return Status(201, {"image_url": links.make(request, stored, name=file.name or "picture", team_id=team_id)})
+    return Status(201, {"image_url": signed_links.make(request, stored, name=file.name or "picture", team_id=team_id)})
 
 
 @api.get("/credits", response={200: schemas.CreditsOut, **_errors()}, summary="Get the balance")

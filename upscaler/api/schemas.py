@@ -10,9 +10,10 @@ from django.http import HttpRequest
 from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from upscaler import catalog, links
+from upscaler import upscaling_models
 from upscaler.engines.base import KnownResult
 from upscaler.models import Upscale, result_hours
+from upscaler.storage import signed_links
 
 SETTINGS_EXAMPLE = {"enhance_model": "Standard V2", "upscale_factor": "2x", "face_enhancement": "true"}
 
@@ -36,13 +37,16 @@ class GenerationUpscaleIn(Schema):
     image_url: str | None = Field(
         "", description="The http or https address of a picture, or the link that `uploads` gave you."
     )
-    model_name: str | None = Field(None, description=f"One of: {', '.join(catalog.MODELS)}.", examples=["topaz"])
+    model_name: str | None = Field(
+        None, description=f"One of: {', '.join(upscaling_models.MODELS)}.", examples=["topaz"]
+    )
     generation_settings: SettingsMap = Field(
         None, description="Topaz only. Text or JSON values.", examples=[SETTINGS_EXAMPLE]
     )
     result_format: str | None = Field(
         "",
-        description=f"This desk's addition: {', '.join(catalog.RESULT_FORMATS)}; empty keeps the picture's own format.",
+        description=f"This desk's addition: {', '.join(upscaling_models.RESULT_FORMATS)}; empty keeps the picture's "
+        "own format.",
     )
 
 
@@ -170,8 +174,8 @@ def generation(upscale: Upscale) -> dict[str, Any]:
         "model_name": upscale.model_name,
         "generation_settings": upscale.settings,
     }
-    if upscale.asked_format:
-        payload["result_format"] = upscale.asked_format
+    if upscale.requested_format:
+        payload["result_format"] = upscale.requested_format
     return {
         "generation_id": upscale.pk,
         "status": upscale.status,
@@ -197,11 +201,11 @@ def _source_number(upscale: Upscale) -> int:
 
 def generation_result(request: HttpRequest, upscale: Upscale) -> dict[str, Any]:
     """The fields of `GenerationResultOut`; the upscale must be Done."""
-    picture = links.result_of(upscale)
+    picture = signed_links.result_of(upscale)
     return {
         "generation_result_id": upscale.result_id,
         "generation_id": upscale.pk,
-        "image_url": links.make(
+        "image_url": signed_links.make(
             request,
             picture,
             name=upscale.result_name,

@@ -4,34 +4,40 @@
 - `budgets`: how much of a month's budgets is used, and changing them.
 - `refusals`: what is said to somebody who may not spend.
 - `thresholds`: the e-mails that a charge gives rise to.
-- `proof`: the ledger proved over the whole database.
-- `made_up`: the ledger of a made-up history, for benches.
+- `verification`: the ledger proved over the whole database.
 """
 
-from upscaler.credits.budgets import Budget, Standing, change_budgets, check, month_of, recount, standing
-from upscaler.credits.ledger import MOST, GrantedBefore, charge, grant, record_grant, refund
-from upscaler.credits.proof import LedgerReport, audit
-from upscaler.credits.refusals import BudgetExceeded, CreditsRefused, InsufficientCredits, counted, ways_out
+from upscaler.credits.budgets import (
+    Budget,
+    SpendingStatus,
+    change_budgets,
+    ensure_affordable,
+    month_of,
+    recount,
+    spending_status,
+)
+from upscaler.credits.ledger import MAX_BALANCE, GrantedBefore, charge, grant, record_grant, refund
+from upscaler.credits.refusals import BudgetExceeded, CreditsRefused, InsufficientCredits, remedies
+from upscaler.credits.verification import LedgerReport, verify
 
 __all__ = [
-    "MOST",
+    "MAX_BALANCE",
     "Budget",
     "BudgetExceeded",
     "CreditsRefused",
     "GrantedBefore",
     "InsufficientCredits",
     "LedgerReport",
-    "Standing",
-    "audit",
+    "SpendingStatus",
     "change_budgets",
     "charge",
-    "check",
-    "counted",
+    "ensure_affordable",
     "grant",
     "month_of",
     "record_grant",
     "recount",
     "refund",
-    "standing",
-    "ways_out",
+    "remedies",
+    "spending_status",
+    "verify",
 ]

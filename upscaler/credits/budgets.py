@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from upscaler import audit
+from upscaler.accounts import audit_log
 from upscaler.credits import refusals
 from upscaler.models import AuditEvent, CreditEntry, Membership, MonthlySpend, Team
 
@@ -68,7 +68,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Standing:
+class SpendingStatus:
     """What a team, and one person in it, may spend in a month."""
 
     balance: int
@@ -95,7 +95,7 @@ class Standing:
         """The budget with the least left, which refuses first."""
         return min(self.budgets, key=lambda budget: budget.left, default=None)
 
-    def after(self, price: int) -> Standing:
+    def after(self, price: int) -> SpendingStatus:
         """The same once ``price`` was spent. The balance stays: whoever charges has moved it before."""
         return replace(
             self,
@@ -115,7 +115,7 @@ def following(month: date) -> date:
     return (month.replace(day=28) + timedelta(days=4)).replace(day=1)
 
 
-def standing(*, team_id: int, user: Any, month: date | None = None) -> Standing:
+def spending_status(*, team_id: int, user: Any, month: date | None = None) -> SpendingStatus:
     """What ``user`` may spend for the team in ``month``, by default the present one."""
     month = month or month_of(timezone.now())
     team = Team.objects.only("balance", "low_balance", "monthly_budget").get(pk=team_id)
@@ -127,7 +127,7 @@ def standing(*, team_id: int, user: Any, month: date | None = None) -> Standing:
         budgets.append(Budget(is_own=False, limit=team.monthly_budget, spent=totals["team"], month=month))
     if own is not None:
         budgets.append(Budget(is_own=True, limit=own, spent=totals["own"], month=month))
-    return Standing(
+    return SpendingStatus(
         balance=team.balance,
         low_balance=team.low_balance,
         month=month,
@@ -137,26 +137,26 @@ def standing(*, team_id: int, user: Any, month: date | None = None) -> Standing:
     )
 
 
-def check(*, team_id: int, user: Any, price: int) -> None:
+def ensure_affordable(*, team_id: int, user: Any, price: int) -> None:
     """Refuse what could not be paid now. The charge itself decides for good.
 
     Raises InsufficientCredits and BudgetExceeded.
     """
-    now = standing(team_id=team_id, user=user)
+    now = spending_status(team_id=team_id, user=user)
     if price > now.balance:
-        way_out = refusals.ways_out(team_id, user).more_credits
+        way_out = refusals.remedies(team_id, user).more_credits
         raise refusals.InsufficientCredits(needed=price, left=now.balance, way_out=way_out)
     check_budgets(now, team_id=team_id, user=user, price=price)
 
 
-def check_budgets(now: Standing, *, team_id: int, user: Any, price: int) -> None:
+def check_budgets(now: SpendingStatus, *, team_id: int, user: Any, price: int) -> None:
     """Raises BudgetExceeded where a budget would be spent beyond its limit; of two, for the one with less left."""
     budget = now.tightest
     if budget is not None and price > budget.left:
         raise refusals.BudgetExceeded(
             needed=price,
             left=budget.left,
-            way_out=refusals.ways_out(team_id, user).larger_budget,
+            way_out=refusals.remedies(team_id, user).larger_budget,
             is_own=budget.is_own,
             limit=budget.limit,
             month=now.month,
@@ -196,11 +196,11 @@ def change_budgets(
         value = people[membership.user_id]
         if membership.monthly_budget != value:
             before = membership.monthly_budget
-            name = audit.name_of(membership.user)
+            name = audit_log.name_of(membership.user)
             changes.append(f"Monthly budget of {name}: {_in_words(before)}, now {_in_words(value)}")
             Membership.objects.filter(pk=membership.pk).update(monthly_budget=value)
     for about in changes:
-        audit.record(AuditEvent.Action.BUDGET_CHANGED, team=team, user=by, about=about, request=request)
+        audit_log.record(AuditEvent.Action.BUDGET_CHANGED, team=team, user=by, about=about, request=request)
     return len(changes)
 
 

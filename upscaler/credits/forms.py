@@ -7,14 +7,14 @@ from typing import Any
 
 from django import forms
 
-from upscaler.audit import name_of
+from upscaler.accounts.audit_log import name_of
 from upscaler.models import Membership, Team
 
-MOST = 1_000_000
+MAX_AMOUNT = 1_000_000
 """Credits in one grant of a team's admin, and in a budget: a slip of the finger stays small."""
 
 WHOLE = "Enter a whole number, like 50."
-TOO_MANY = f"Enter at most {MOST:,}."
+TOO_MANY = f"Enter at most {MAX_AMOUNT:,}."
 
 
 class GrantForm(forms.Form):
@@ -23,13 +23,13 @@ class GrantForm(forms.Form):
     amount = forms.IntegerField(
         label="Credits",
         help_text="With a minus to correct downwards.",
-        min_value=-MOST,
-        max_value=MOST,
+        min_value=-MAX_AMOUNT,
+        max_value=MAX_AMOUNT,
         error_messages={
             "required": WHOLE,
             "invalid": WHOLE,
             "max_value": TOO_MANY,
-            "min_value": f"Take at most {MOST:,} at once.",
+            "min_value": f"Take at most {MAX_AMOUNT:,} at once.",
         },
         widget=forms.NumberInput(attrs={"inputmode": "text", "step": "1", "autocomplete": "off"}),
     )
@@ -94,7 +94,7 @@ def _number(label: str, initial: int | None, *, required: bool = False) -> forms
         initial=initial,
         required=required,
         min_value=0,
-        max_value=MOST,
+        max_value=MAX_AMOUNT,
         show_hidden_initial=True,
         error_messages={
             "required": "Enter a whole number; 0 for no e-mail.",

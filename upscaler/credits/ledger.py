@@ -12,12 +12,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.http import HttpRequest
 
-from upscaler import audit
+from upscaler.accounts import audit_log
 from upscaler.credits import budgets, refusals, thresholds
-from upscaler.credits.refusals import InsufficientCredits, counted
+from upscaler.credits.refusals import InsufficientCredits
 from upscaler.models import AuditEvent, CreditEntry, Team, Upscale
+from upscaler.text import format_credits
 
-MOST = 1_000_000_000
+MAX_BALANCE = 1_000_000_000
 """Credits in one grant and in one balance: what an integer column holds with room to spare."""
 
 
@@ -40,18 +41,18 @@ def grant(
 ) -> CreditEntry:
     """Add credits to a team; a negative ``amount`` corrects the balance downwards. A person's deed is recorded.
 
-    Raises ValueError for an amount of zero or beyond ``MOST``, or a balance beyond it, InsufficientCredits where the
-    balance would fall below zero, and GrantedBefore where the team has an entry of this ``request_key``.
+    Raises ValueError for an amount of zero or beyond ``MAX_BALANCE``, or a balance beyond it, InsufficientCredits where
+    the balance would fall below zero, and GrantedBefore where the team has an entry of this ``request_key``.
     """
-    if amount == 0 or abs(amount) > MOST:
-        raise ValueError(f"The amount must not be zero, and at most {MOST:,}.")
+    if amount == 0 or abs(amount) > MAX_BALANCE:
+        raise ValueError(f"The amount must not be zero, and at most {MAX_BALANCE:,}.")
     try:
         with transaction.atomic():
             _move(team_id=team.pk, amount=amount, user=by)
             kind = CreditEntry.Kind.GRANT if amount > 0 else CreditEntry.Kind.CORRECTION
             entry = _append(team_id=team.pk, kind=kind, amount=amount, note=note, by=by, request_key=request_key)
-            if entry.balance_after > MOST:
-                raise ValueError(f"A team can hold at most {MOST:,} credits.")
+            if entry.balance_after > MAX_BALANCE:
+                raise ValueError(f"A team can hold at most {MAX_BALANCE:,} credits.")
             if by is not None:
                 record_grant(entry, by=by, request=request)
     except (IntegrityError, InsufficientCredits):
@@ -67,9 +68,9 @@ def record_grant(entry: CreditEntry, *, by: Any, request: HttpRequest | None = N
     """Note a grant or a correction in the audit log. Call it in the grant's transaction."""
     is_grant = entry.kind == CreditEntry.Kind.GRANT
     action = AuditEvent.Action.GRANTED if is_grant else AuditEvent.Action.CORRECTED
-    amount = counted(entry.amount) if is_grant else f"by {counted(-entry.amount)}"
+    amount = format_credits(entry.amount) if is_grant else f"by {format_credits(-entry.amount)}"
     about = f"{amount}: {entry.note}" if entry.note else amount
-    audit.record(action, team=entry.team, user=by, about=about, request=request)
+    audit_log.record(action, team=entry.team, user=by, about=about, request=request)
 
 
 @transaction.atomic
@@ -81,11 +82,11 @@ def charge(*, upscale: Upscale) -> CreditEntry:
     team_id, price, user = upscale.team_id, upscale.credits, upscale.created_by
     _move(team_id=team_id, amount=-price, user=user)
     month = budgets.month_of(upscale.created_at)
-    now = budgets.standing(team_id=team_id, user=user, month=month)
+    now = budgets.spending_status(team_id=team_id, user=user, month=month)
     budgets.check_budgets(now, team_id=team_id, user=user, price=price)
     budgets.add_spend(team_id=team_id, user_id=upscale.created_by_id, month=month, amount=price)
     entry = _append(team_id=team_id, kind=CreditEntry.Kind.CHARGE, amount=-price, upscale=upscale, by=user)
-    thresholds.write_down(now.after(price), team_id=team_id, user=user)
+    thresholds.create_notices(now.after(price), team_id=team_id, user=user)
     return entry
 
 
@@ -120,7 +121,7 @@ def _move(*, team_id: int, amount: int, user: Any) -> None:
     # exact.
     if not Team.objects.filter(pk=team_id, balance__gte=-amount).update(balance=F("balance") + amount):
         left = Team.objects.values_list("balance", flat=True).get(pk=team_id)
-        way_out = refusals.ways_out(team_id, user).more_credits
+        way_out = refusals.remedies(team_id, user).more_credits
         raise InsufficientCredits(needed=-amount, left=left, way_out=way_out)
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from django.utils.formats import date_format
 
-from upscaler.audit import name_of
+from upscaler.accounts.audit_log import name_of
 from upscaler.models import Team
+from upscaler.text import format_credits
 
-MOST_NAMES = 3
+MAX_NAMES = 3
 
 
 class CreditsRefused(Exception):
@@ -37,7 +38,7 @@ class InsufficientCredits(CreditsRefused):
     def message(self) -> str:
         """The refusal in plain words, with the way out."""
         return (
-            f"This costs {counted(self.needed)}, but your team has {counted(self.left)} left. "
+            f"This costs {format_credits(self.needed)}, but your team has {format_credits(self.left)} left. "
             f"Choose fewer pictures or a cheaper model, or {self.way_out}."
         )
 
@@ -58,39 +59,38 @@ class BudgetExceeded(CreditsRefused):
     def message(self) -> str:
         """The refusal in plain words, with the way out."""
         whose = "your own budget" if self.is_own else "your team’s budget"
-        left = f"only {counted(self.left)} {'is' if self.left == 1 else 'are'} left" if self.left else "nothing is left"
+        left = (
+            f"only {format_credits(self.left)} {'is' if self.left == 1 else 'are'} left"
+            if self.left
+            else "nothing is left"
+        )
         return (
-            f"This costs {counted(self.needed)}, but {left} of {whose} of {counted(self.limit)} for "
+            f"This costs {format_credits(self.needed)}, but {left} of {whose} of {format_credits(self.limit)} for "
             f"{date_format(self.month, 'F')}. Wait for the next month, which begins on "
             f"{date_format(self.next_month, 'j F')}, choose fewer pictures or a cheaper model, or {self.way_out}."
         )
 
 
-def counted(amount: int) -> str:
-    """``1 credit``, ``3 credits``, ``1,200 credits``."""
-    return f"{amount} credit" if amount == 1 else f"{amount:,} credits"
-
-
 @dataclass(frozen=True)
-class WaysOut:
+class Remedies:
     """What a person can do about a refusal: ends of sentences."""
 
     more_credits: str
     larger_budget: str
 
 
-def ways_out(team_id: int, user: Any) -> WaysOut:
+def remedies(team_id: int, user: Any) -> Remedies:
     """For a team admin what they can do themself; for others whom to ask for it, by name."""
     admins = Team.objects.get(pk=team_id).admins()
     if user is not None and user.pk in {admin.pk for admin in admins}:
-        return WaysOut("grant more on the Credits page", "raise the budget on the Credits page")
+        return Remedies("grant more on the Credits page", "raise the budget on the Credits page")
     ask = f"ask {either(admins) or 'those who run this desk'}"
-    return WaysOut(f"{ask} for more credits", f"{ask} for a larger budget")
+    return Remedies(f"{ask} for more credits", f"{ask} for a larger budget")
 
 
 def either(people: list[Any]) -> str:
     """``Ada, Ben or Cem``; of many people the first few."""
-    names = [name_of(person) for person in people[:MOST_NAMES]]
-    if len(people) > MOST_NAMES:
+    names = [name_of(person) for person in people[:MAX_NAMES]]
+    if len(people) > MAX_NAMES:
         names.append("another admin")
     return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

@@ -1,6 +1,6 @@
 """The e-mails that a charge gives rise to. Here they are only written down, in the charge's own transaction.
 
-`upscaler.services.notices` sends them after it.
+`upscaler.mail.outbox` sends them after it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.formats import date_format
 
-from upscaler.audit import name_of
-from upscaler.credits.budgets import Budget, Standing
-from upscaler.credits.refusals import counted
+from upscaler.accounts.audit_log import name_of
+from upscaler.credits.budgets import Budget, SpendingStatus
 from upscaler.models import CreditEntry, Notice, Team
+from upscaler.text import format_credits
 
 OWN = "own"
 
@@ -32,7 +32,7 @@ def person_of(notice: Notice) -> tuple[int | None, bool]:
     return int(person), own == [OWN]
 
 
-def write_down(now: Standing, *, team_id: int, user: Any) -> None:
+def create_notices(now: SpendingStatus, *, team_id: int, user: Any) -> None:
     """After a charge: one notice for each limit that is reached, unless there is one. The team's row is locked."""
     wanted = []
     for budget in now.low_budgets:
@@ -58,29 +58,29 @@ def _used(budget: Budget, whose: str) -> str:
     return f"{budget.spent:,} of {budget.limit:,} credits of {whose} for {month} are used."
 
 
-def _end(now: Standing, what: str) -> str:
+def _end(now: SpendingStatus, what: str) -> str:
     return f"Once all of it is used, the desk refuses {what} until {date_format(now.next_month, 'j F')}."
 
 
-def _of_team(budget: Budget, now: Standing) -> str:
+def _of_team(budget: Budget, now: SpendingStatus) -> str:
     return f"{_used(budget, 'the team’s budget')} {_end(now, 'new orders')}\n\nAdmins can raise it on the Credits page."
 
 
-def _of_person(budget: Budget, now: Standing, name: str) -> str:
+def _of_person(budget: Budget, now: SpendingStatus, name: str) -> str:
     whose = f"the budget of {name}"
     return f"{_used(budget, whose)} {_end(now, 'their orders')}\n\nAdmins can raise it on the Credits page."
 
 
-def _of_own(budget: Budget, now: Standing) -> str:
+def _of_own(budget: Budget, now: SpendingStatus) -> str:
     whose = "your own budget"
     return f"{_used(budget, whose)} {_end(now, 'your orders')}\n\nYour team’s admins can raise it."
 
 
-def _of_balance(now: Standing) -> str:
+def _of_balance(now: SpendingStatus) -> str:
     verb = "is" if now.balance == 1 else "are"
     return (
-        f"{counted(now.balance)} {verb} left, fewer than {now.low_balance:,}. Without credits the desk refuses new "
-        "orders.\n\nAdmins can grant more on the Credits page."
+        f"{format_credits(now.balance)} {verb} left, fewer than {now.low_balance:,}. Without credits the desk "
+        "refuses new orders.\n\nAdmins can grant more on the Credits page."
     )
 
 

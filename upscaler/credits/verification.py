@@ -16,7 +16,7 @@ from upscaler.models import CreditEntry, MonthlySpend, Team, Upscale
 Kind = CreditEntry.Kind
 Status = Upscale.Status
 
-MOST_OF_A_SORT = 100
+MAX_OF_A_KIND = 100
 """Problems of one sort that are named one by one."""
 
 
@@ -30,7 +30,7 @@ class LedgerReport:
     problems: list[str]
 
 
-def audit() -> LedgerReport:
+def verify() -> LedgerReport:
     """Prove the ledger over the whole database, also while the desk is at work.
 
     For each team: the entries sum up to the balance, and each entry's ``balance_after`` follows from the one
@@ -49,10 +49,10 @@ def audit() -> LedgerReport:
 
 
 def _still(sort: Callable[[], Iterator[str]]) -> list[str]:
-    found = list(islice(sort(), MOST_OF_A_SORT))
+    found = list(islice(sort(), MAX_OF_A_KIND))
     if not found:
         return []
-    again = set(islice(sort(), MOST_OF_A_SORT))
+    again = set(islice(sort(), MAX_OF_A_KIND))
     return [problem for problem in found if problem in again]
 
 
@@ -67,7 +67,7 @@ def _chains() -> Iterator[str]:
     chained = CreditEntry.objects.order_by().annotate(should_be=before + F("amount"))
     broken = chained.exclude(balance_after=F("should_be"))
     for slug, pk, after, should_be in broken.values_list("team__slug", "pk", "balance_after", "should_be")[
-        :MOST_OF_A_SORT
+        :MAX_OF_A_KIND
     ]:
         yield f"Team {slug}, entry {pk}: balance_after is {after}, it should be {should_be}."
 
@@ -76,7 +76,7 @@ def _repeats() -> Iterator[str]:
     # A constraint forbids them; whoever proves does not trust it.
     entries = CreditEntry.objects.filter(upscale__isnull=False).order_by()
     grouped = entries.values("upscale", "kind").annotate(count=Count("pk")).filter(count__gt=1)
-    for pk, kind, count in grouped.values_list("upscale", "kind", "count")[:MOST_OF_A_SORT]:
+    for pk, kind, count in grouped.values_list("upscale", "kind", "count")[:MAX_OF_A_KIND]:
         yield f"Upscale {pk}: it has {count} entries of the kind {kind}."
 
 
@@ -110,7 +110,7 @@ def _amounts() -> Iterator[str]:
 
 def _strangers() -> Iterator[str]:
     entries = CreditEntry.objects.filter(upscale__isnull=False).exclude(team=F("upscale__team"))
-    for pk in entries.order_by("pk").values_list("pk", flat=True)[:MOST_OF_A_SORT]:
+    for pk in entries.order_by("pk").values_list("pk", flat=True)[:MAX_OF_A_KIND]:
         yield f"Entry {pk}: it is of another team than its upscale."
 
 
@@ -149,10 +149,10 @@ def _has(kind: str) -> Exists:
 
 
 def _upscales(wrong: QuerySet[Upscale], what: str) -> Iterator[str]:
-    for pk, status in wrong.order_by("pk").values_list("pk", "status")[:MOST_OF_A_SORT]:
+    for pk, status in wrong.order_by("pk").values_list("pk", "status")[:MAX_OF_A_KIND]:
         yield f"Upscale {pk} ({status}): {what}."
 
 
 def _of_entries(wrong: QuerySet[Any], what: str) -> Iterator[str]:
-    for pk, status in wrong.order_by("pk").values_list("upscale", "upscale__status")[:MOST_OF_A_SORT]:
+    for pk, status in wrong.order_by("pk").values_list("upscale", "upscale__status")[:MAX_OF_A_KIND]:
         yield f"Upscale {pk} ({status}): {what}."

@@ -66,7 +66,7 @@ class Finished:
     height: int
     result_id: int | None = None
     """The engine's own id of the result; None where it has none."""
-    made_with: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     """What made it, for the record: networks, precision, seconds; ``notes`` are sentences that the page shows."""
     referable_until: datetime | None = None
     """Until when the engine itself takes ``result_id`` as a source; None where it sets no time of its own."""
@@ -147,8 +147,8 @@ class Engine(Protocol):
 class RemoteEngine(Engine, Protocol):
     """An engine on somebody else's machines: it is paid for each job, and it may not answer.
 
-    Told apart by ``isinstance``. Its ``start`` is called at most once for a job, unless ``find`` proves that the first
-    call never arrived.
+    Told apart by ``isinstance``. Its ``start`` is called at most once for a job, unless ``find_job`` proves that the
+    first call never arrived.
     """
 
     slots: int
@@ -162,7 +162,7 @@ class RemoteEngine(Engine, Protocol):
         """Ask the host whether it would take our calls. Costs nothing. Raises EngineError."""
         ...
 
-    def find(self, order: Order) -> str | None:
+    def find_job(self, order: Order) -> str | None:
         """The id of the job that an earlier ``start`` of this order made, although its answer was lost.
 
         None where there is none. Raises EngineError, with code ``uwear_unclear`` where it can't be told.
@@ -178,6 +178,6 @@ class RemoteEngine(Engine, Protocol):
         ...
 
     @property
-    def longest_call(self) -> timedelta:
+    def max_call_time(self) -> timedelta:
         """No call of the engine takes longer, however it ends."""
         ...

@@ -15,7 +15,7 @@ from django.utils import formats, timezone
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.models import media_storage
-from upscaler.services import breaker, remote
+from upscaler.processing import circuit_breaker, handover
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +73,9 @@ def _engine() -> None:
 def _remote_engine(engine: RemoteEngine) -> None:
     # Anyone may ask us, however often, and each question would be a call to the vendor and hold a thread of ours while
     # that hangs. So one caller in a while asks, and the others get what was found last.
-    remote.ask_how_it_is(engine, every=ASK_AGAIN)
-    trouble, passes = breaker.last_found(engine.name)
-    since = breaker.down_since(engine.name)
+    handover.ask_how_it_is(engine, every=ASK_AGAIN)
+    trouble, passes = circuit_breaker.last_found(engine.name)
+    since = circuit_breaker.down_since(engine.name)
     if since is not None and (passes or not trouble):
         moment = formats.date_format(timezone.localtime(since), "j F, H:i")
         trouble, passes = f"{engine.name.capitalize()} does not answer since {moment}. {trouble}".strip(), True

@@ -17,8 +17,9 @@ from typing import IO, Any, NamedTuple
 from django.conf import settings
 from PIL import Image, ImageFile, PngImagePlugin
 
-from upscaler import catalog, deep, pixels
-from upscaler.vips import pyvips
+from upscaler import upscaling_models
+from upscaler.imaging import pixels, sixteen_bit
+from upscaler.imaging.vips import pyvips
 
 FORMATS = {
     "JPEG": ".jpg",
@@ -40,7 +41,7 @@ STREAMED = {"JPEG": ("L", "RGB"), "PNG": ("L", "LA", "I;16", "RGB", "RGBA"), "WE
 
 STREAMED_FROM = 16_000_000
 """Pixels from which on a result is worth reading row by row."""
-MOST_SCANS = 100
+MAX_SCANS = 100
 """Passes of a progressive JPEG over its picture: cameras and shops write some ten. Each is decoded in full, so a small
 file with thousands of them would keep a process busy for minutes."""
 START_OF_SCAN = b"\xff\xda"
@@ -188,9 +189,9 @@ def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> 
                 "picture: save the frame that you want as a PNG, and upload that.",
                 code="animated",
             )
-        if image.format in ("JPEG", "MPO") and _scans(file) > MOST_SCANS:
+        if image.format in ("JPEG", "MPO") and _scans(file) > MAX_SCANS:
             raise PictureError(
-                f"{named} is a JPEG of more than {MOST_SCANS} passes, which takes too long to read. Export it again "
+                f"{named} is a JPEG of more than {MAX_SCANS} passes, which takes too long to read. Export it again "
                 "as a plain JPEG, and upload that.",
                 code="damaged",
             )
@@ -254,7 +255,7 @@ def _preview(small: Image.Image) -> Preview:
 
 def _decoded(image: ImageFile.ImageFile, side: int) -> Image.Image:
     """Upright, in the colours that the engine sees, as RGB or RGBA, no side longer than ``side`` pixels."""
-    if image.format == "TIFF" and deep.is_deep(image) and (small := _deep(image, side)) is not None:
+    if image.format == "TIFF" and sixteen_bit.is_deep(image) and (small := _deep(image, side)) is not None:
         return small
     # A JPEG decoder can shrink while it reads: the whole file is still read, for a fraction of the memory.
     image.draft(None, (side, side))
@@ -274,7 +275,7 @@ def _deep(image: ImageFile.ImageFile, side: int) -> Image.Image | None:
     file.seek(0)
     # Named, because libvips reads from these bytes until the last row, and nothing else keeps them.
     source = pyvips.Source.new_from_memory(file.read())
-    rows = deep.rows(source, image, orientation)
+    rows = sixteen_bit.rows(source, image, orientation)
     try:
         return None if rows is None else _shrunk(rows, image, orientation, side)
     except pyvips.Error:
@@ -353,7 +354,7 @@ def check_result_size(width: int, height: int, factor: int, *, max_pixels: int) 
     pixels = width * height * factor * factor
     if pixels <= max_pixels:
         return
-    fitting = [smaller for smaller in catalog.FACTORS if width * height * smaller**2 <= max_pixels]
+    fitting = [smaller for smaller in upscaling_models.FACTORS if width * height * smaller**2 <= max_pixels]
     way_out = f"Choose {max(fitting)}x with Topaz, or a smaller picture." if fitting else "Use a smaller picture."
     raise PictureError(
         f"{width:,} × {height:,} pixels enlarged {factor} times would be {pixels / 1e6:,.0f} megapixels; the limit is "

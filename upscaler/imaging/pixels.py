@@ -23,7 +23,7 @@ SPACES = {
     "CMYK": ("CMYK", "CMYK"),
 }
 """By Pillow's mode: the mode of its colours alone, and the colour space that a profile for them names."""
-MOST_PROFILE_BYTES = 4_000_000
+MAX_PROFILE_BYTES = 4_000_000
 """Printers' profiles have some 2 MB; far beyond, it is no profile that anybody needs."""
 
 PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
@@ -184,7 +184,7 @@ def _levels(image: Image.Image) -> Iterator[tuple[slice, npt.NDArray[np.uint16]]
 
 
 def _opened(profile: bytes, mode: str) -> ImageCms.ImageCmsProfile | None:
-    if len(profile) > MOST_PROFILE_BYTES:
+    if len(profile) > MAX_PROFILE_BYTES:
         return None
     colours, space = SPACES[mode]
     try:

@@ -9,8 +9,8 @@ from typing import Any
 
 from PIL import Image
 
-from upscaler.pixels import TURNED
-from upscaler.vips import pyvips
+from upscaler.imaging.pixels import TURNED
+from upscaler.imaging.vips import pyvips
 
 BITS_PER_SAMPLE = 258
 """TIFF's number for it."""

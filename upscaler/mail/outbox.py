@@ -9,16 +9,16 @@ from django.core.mail import EmailMessage
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from upscaler import tasks
 from upscaler.credits import thresholds
 from upscaler.models import Membership, Notice, Team
+from upscaler.queue import tasks
 
 logger = logging.getLogger(__name__)
 
 GRACE = timedelta(seconds=30)
 """How long a message has before the sweep takes it for lost."""
 FIRST_WAIT = timedelta(minutes=1)
-LONGEST_WAIT = timedelta(hours=1)
+MAX_WAIT = timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(days=7)
 """By then nobody is helped by it any more."""
 BATCH = 100
@@ -59,7 +59,7 @@ def send(notice_id: int) -> bool:
     if notice is None:
         return False
     # The pause grows with the time for which it has been tried.
-    wait = min(max(FIRST_WAIT, now - notice.created_at), LONGEST_WAIT)
+    wait = min(max(FIRST_WAIT, now - notice.created_at), MAX_WAIT)
     if not Notice.objects.filter(pk=notice.pk, sent_at=None, due_at__lte=now).update(due_at=now + wait):
         return False  # Another worker has it, or had it.
     addresses = recipients(notice)

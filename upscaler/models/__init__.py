@@ -5,11 +5,11 @@ from upscaler.models.audit import AuditEvent
 from upscaler.models.engines import EngineState
 from upscaler.models.ledger import CreditEntry, MonthlySpend, Notice
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
-from upscaler.models.upscales import BIGGEST_ID, Upscale, media_storage, result_hours
+from upscaler.models.upscales import MAX_ID, Upscale, media_storage, result_hours
 from upscaler.models.usage import UsageDay, UsageTime
 
 __all__ = [
-    "BIGGEST_ID",
+    "MAX_ID",
     "ApiToken",
     "AppendOnlyError",
     "AuditEvent",

@@ -12,7 +12,7 @@ from upscaler.models.upscales import Upscale
 
 
 class AuditEvent(AppendOnly):
-    """One thing that somebody did in a team. Only ``upscaler.audit`` adds them; none is ever changed or deleted."""
+    """One thing that somebody did in a team. Only ``accounts.audit_log`` adds them; none is ever changed."""
 
     class Action(models.TextChoices):
         SIGNED_IN = "signed_in", "Signed in"

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class EngineState(models.Model):
-    """How a remote engine answers, shared by all workers. Only ``upscaler.services.breaker`` writes it."""
+    """How a remote engine answers, shared by all workers. Only ``upscaler.processing.circuit_breaker`` writes it."""
 
     engine = models.CharField(max_length=20, primary_key=True)
     failures = models.PositiveIntegerField(default=0, help_text="Calls in a row that got no answer.")

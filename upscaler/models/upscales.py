@@ -14,10 +14,10 @@ from django.db.models.fields.files import FieldFile
 from django.urls import reverse
 from django.utils import timezone
 
-from upscaler import catalog
+from upscaler import upscaling_models
 from upscaler.models.teams import ApiToken, Team
 
-BIGGEST_ID = models.BigIntegerField.MAX_BIGINT
+MAX_ID = models.BigIntegerField.MAX_BIGINT
 CLOCKS_APART = timedelta(days=1)
 """More than a remote engine's clock can go before ours."""
 
@@ -81,7 +81,9 @@ class Upscale(models.Model):
         LOCAL = "local", "Local"
         UWEAR = "uwear", "Uwear"
 
-    MODEL_CHOICES: ClassVar[list[tuple[str, str]]] = [(model.name, model.title) for model in catalog.MODELS.values()]
+    MODEL_CHOICES: ClassVar[list[tuple[str, str]]] = [
+        (model.name, model.title) for model in upscaling_models.MODELS.values()
+    ]
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="upscales")
     created_by = models.ForeignKey(
@@ -111,10 +113,10 @@ class Upscale(models.Model):
 
     model_name = models.CharField(max_length=20, choices=MODEL_CHOICES)
     settings = models.JSONField(default=dict, blank=True)
-    asked_format = models.CharField(
+    requested_format = models.CharField(
         max_length=10,
         blank=True,
-        choices=list(catalog.RESULT_FORMATS.items()),
+        choices=list(upscaling_models.RESULT_FORMATS.items()),
         help_text="The result's format; empty for the source's own.",
     )
     credits = models.PositiveIntegerField()
@@ -126,7 +128,9 @@ class Upscale(models.Model):
         null=True, blank=True, editable=False, help_text="Since when a remote engine may have the job."
     )
     handed_over = models.JSONField(default=dict, blank=True, editable=False, help_text="Where it was told to look.")
-    posts = models.PositiveIntegerField(default=0, editable=False, help_text="How often the order was sent to it.")
+    submit_count = models.PositiveIntegerField(
+        default=0, editable=False, help_text="How often the order was sent to it."
+    )
     lost_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When the last of those ended without an answer."
     )
@@ -163,7 +167,7 @@ class Upscale(models.Model):
     result_height = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels.")
     result_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     result_digest = models.CharField(max_length=64, blank=True, editable=False, help_text="SHA-256 of its bytes.")
-    made_with = models.JSONField(default=dict, blank=True)
+    provenance = models.JSONField(default=dict, blank=True)
     result_thumbnail = models.FileField(storage=media_storage, max_length=255, blank=True)
     before_preview = models.FileField(storage=media_storage, max_length=255, blank=True)
     after_preview = models.FileField(storage=media_storage, max_length=255, blank=True)
@@ -253,7 +257,7 @@ class Upscale(models.Model):
         return self.status in self.FINAL
 
     @property
-    def is_held_up(self) -> bool:
+    def is_waiting(self) -> bool:
         """A worker has taken it up, but no remote engine is known to work on it: it has not got it, or is silent."""
         is_remote = self.engine != self.Engine.LOCAL
         return (
@@ -263,7 +267,7 @@ class Upscale(models.Model):
     @property
     def factor(self) -> int:
         """How many times width and height grow."""
-        return catalog.factor(self.model_name, self.settings)
+        return upscaling_models.factor(self.model_name, self.settings)
 
     @property
     def expires_at(self) -> datetime | None:
@@ -280,9 +284,9 @@ class Upscale(models.Model):
         return self.expires_at is not None and timezone.now() < self.expires_at
 
     @property
-    def model(self) -> catalog.UpscalingModel:
+    def model(self) -> upscaling_models.UpscalingModel:
         """The catalogue's entry of the chosen model."""
-        return catalog.MODELS[self.model_name]
+        return upscaling_models.MODELS[self.model_name]
 
     @property
     def later_try(self) -> Upscale | None:
@@ -306,6 +310,6 @@ class Upscale(models.Model):
         return int(self.progress * 100)
 
     @property
-    def settings_shown(self) -> list[tuple[catalog.Setting, Any]]:
+    def settings_shown(self) -> list[tuple[upscaling_models.Setting, Any]]:
         """The settings with their labels, for people."""
         return [(s, self.settings[s.key]) for s in self.model.settings if s.key in self.settings]

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from django.conf import settings
 from django.db.models import Exists, Max, OuterRef
 
-from upscaler import catalog
+from upscaler import upscaling_models
 from upscaler.models import CreditEntry, Team, Upscale, media_storage
 
 
@@ -27,7 +27,7 @@ class Order(Protocol):
     @property
     def settings(self) -> Any: ...
     @property
-    def asked_format(self) -> str: ...
+    def requested_format(self) -> str: ...
     @property
     def source(self) -> str: ...
     @property
@@ -55,7 +55,7 @@ def key(order: Order) -> str:
     return ""
 
 
-def apart(orders: Sequence[AnyOrder]) -> tuple[list[AnyOrder], list[AnyOrder]]:
+def split_duplicates(orders: Sequence[AnyOrder]) -> tuple[list[AnyOrder], list[AnyOrder]]:
     """The first of each kind, and the repeats among ``orders``."""
     first: dict[str, AnyOrder] = {}
     repeats = []
@@ -65,7 +65,7 @@ def apart(orders: Sequence[AnyOrder]) -> tuple[list[AnyOrder], list[AnyOrder]]:
     return list(first.values()), repeats
 
 
-def find(seen: Mapping[str, int], *, team: Team, without: frozenset[int] = frozenset()) -> dict[str, Upscale]:
+def find_known(seen: Mapping[str, int], *, team: Team, without: frozenset[int] = frozenset()) -> dict[str, Upscale]:
     """For each key its newest upscale that is under way, or Done and good, and has a number above the one given.
 
     Not good: one that was refunded by hand, and those of the numbers ``without``.
@@ -96,11 +96,11 @@ def find(seen: Mapping[str, int], *, team: Team, without: frozenset[int] = froze
     return found
 
 
-def find_stored(seen: Mapping[str, int], *, team: Team) -> tuple[dict[str, Upscale], frozenset[int]]:
-    """What `find` gives, without those whose result is not in the picture storage any more, and their numbers."""
+def find_known_stored(seen: Mapping[str, int], *, team: Team) -> tuple[dict[str, Upscale], frozenset[int]]:
+    """What `find_known` gives, without those whose result is not in the picture storage any more, and their numbers."""
     gone: frozenset[int] = frozenset()
     while True:
-        found = find(seen, team=team, without=gone)
+        found = find_known(seen, team=team, without=gone)
         done = [upscale for upscale in found.values() if upscale.result_file]
         missing = {upscale.pk for upscale in done if not media_storage().exists(upscale.result_file.name or "")}
         if not missing:
@@ -113,6 +113,6 @@ def _address_key(order: Order) -> str:
 
 
 def _digest(order: Order, source: str, engine: str) -> str:
-    matters = catalog.effective(order.model_name, order.settings)
-    canonical = json.dumps([source, order.model_name, matters, order.asked_format, engine], sort_keys=True)
+    matters = upscaling_models.effective(order.model_name, order.settings)
+    canonical = json.dumps([source, order.model_name, matters, order.requested_format, engine], sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -13,17 +13,22 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from upscaler import catalog, fetching, images, links
-from upscaler.credits import counted
+from upscaler import fetching, upscaling_models
 from upscaler.engines.base import KnownResult
-from upscaler.models import BIGGEST_ID, Team, Upscale
-from upscaler.services import remote, results
-from upscaler.services.submission import NewUpscale
+from upscaler.imaging import intake
+from upscaler.models import MAX_ID, Team, Upscale
+from upscaler.ordering import results
+from upscaler.ordering.submission import NewUpscale
+from upscaler.processing import handover
+from upscaler.storage import signed_links
+from upscaler.text import format_credits, format_datetime
 
 SOURCES_IN_WORDS = "upload a file, give the address of a picture, or choose an earlier result"
-MOST_SETTINGS = 30
+MAX_SETTINGS = 30
 """More than any model has, and few enough to answer for each."""
-MODELS_IN_WORDS = " or ".join(f"{model.name} ({counted(model.credits)})" for model in catalog.MODELS.values())
+MODELS_IN_WORDS = " or ".join(
+    f"{model.name} ({format_credits(model.credits)})" for model in upscaling_models.MODELS.values()
+)
 
 
 class SettingsWidget(forms.Widget):
@@ -36,7 +41,7 @@ class SettingsWidget(forms.Widget):
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
         if name in data:
             return data[name]
-        model = catalog.MODELS.get(data.get("model_name", ""))
+        model = upscaling_models.MODELS.get(data.get("model_name", ""))
         if model is None:
             return None
         return {setting.key: data[setting.key] for setting in model.settings if setting.key in data}
@@ -67,7 +72,7 @@ class UpscaleForm(forms.Form):
     generation_result_id = forms.IntegerField(
         required=False,
         min_value=0,
-        max_value=BIGGEST_ID,
+        max_value=MAX_ID,
         error_messages={"invalid": "generation_result_id must be a whole number."},
     )
     model_name = forms.CharField(error_messages={"required": f"Choose a model: {MODELS_IN_WORDS}."})
@@ -85,15 +90,15 @@ class UpscaleForm(forms.Form):
             return None
         self._check_reach()
         try:
-            self.picture = images.examine_source(upload, name=upload.name)
-        except images.PictureError as error:
+            self.picture = intake.examine_source(upload, name=upload.name)
+        except intake.PictureError as error:
             raise ValidationError(error.message, code=error.code) from None
         return upload
 
     def clean_image_url(self) -> str:
         url = self.cleaned_data["image_url"].strip()
         # Any other scheme is no address that could have led here, whatever its path says.
-        self.link = links.find(url) if url.startswith(("http://", "https://")) else None
+        self.link = signed_links.find_link(url) if url.startswith(("http://", "https://")) else None
         if self.link is not None:
             return self._check_own_link(url, self.link)
         if url:
@@ -105,10 +110,10 @@ class UpscaleForm(forms.Form):
 
     def _check_reach(self) -> None:
         """A remote engine fetches our files itself, so it must be able to."""
-        if refusal := remote.why_no_uploads():
+        if refusal := handover.why_no_uploads():
             raise ValidationError(refusal, code="public_url_missing")
 
-    def _check_own_link(self, url: str, link: links.Link) -> str:
+    def _check_own_link(self, url: str, link: signed_links.Link) -> str:
         self._check_reach()
         if len(url) > fetching.MAX_URL_LENGTH:
             raise ValidationError("The address of this upload is too long. Rename the file.", code="url_too_long")
@@ -116,7 +121,7 @@ class UpscaleForm(forms.Form):
             raise ValidationError("This link belongs to another team. Upload the picture again.", code="not_found")
         if not link.is_alive:
             raise ValidationError(
-                f"This link ran out on {results.moment(link.expires_at)}. Upload the picture again.", code="expired"
+                f"This link ran out on {format_datetime(link.expires_at)}. Upload the picture again.", code="expired"
             )
         return url
 
@@ -125,24 +130,24 @@ class UpscaleForm(forms.Form):
         if not result_id:
             return None
         try:
-            return results.find(result_id, team=self.team)
+            return results.find_source_result(result_id, team=self.team)
         except results.ResultRefused as refusal:
             raise ValidationError(refusal.message, code=refusal.code) from None
 
     def clean_model_name(self) -> str:
         name = self.cleaned_data["model_name"]
-        if name not in catalog.MODELS:
+        if name not in upscaling_models.MODELS:
             raise ValidationError(
-                f"There is no model called “{catalog.shortened(name)}”. Choose {MODELS_IN_WORDS}.", code="enum"
+                f"There is no model called “{upscaling_models.shortened(name)}”. Choose {MODELS_IN_WORDS}.", code="enum"
             )
         return name
 
     def clean_result_format(self) -> str:
         name = self.cleaned_data["result_format"]
-        if name and name not in catalog.RESULT_FORMATS:
+        if name and name not in upscaling_models.RESULT_FORMATS:
             raise ValidationError(
-                f"Results are saved as {', '.join(catalog.RESULT_FORMATS)}, not as “{catalog.shortened(name)}”. "
-                "Leave result_format empty to keep the picture's own format.",
+                f"Results are saved as {', '.join(upscaling_models.RESULT_FORMATS)}, not as "
+                f"“{upscaling_models.shortened(name)}”. Leave result_format empty to keep the picture's own format.",
                 code="enum",
             )
         return name
@@ -150,7 +155,7 @@ class UpscaleForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         self._check_one_source()
-        model = catalog.MODELS.get(data.get("model_name", ""))
+        model = upscaling_models.MODELS.get(data.get("model_name", ""))
         if model is not None and "generation_settings" in data:
             data["generation_settings"] = self._complete_settings(model, data["generation_settings"])
         if not self.errors and model is not None:
@@ -170,26 +175,26 @@ class UpscaleForm(forms.Form):
             message = f"Give one picture, not {len(given)}: {SOURCES_IN_WORDS}."
             self.add_error(None, ValidationError(message, code="source_ambiguous"))
 
-    def _complete_settings(self, model: catalog.UpscalingModel, given: dict[str, Any]) -> dict[str, Any]:
+    def _complete_settings(self, model: upscaling_models.UpscalingModel, given: dict[str, Any]) -> dict[str, Any]:
         complete = model.defaults
-        if len(given) > MOST_SETTINGS:
+        if len(given) > MAX_SETTINGS:
             message = f"{len(given):,} settings were given; {model.name} has {len(model.settings)}."
             self.add_error("generation_settings", ValidationError(message, code="too_long"))
             return complete
         for key, raw in given.items():
             try:
                 complete[key] = model.clean(key, raw)
-            except catalog.SettingError as error:
+            except upscaling_models.SettingError as error:
                 refusal = ValidationError(error.message, code=error.code, params={"setting": key})
                 self.add_error("generation_settings", refusal)
         return complete
 
-    def _order(self, model: catalog.UpscalingModel) -> NewUpscale:
+    def _order(self, model: upscaling_models.UpscalingModel) -> NewUpscale:
         data = self.cleaned_data
         common: dict[str, Any] = {
             "model_name": model.name,
             "settings": data["generation_settings"],
-            "asked_format": data["result_format"],
+            "requested_format": data["result_format"],
         }
         if data["image"]:
             return NewUpscale(
@@ -233,7 +238,7 @@ class UpscaleForm(forms.Form):
             **common,
         )
 
-    def _order_of_stored(self, link: links.Link, common: dict[str, Any]) -> NewUpscale:
+    def _order_of_stored(self, link: signed_links.Link, common: dict[str, Any]) -> NewUpscale:
         picture = link.picture
         return NewUpscale(
             source=Upscale.Source.UPLOAD,
@@ -252,11 +257,11 @@ class UpscaleForm(forms.Form):
         if order.width is None or order.height is None:
             return  # A web address: checked once it is fetched.
         try:
-            images.check_result_size(
+            intake.check_result_size(
                 order.width,
                 order.height,
-                catalog.factor(order.model_name, order.settings),
+                upscaling_models.factor(order.model_name, order.settings),
                 max_pixels=settings.MAX_RESULT_PIXELS,
             )
-        except images.PictureError as error:
+        except intake.PictureError as error:
             self.add_error(None, ValidationError(error.message, code=error.code))

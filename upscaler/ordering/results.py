@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.utils import formats, timezone
 
 from upscaler import fetching
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, KnownResult, RemoteEngine
-from upscaler.models import BIGGEST_ID, Team, Upscale, result_hours
-from upscaler.services import remote
-from upscaler.services.breaker import Pause
+from upscaler.models import MAX_ID, Team, Upscale, result_hours
+from upscaler.processing import handover
+from upscaler.processing.circuit_breaker import Pause
+from upscaler.text import format_datetime
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class ResultRefused(Exception):
     code: str
 
 
-def find(result_id: int, *, team: Team) -> Upscale | KnownResult:
+def find_source_result(result_id: int, *, team: Team) -> Upscale | KnownResult:
     """The upscale of this team whose result it is, or what the remote engine knows of it. Raises ResultRefused.
 
     A remote engine is asked about its own results before anything is charged, because its clock is the one that counts.
@@ -72,12 +72,12 @@ def find(result_id: int, *, team: Team) -> Upscale | KnownResult:
 def find_elsewhere(result_id: int, *, team: Team) -> KnownResult:
     """What the remote engine knows of a result, dead or alive, that is not another team's. Raises ResultRefused."""
     engine = get_engine(settings.ENGINE)
-    if not isinstance(engine, RemoteEngine) or not 0 < result_id <= BIGGEST_ID:
+    if not isinstance(engine, RemoteEngine) or not 0 < result_id <= MAX_ID:
         raise _not_found(result_id)
     if Upscale.objects.filter(engine=engine.name, result_id=result_id).exclude(team=team).exists():
         raise _not_found(result_id)
     try:
-        with remote.watched(engine):
+        with handover.watched(engine):
             known = engine.find_result(result_id)
             if known is not None and _is_another_team_s(known, engine, team):
                 known = None
@@ -111,14 +111,6 @@ def _is_another_team_s(known: KnownResult, engine: RemoteEngine, team: Team) -> 
     return not reference or lost.filter(handed_over=reference).exists()
 
 
-def moment(time: datetime | None) -> str:
-    """A time with its date and zone, for people."""
-    if time is None:
-        return "a time that is over"
-    local = timezone.localtime(time)
-    return f"{formats.date_format(local, 'j F Y, H:i')} ({local.tzname()})"
-
-
 def _not_found(result_id: int) -> ResultRefused:
     return ResultRefused(
         f"There is no finished result with the number {result_id} in your team. "
@@ -134,6 +126,6 @@ def _expired(result_id: int, until: datetime | None, *, is_kept: bool) -> Result
         else "Upload the picture instead."
     )
     return ResultRefused(
-        f"Result {result_id} could be named for {result_hours()} hours, until {moment(until)}. {way_out}",
+        f"Result {result_id} could be named for {result_hours()} hours, until {format_datetime(until)}. {way_out}",
         code="expired",
     )

@@ -17,11 +17,14 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from upscaler import audit, catalog, credits, tasks
+from upscaler import credits, upscaling_models
+from upscaler.accounts import audit_log
 from upscaler.engines import get_engine
-from upscaler.images import Picture
+from upscaler.imaging.intake import Picture
+from upscaler.mail import outbox
 from upscaler.models import ApiToken, AuditEvent, Team, Upscale, media_storage
-from upscaler.services import notices, reuse
+from upscaler.ordering import deduplication
+from upscaler.queue import tasks
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +41,7 @@ class NewUpscale:
     settings: dict[str, Any]
     """Complete, defaults filled in."""
     source_name: str
-    asked_format: str = ""
+    requested_format: str = ""
     """One of `catalog.RESULT_FORMATS`; empty for the source's own."""
     source_url: str = ""
     source_result: Upscale | None = None
@@ -63,7 +66,7 @@ class NewUpscale:
     @property
     def credits(self) -> int:
         """The price."""
-        return catalog.MODELS[self.model_name].credits
+        return upscaling_models.MODELS[self.model_name].credits
 
 
 @dataclass(frozen=True)
@@ -128,19 +131,19 @@ def submit(
     """Store, charge and queue all of ``orders``, or none of them.
 
     Files are written before the transaction and removed again where it fails. With ``once`` no order is taken that the
-    team has had done, or that is under way; give `reuse.apart` ones then.
+    team has had done, or that is under way; give `deduplication.split_duplicates` ones then.
     Raises credits.CreditsRefused, IdempotencyConflict and, with ``once``, OrderedBefore; OSError where the storage
     can't take a file.
     """
     gone: frozenset[int] = frozenset()
     if once:
         # Outside the lock: a picture storage far away may take its time.
-        found, gone = reuse.find_stored(_seen(orders), team=team)
+        found, gone = deduplication.find_known_stored(_seen(orders), team=team)
         _refuse_known(orders, found)
     # Before any file is written: most refusals end here. The charge below decides for good.
     price = sum(order.credits for order in orders)
     try:
-        credits.check(team_id=team.pk, user=user, price=price)
+        credits.ensure_affordable(team_id=team.pk, user=user, price=price)
     except credits.CreditsRefused:
         # Its twin may just have taken the last credit: then this is a repeat, not a refusal.
         if idempotency is not None and (earlier := find_repeat(team=team, idempotency=idempotency)):
@@ -158,16 +161,18 @@ def submit(
             if once:
                 # The team's lock: of two clicks at once the second waits here, and then sees the first one's rows.
                 Team.objects.select_for_update(no_key=True).get(pk=team.pk)
-                _refuse_known(orders, reuse.find(_seen(orders), team=team, without=gone))
+                _refuse_known(orders, deduplication.find_known(_seen(orders), team=team, without=gone))
             for row in rows:
                 row.save(force_insert=True)
                 credits.charge(upscale=row)
                 if row.retry_of is not None:
                     about, action = f"{row.source_name} (was {row.retry_of.pk})", AuditEvent.Action.RETRIED
-                    audit.record(action, team=team, user=user, about=about, upscale=row, token=token, request=request)
+                    audit_log.record(
+                        action, team=team, user=user, about=about, upscale=row, token=token, request=request
+                    )
             # Robust: a queue that is away must not fail a submit that is stored and charged. The sweep sends it later.
             transaction.on_commit(lambda: _enqueue_all(rows), robust=True)
-            transaction.on_commit(lambda: notices.enqueue_due(team=team), robust=True)
+            transaction.on_commit(lambda: outbox.enqueue_due(team=team), robust=True)
     except IntegrityError:
         remove(written)
         # Two requests with one key at the same moment: the other one got there first, and this is its repeat.
@@ -177,7 +182,7 @@ def submit(
     except credits.CreditsRefused:
         remove(written)
         # Others were quicker since the check. What is said is about the whole order, not about its last straw.
-        credits.check(team_id=team.pk, user=user, price=price)
+        credits.ensure_affordable(team_id=team.pk, user=user, price=price)
         raise
     except BaseException:
         remove(written)
@@ -188,12 +193,12 @@ def submit(
 
 
 def _seen(orders: Sequence[NewUpscale]) -> dict[str, int]:
-    return {key: order.seen for order in orders if (key := reuse.key(order))}
+    return {key: order.seen for order in orders if (key := deduplication.key(order))}
 
 
 def _refuse_known(orders: Sequence[NewUpscale], found: Mapping[str, Upscale]) -> None:
     if found:
-        of_each = [(order, found.get(reuse.key(order))) for order in orders]
+        of_each = [(order, found.get(deduplication.key(order))) for order in orders]
         known = [Known(before, order.source_name, order.credits) for order, before in of_each if before is not None]
         raise OrderedBefore(known, [order for order, before in of_each if before is None])
 
@@ -218,7 +223,7 @@ def _again(failed: Upscale) -> NewUpscale:
         source=failed.source,
         model_name=failed.model_name,
         settings=failed.settings,
-        asked_format=failed.asked_format,
+        requested_format=failed.requested_format,
         source_name=failed.source_name,
         source_url=failed.source_url,
         source_result=failed.source_result,
@@ -282,8 +287,8 @@ def _row(order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, wr
         source_thumbnail=thumbnail,
         model_name=order.model_name,
         settings=order.settings,
-        asked_format=order.asked_format,
-        order_digest=reuse.digest_of(order, order.source_digest, engine=settings.ENGINE),
+        requested_format=order.requested_format,
+        order_digest=deduplication.digest_of(order, order.source_digest, engine=settings.ENGINE),
         credits=order.credits,
         retry_of=order.retry_of,
         engine=settings.ENGINE,

@@ -25,7 +25,7 @@ from upscaler.models import EngineState
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = 15.0
-LONGEST_PAUSE = 300.0
+MAX_PAUSE = 300.0
 SAME_TROUBLE = timedelta(minutes=15)
 """Two requests to slow down that are further apart are two different times of being busy."""
 FAR_APART = timedelta(hours=1)
@@ -110,8 +110,8 @@ def let_through(*names: str) -> None:
             continue
         # Conditional on what was read: of two callers at the same moment one tries, and the other waits on, also while
         # the first one's call hangs.
-        longest_call = timedelta(seconds=settings.UWEAR_CONNECT_TIMEOUT + settings.UWEAR_READ_TIMEOUT)
-        others_try_at = now + longest_call + _pause(state)
+        max_call_time = timedelta(seconds=settings.UWEAR_CONNECT_TIMEOUT + settings.UWEAR_READ_TIMEOUT)
+        others_try_at = now + max_call_time + _pause(state)
         if not EngineState.objects.filter(pk=state.pk, retry_at=state.retry_at).update(retry_at=others_try_at):
             raise _down(state, now)
 
@@ -165,7 +165,7 @@ def asked_to_wait(engine: str, seconds: float) -> Pause:
 
 def _pause(state: EngineState) -> timedelta:
     probes = max(state.failures - settings.UWEAR_BREAKER_FAILURES, 0)
-    return timedelta(seconds=min(FIRST_PAUSE * 2 ** min(probes, 10), LONGEST_PAUSE))
+    return timedelta(seconds=min(FIRST_PAUSE * 2 ** min(probes, 10), MAX_PAUSE))
 
 
 def _down(state: EngineState, now: datetime) -> Pause:

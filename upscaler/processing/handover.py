@@ -18,26 +18,26 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import formats, timezone
 
-from upscaler import links
 from upscaler.engines.base import EngineError, Order, RemoteEngine
 from upscaler.models import EngineState, Upscale, media_storage
-from upscaler.services import breaker, lifecycle
-from upscaler.services.breaker import Pause
+from upscaler.processing import circuit_breaker, lifecycle
+from upscaler.processing.circuit_breaker import Pause
+from upscaler.storage import signed_links
 
 logger = logging.getLogger(__name__)
 
 SLOT_PAUSE = 5.0
-LONGEST_SLOT_PAUSE = 120.0
+MAX_SLOT_PAUSE = 120.0
 FIRST_LOOK = 5.0
 LOOK_PAUSE = 10.0
 LOOKING = "Asking Uwear whether it has the picture"
 AGAIN = "Uwear’s picture can’t be had yet; tried until {until}"
 FRESH = timedelta(minutes=10)
 FIRST_AGAIN = 5.0
-LONGEST_AGAIN = 120.0
+MAX_AGAIN_PAUSE = 120.0
 DOUBTFUL = ("uwear_lost", "uwear_unclear")
 """Errors that say that the engine may never have had the job."""
-LONGEST_DOUBT = 10 * 60
+MAX_DOUBT = 10 * 60
 UNANSWERED: dict[str, Any] = {"lost_at": None, "followed_since": None, "silent_since": None}
 """What a row knows of an order that was not sent yet."""
 NO_PUBLIC_URL = (
@@ -67,12 +67,12 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
         )
         asked_at = timezone.now()
         with watched(engine, upscale):
-            found = engine.find(order)
+            found = engine.find_job(order)
         if found is not None:
             logger.info("upscale %s: %s has it already, as %s", upscale.pk, engine.name, found)
             return _with_id(upscale, order, found)
         # A worker that died in the middle of its call could not say when that ended.
-        ended_at = upscale.lost_at or upscale.handed_over_at + engine.longest_call
+        ended_at = upscale.lost_at or upscale.handed_over_at + engine.max_call_time
         left = ended_at + timedelta(seconds=settings.UWEAR_SETTLE_SECONDS) - asked_at
         if left > timedelta(0):
             raise Pause(min(left.total_seconds(), LOOK_PAUSE), LOOKING)
@@ -80,7 +80,7 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
             # The engine may have dropped it meanwhile.
             order = replace(order, reference=_reference(upscale))
         # While no orders are taken at all, one more lost is no failure of this upscale.
-        if breaker.takes_orders(engine.name):
+        if circuit_breaker.takes_orders(engine.name):
             _count_lost_call(upscale, engine)
     else:
         order = replace(order, reference=_reference(upscale))
@@ -88,7 +88,7 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
     order = replace(order, handed_over_at=upscale.handed_over_at)
     try:
         with watched(engine, takes_work=True):
-            lifecycle.record(upscale, posts=upscale.posts + 1)
+            lifecycle.record(upscale, submit_count=upscale.submit_count + 1)
             engine_id = engine.start(order)
     except EngineError as error:
         raise _after_failed_start(upscale, error) from error
@@ -109,7 +109,9 @@ def _after_failed_start(upscale: Upscale, error: EngineError) -> Exception:
     """Note what a failed hand-over means, and give what to raise."""
     if not error.maybe_taken:
         # Without any answer, and not taken for certain: it never left.
-        _is_not_handed_over(upscale, posts=upscale.posts - 1 if error.unavailable else upscale.posts)
+        _is_not_handed_over(
+            upscale, submit_count=upscale.submit_count - 1 if error.unavailable else upscale.submit_count
+        )
         return error
     # It counts as a failure only once it is certain that the call was lost: an upscale must not end, and be
     # refunded, while the engine may be working on it.
@@ -127,7 +129,7 @@ def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
     failures = upscale.failures + 1
     if failures >= settings.MAX_FAILURES:
         # What was sent stays noted: should it arrive after all, it is still told apart from other programs' work.
-        times = f"{upscale.posts} times" if upscale.posts > 1 else "once"
+        times = f"{upscale.submit_count} times" if upscale.submit_count > 1 else "once"
         raise EngineError(NOT_TAKEN.format(times=times), code="uwear_not_taken", permanent=True)
     logger.warning("upscale %s: %s never got it, it is sent again", upscale.pk, engine.name)
     lifecycle.record(upscale, failures=failures)
@@ -141,7 +143,7 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
     error that only waiting cures.
     """
     try:
-        breaker.let_through(engine.name, *([breaker.orders(engine.name)] if takes_work else []))
+        circuit_breaker.let_through(engine.name, *([circuit_breaker.orders(engine.name)] if takes_work else []))
     except Pause as refusal:
         _is_silent(handed_over)
         _counts_from_silence(refusal, handed_over)
@@ -152,28 +154,28 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
         pause = None
         if error.unavailable:
             _is_silent(handed_over)
-            pause = breaker.did_not_answer(engine.name, error.retry_after)
+            pause = circuit_breaker.did_not_answer(engine.name, error.retry_after)
             if takes_work:
-                pause = breaker.did_not_answer(breaker.orders(engine.name), error.retry_after) or pause
+                pause = circuit_breaker.did_not_answer(circuit_breaker.orders(engine.name), error.retry_after) or pause
             if pause is None and handed_over is not None:
                 # However seldom it answers: that it does not is no failure of a job that it may have.
-                pause = Pause(LOOK_PAUSE, breaker.WAITING)
+                pause = Pause(LOOK_PAUSE, circuit_breaker.WAITING)
         elif error.retry_after is not None:
             _is_silent(handed_over)
-            pause = breaker.asked_to_wait(engine.name, error.retry_after)
+            pause = circuit_breaker.asked_to_wait(engine.name, error.retry_after)
         else:
             _is_heard(handed_over)
-            breaker.answered(engine.name, took_work=False)
+            circuit_breaker.answered(engine.name, took_work=False)
             if takes_work:
-                breaker.answered(breaker.orders(engine.name), took_work=False)
+                circuit_breaker.answered(circuit_breaker.orders(engine.name), took_work=False)
         if pause is not None:
             _counts_from_silence(pause, handed_over)
             raise pause from error
         raise
     _is_heard(handed_over)
-    breaker.answered(engine.name, took_work=takes_work)
+    circuit_breaker.answered(engine.name, took_work=takes_work)
     if takes_work:
-        breaker.answered(breaker.orders(engine.name), took_work=True)
+        circuit_breaker.answered(circuit_breaker.orders(engine.name), took_work=True)
 
 
 def _is_silent(upscale: Upscale | None) -> None:
@@ -208,24 +210,24 @@ def is_made(upscale: Upscale) -> None:
 
 def ask_how_it_is(engine: RemoteEngine, *, every: timedelta) -> None:
     """One free call, by one caller of all in each ``every``; what it finds is kept in `breaker.last_found`."""
-    if not breaker.may_ask(engine.name, every):
+    if not circuit_breaker.may_ask(engine.name, every):
         return
     try:
-        breaker.let_through(engine.name)
+        circuit_breaker.let_through(engine.name)
         engine.reach()
     except Pause:
         return
     except EngineError as error:
         logger.warning("%s: %s", engine.name, error.message)
         if error.unavailable:
-            breaker.did_not_answer(engine.name, error.retry_after)
+            circuit_breaker.did_not_answer(engine.name, error.retry_after)
         elif error.retry_after is not None:
-            breaker.asked_to_wait(engine.name, error.retry_after)
+            circuit_breaker.asked_to_wait(engine.name, error.retry_after)
         # Whatever else it answers, as to a wrong key, is no sign that those who wait can go on.
-        breaker.found(engine.name, error.message, passes=not error.permanent)
+        circuit_breaker.found(engine.name, error.message, passes=not error.permanent)
     else:
-        breaker.answered(engine.name, took_work=False)
-        breaker.found(engine.name, "", passes=False)
+        circuit_breaker.answered(engine.name, took_work=False)
+        circuit_breaker.found(engine.name, "", passes=False)
 
 
 def ask_on(upscale: Upscale, code: str) -> Pause | None:
@@ -239,12 +241,12 @@ def ask_on(upscale: Upscale, code: str) -> Pause | None:
     since = max(since, upscale.made_at or since)
     limit = settings.UWEAR_TIME_LIMIT
     if code in DOUBTFUL:
-        limit = min(limit, LONGEST_DOUBT)
+        limit = min(limit, MAX_DOUBT)
     elapsed = (timezone.now() - since).total_seconds()
     if elapsed > limit:
         return None
     until = formats.date_format(timezone.localtime(since + timedelta(seconds=limit)), "H:i")
-    return Pause(min(max(FIRST_AGAIN, elapsed / 4), LONGEST_AGAIN), AGAIN.format(until=until))
+    return Pause(min(max(FIRST_AGAIN, elapsed / 4), MAX_AGAIN_PAUSE), AGAIN.format(until=until))
 
 
 def why_no_uploads() -> str:
@@ -275,7 +277,7 @@ def _take_slot(upscale: Upscale, engine: RemoteEngine, order: Order) -> None:
         if is_new and others.filter(handed_over_at__isnull=False, made_at__isnull=True).count() >= engine.slots:
             ahead = others.filter(handed_over_at__isnull=True, pk__lt=upscale.pk).count()
             pause = SLOT_PAUSE * (1 + ahead // engine.slots)
-            raise Pause(min(pause, LONGEST_SLOT_PAUSE), "Waiting for its turn at Uwear")
+            raise Pause(min(pause, MAX_SLOT_PAUSE), "Waiting for its turn at Uwear")
         lifecycle.record(upscale, handed_over_at=timezone.now(), handed_over=dict(order.reference), **UNANSWERED)
 
 
@@ -323,11 +325,11 @@ def _reference(upscale: Upscale) -> dict[str, Any]:
     # An upload; or a result that ran out while its order waited, of which the desk has its own copy.
     if not _can_be_fetched():
         raise EngineError(NO_PUBLIC_URL, code="public_url_missing", permanent=True)
-    picture = links.source_of(upscale)
+    picture = signed_links.source_of(upscale)
     if (presigned := _presigned()) is not None:
         return {"image_url": presigned(picture.path, settings.SOURCE_LINK_LIFETIME)}
     expires_at = timezone.now() + timedelta(seconds=settings.SOURCE_LINK_LIFETIME)
-    link = links.make(None, picture, name=upscale.source_name, team_id=upscale.team_id, expires_at=expires_at)
+    link = signed_links.make(None, picture, name=upscale.source_name, team_id=upscale.team_id, expires_at=expires_at)
     return {"image_url": link}
 
 

@@ -8,12 +8,14 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from upscaler import audit, credits, usage
+from upscaler import credits, usage
+from upscaler.accounts import audit_log
 from upscaler.models import AuditEvent, CreditEntry, Upscale
+from upscaler.text import format_credits
 
 logger = logging.getLogger(__name__)
 
-LONGEST_NOTE = 500
+MAX_NOTE_LENGTH = 500
 
 
 class RefundRefused(Exception):
@@ -45,7 +47,7 @@ class NoteMissing(RefundRefused):
 class NoteTooLong(RefundRefused):
     """The ledger has no room for it."""
 
-    message = f"The note is too long. Keep it to {LONGEST_NOTE} characters."
+    message = f"The note is too long. Keep it to {MAX_NOTE_LENGTH} characters."
 
 
 def refund_by_hand(upscale: Upscale, *, note: str, by: Any, request: HttpRequest | None = None) -> CreditEntry:
@@ -56,7 +58,7 @@ def refund_by_hand(upscale: Upscale, *, note: str, by: Any, request: HttpRequest
     note = " ".join(note.replace("\0", " ").split())
     if not note:
         raise NoteMissing
-    if len(note) > LONGEST_NOTE:
+    if len(note) > MAX_NOTE_LENGTH:
         raise NoteTooLong
     status = Upscale.objects.values_list("status", flat=True).get(pk=upscale.pk)
     if status == Upscale.Status.ERROR:
@@ -67,8 +69,8 @@ def refund_by_hand(upscale: Upscale, *, note: str, by: Any, request: HttpRequest
         with transaction.atomic():
             entry = credits.refund(upscale=upscale, note=note, by=by)
             usage.count_refund(upscale)
-            about = f"{credits.counted(upscale.credits)} for upscale {upscale.pk}: {note}"
-            audit.record(
+            about = f"{format_credits(upscale.credits)} for upscale {upscale.pk}: {note}"
+            audit_log.record(
                 AuditEvent.Action.REFUNDED, team=upscale.team, user=by, about=about, upscale=upscale, request=request
             )
     except IntegrityError:

@@ -14,23 +14,24 @@ from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.utils import timezone
 
-from upscaler import fetching, images
+from upscaler import fetching
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, Finished, Order, Pending, RemoteEngine, Report
-from upscaler.engines.local import picture
+from upscaler.imaging import codec, intake
 from upscaler.models import Upscale, media_storage
-from upscaler.services import lifecycle, remote, reuse, submission
-from upscaler.services.breaker import Pause
-from upscaler.services.cleanup import WORK_PREFIX
-from upscaler.services.lifecycle import ClaimLost, Heartbeat
+from upscaler.ordering import deduplication, submission
+from upscaler.processing import handover, lifecycle
+from upscaler.processing.circuit_breaker import Pause
+from upscaler.processing.lifecycle import ClaimLost, Heartbeat
+from upscaler.storage.cleanup import WORK_PREFIX
 
 logger = logging.getLogger(__name__)
 
 REPORT_INTERVAL = 1.0
 """Seconds between two writes of an upscale's progress, at least."""
 FIRST_PAUSE = 5.0
-LONGEST_PAUSE = 300.0
-MOST_RESULT_BYTES = 4 * 10**9
+MAX_PAUSE = 300.0
+MAX_RESULT_BYTES = 4 * 10**9
 
 
 def step(upscale_id: int) -> None:
@@ -47,7 +48,7 @@ def step(upscale_id: int) -> None:
                 _wait(upscale, pause)
             except (EngineError, fetching.FetchError) as error:
                 _give_up_or_try_again(upscale, error.message, error.code, permanent=error.permanent)
-            except images.PictureError as error:
+            except intake.PictureError as error:
                 _give_up_or_try_again(upscale, error.message, error.code, permanent=True)
             except ClaimLost:
                 raise
@@ -85,17 +86,17 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
         settings=upscale.settings,
         source_path=source,
         work_dir=work_dir,
-        result_format=upscale.asked_format or None,
+        result_format=upscale.requested_format or None,
         engine_id=upscale.engine_id,
         handed_over_at=upscale.handed_over_at,
-        made=lambda: remote.is_made(upscale),
+        made=lambda: handover.is_made(upscale),
     )
     report = _reporter(upscale, heartbeat)
     if isinstance(engine, RemoteEngine):
         if order.engine_id is None:
-            order = remote.hand_over(upscale, engine, order)
-        order = replace(order, followed_since=remote.followed_since(upscale))
-        with remote.watched(engine, upscale):
+            order = handover.hand_over(upscale, engine, order)
+        order = replace(order, followed_since=handover.followed_since(upscale))
+        with handover.watched(engine, upscale):
             outcome = engine.advance(order, report)
     else:
         if order.engine_id is None and (engine_id := engine.start(order)) is not None:
@@ -142,19 +143,19 @@ def _fetch(upscale: Upscale, target: Path) -> None:
     max_length = fetching.MAX_SIGNED_URL_LENGTH if upscale.source_result_number else fetching.MAX_URL_LENGTH
     fetching.fetch(upscale.source_url, target, max_bytes=settings.MAX_UPLOAD_BYTES, max_length=max_length)
     with target.open("rb") as file:
-        picture = images.examine_source(file, name=upscale.source_name)
-        images.check_result_size(picture.width, picture.height, upscale.factor, max_pixels=settings.MAX_RESULT_PIXELS)
-        path, thumbnail = submission.store_upload(file, picture)
+        examined = intake.examine_source(file, name=upscale.source_name)
+        intake.check_result_size(examined.width, examined.height, upscale.factor, max_pixels=settings.MAX_RESULT_PIXELS)
+        path, thumbnail = submission.store_upload(file, examined)
     try:
         lifecycle.record(
             upscale,
             source_file=path,
             source_thumbnail=thumbnail,
-            source_width=picture.width,
-            source_height=picture.height,
-            source_bytes=picture.file_size,
-            source_digest=picture.digest,
-            order_digest=reuse.digest_of(upscale, picture.digest, engine=upscale.engine),
+            source_width=examined.width,
+            source_height=examined.height,
+            source_bytes=examined.file_size,
+            source_digest=examined.digest,
+            order_digest=deduplication.digest_of(upscale, examined.digest, engine=upscale.engine),
         )
     except BaseException:
         submission.remove([path, thumbnail])
@@ -175,11 +176,11 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
     try:
         found, after = _examined_result(finished.path)
         _check_larger(upscale, found)
-        asked = upscale.asked_format
-        if asked not in ("", found.format) and picture.result_format(asked, found.width, found.height) == asked:
+        asked = upscale.requested_format
+        if asked not in ("", found.format) and codec.result_format(asked, found.width, found.height) == asked:
             finished = _saved_as(asked, finished)
             found, after = _examined_result(finished.path)
-        before = images.preview(source)
+        before = intake.preview(source)
         with finished.path.open("rb") as file:
             result = store(f"results/{stem}{found.extension}", File(file))
         lifecycle.finish(
@@ -191,7 +192,7 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
             result_bytes=found.file_size,
             result_digest=found.digest,
             result_id=finished.result_id if finished.result_id is not None else upscale.pk,
-            made_with=dict(finished.made_with),
+            provenance=dict(finished.provenance),
             referable_until=finished.referable_until,
             result_thumbnail=store(f"thumbnails/{stem}.webp", ContentFile(found.thumbnail)),
             before_preview=store(f"previews/{stem}-before{before.extension}", ContentFile(before.content)),
@@ -205,21 +206,21 @@ def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
 def _saved_as(asked: str, finished: Finished) -> Finished:
     """The result in the format that was asked for, from an engine that can't choose."""
     path = finished.path.with_name("recoded")
-    picture.recode(picture.load(finished.path), path, asked, generative=True)
+    codec.recode(codec.load(finished.path), path, asked, generative=True)
     return replace(finished, path=path)
 
 
-def _examined_result(path: Path) -> tuple[images.Picture, images.Preview]:
+def _examined_result(path: Path) -> tuple[intake.Picture, intake.Preview]:
     try:
-        return images.examine_result(path, max_bytes=MOST_RESULT_BYTES, max_pixels=settings.MAX_RESULT_PIXELS)
-    except images.PictureError as error:
+        return intake.examine_result(path, max_bytes=MAX_RESULT_BYTES, max_pixels=settings.MAX_RESULT_PIXELS)
+    except intake.PictureError as error:
         # No fault of the person's picture, so its words would mislead.
         raise EngineError(
             "The enlarged picture came out damaged. Try again in a while.", code=f"result_{error.code}", permanent=False
         ) from error
 
 
-def _check_larger(upscale: Upscale, found: images.Picture) -> None:
+def _check_larger(upscale: Upscale, found: intake.Picture) -> None:
     width, height = upscale.source_width or 0, upscale.source_height or 0
     if found.width <= width or found.height <= height:
         raise EngineError(
@@ -232,8 +233,8 @@ def _check_larger(upscale: Upscale, found: images.Picture) -> None:
 
 def _wait(upscale: Upscale, pause: Pause) -> None:
     """Let the upscale wait without a failure, or end it where the engine has been away for too long."""
-    if remote.waited_too_long(upscale, pause):
-        message = remote.OUTAGE.format(hours=settings.UWEAR_OUTAGE_LIMIT / 3600)
+    if handover.waited_too_long(upscale, pause):
+        message = handover.OUTAGE.format(hours=settings.UWEAR_OUTAGE_LIMIT / 3600)
         lifecycle.fail(upscale, message=message, code="uwear_outage")
         return
     lifecycle.release(upscale, due_in=pause.due_in, progress_text=pause.text)
@@ -241,7 +242,7 @@ def _wait(upscale: Upscale, pause: Pause) -> None:
 
 
 def _give_up_or_try_again(upscale: Upscale, message: str, code: str, *, permanent: bool) -> None:
-    if not permanent and (pause := remote.ask_on(upscale, code)) is not None:
+    if not permanent and (pause := handover.ask_on(upscale, code)) is not None:
         logger.warning(
             "upscale %s: %s, the engine may have its picture, tried again in %.0f s", upscale.pk, code, pause.due_in
         )
@@ -251,7 +252,7 @@ def _give_up_or_try_again(upscale: Upscale, message: str, code: str, *, permanen
     if permanent or failures >= settings.MAX_FAILURES:
         lifecycle.fail(upscale, message=message, code=code)
         return
-    pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
+    pause = min(FIRST_PAUSE * 2 ** (failures - 1), MAX_PAUSE)
     logger.warning("upscale %s: %s, tried again in %.0f s", upscale.pk, code, pause)
     lifecycle.release(upscale, due_in=pause, failures=failures)
     submission.enqueue(upscale, delay=pause)

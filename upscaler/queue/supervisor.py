@@ -29,12 +29,12 @@ from django.core.management import call_command
 from django.db import close_old_connections
 from django.utils import timezone
 
-from upscaler.services.cleanup import remove_left_folders, remove_orphans
-from upscaler.services.sweep import sweep
+from upscaler.queue.sweep import sweep
+from upscaler.storage.cleanup import remove_left_folders, remove_orphans
 
 logger = logging.getLogger(__name__)
 
-LONGEST_RESTART_PAUSE = 30.0
+MAX_RESTART_PAUSE = 30.0
 HEALTHY_AFTER = 60.0
 PRUNE_SECONDS = 60 * 60
 CLEANUP_SECONDS = 6 * 60 * 60
@@ -132,7 +132,7 @@ class Supervisor:
         child.process = None
         lived = time.monotonic() - child.started_at
         child.crashes = 0 if lived > HEALTHY_AFTER else child.crashes + 1
-        pause = min(2.0 ** (child.crashes - 1), LONGEST_RESTART_PAUSE) if child.crashes else 0.0
+        pause = min(2.0 ** (child.crashes - 1), MAX_RESTART_PAUSE) if child.crashes else 0.0
         child.start_at = time.monotonic() + pause
         logger.error("worker %s died (code %s), restarted in %.0f s", child.worker_id, code, pause)
         _guarded(f"rows of {child.worker_id}", lambda: fail_task_rows_of(child.worker_id))

@@ -11,14 +11,16 @@ from django.utils import timezone
 
 from upscaler.engines import get_engine
 from upscaler.engines.base import RemoteEngine
+from upscaler.mail import outbox
 from upscaler.models import Upscale
-from upscaler.services import breaker, notices, remote, submission
+from upscaler.ordering import submission
+from upscaler.processing import circuit_breaker, handover
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
 FIRST_WAIT = 30.0
-LONGEST_WAIT = 900.0
+MAX_WAIT = 900.0
 
 
 def sweep(now: datetime | None = None) -> int:
@@ -30,10 +32,10 @@ def sweep(now: datetime | None = None) -> int:
     now = now or timezone.now()
     _ask_whether_it_is_back(now)
     idle = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-    notices.enqueue_overdue(now)
+    outbox.enqueue_overdue(now)
     sent = 0
     for upscale in Upscale.objects.open().filter(idle, due_at__lte=now).order_by("due_at")[:BATCH]:
-        wait = min(FIRST_WAIT * 2**upscale.resends, LONGEST_WAIT)
+        wait = min(FIRST_WAIT * 2**upscale.resends, MAX_WAIT)
         # Conditional on what was read: two sweeps at once send one message, and a claim in between none.
         took = Upscale.objects.filter(pk=upscale.pk, due_at=upscale.due_at, attempt=upscale.attempt).update(
             due_at=now + timedelta(seconds=wait), resends=F("resends") + 1
@@ -46,9 +48,9 @@ def sweep(now: datetime | None = None) -> int:
 def _ask_whether_it_is_back(now: datetime) -> None:
     """One free call to a remote engine that is down, once its pause is over: without work nobody else would ask."""
     engine = get_engine(settings.ENGINE)
-    if not isinstance(engine, RemoteEngine) or not breaker.is_due(engine.name, now):
+    if not isinstance(engine, RemoteEngine) or not circuit_breaker.is_due(engine.name, now):
         return
-    remote.ask_how_it_is(engine, every=timedelta(0))
+    handover.ask_how_it_is(engine, every=timedelta(0))
 
 
 def _resend(upscale: Upscale) -> bool:

@@ -9,14 +9,14 @@ from django_tasks import task
 def advance(upscale_id: int) -> None:
     """Take the upscale's next step."""
     # Here and not above: services put messages on the queue, so they import this module.
-    from upscaler.services import work
+    from upscaler.processing import worker_step
 
-    work.step(upscale_id)
+    worker_step.step(upscale_id)
 
 
 @task(queue_name="io")
 def send_notice(notice_id: int) -> None:
     """Send one e-mail."""
-    from upscaler.services import notices
+    from upscaler.mail import outbox
 
-    notices.send(notice_id)
+    outbox.send(notice_id)

@@ -22,9 +22,10 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 from PIL import Image
 
-from upscaler import bulk, catalog, usage
-from upscaler.credits import made_up as ledger
+from upscaler import upscaling_models, usage
 from upscaler.models import Membership, Team, Upscale, media_storage
+from upscaler.seed import bulk_insert
+from upscaler.seed import ledger as ledger
 
 ERROR_SHARE = 0.05
 ERRORS = (
@@ -60,7 +61,7 @@ def make(*, upscales: int, teams: int, months: int, people: int, seed: int = 1) 
     picture = _store_picture()
     crews = [_crew(number, people) for number in range(1, teams + 1)]
     first = (Upscale.objects.aggregate(last=models.Max("pk"))["last"] or 0) + 1
-    bulk.insert(Upscale, _orders(rng, crews, first=first, upscales=upscales, months=months, picture=picture))
+    bulk_insert.insert(Upscale, _orders(rng, crews, first=first, upscales=upscales, months=months, picture=picture))
     _give_out_fresh_ids()
     for crew in crews:
         _book(crew, size=upscales // teams)
@@ -119,13 +120,13 @@ def _orders(
     until = timezone.now() - timedelta(hours=2)
     for pk, began in enumerate(_moments(rng, upscales, until - timedelta(days=30.4 * months), until), first):
         crew = rng.choices(crews, team_weights)[0]
-        model = catalog.MODELS[catalog.TOPAZ if rng.random() < 0.3 else catalog.RECRAFT]
+        model = upscaling_models.MODELS[upscaling_models.TOPAZ if rng.random() < 0.3 else upscaling_models.RECRAFT]
         by_vendor = rng.random() < 0.15
         median = (30 if model.settings else 7) * (2 if by_vendor else 1)
         width = rng.choice((640, 800, 1000, 1200))
         failed = rng.random() < ERROR_SHARE
         code, message = rng.choices(ERRORS, ERROR_WEIGHTS)[0] if failed else ("", "")
-        factor = catalog.factor(model.name, model.defaults)
+        factor = upscaling_models.factor(model.name, model.defaults)
         made = "" if failed else picture
         yield {
             "id": pk,

@@ -8,13 +8,13 @@ from typing import Any
 
 from django.db import transaction
 
-from upscaler import bulk
 from upscaler.models import CreditEntry, MonthlySpend, Team
+from upscaler.seed import bulk_insert
 
 
 def book(entries: Iterable[Mapping[str, Any]]) -> None:
     """Write entries, each with the ``balance_after`` that follows from the one before."""
-    bulk.insert(CreditEntry, entries)
+    bulk_insert.insert(CreditEntry, entries)
 
 
 @transaction.atomic

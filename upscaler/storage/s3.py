@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.base import File
 from storages.backends import s3
 
-MOST_MEMORY = 5_000_000
+MAX_MEMORY = 5_000_000
 """Bytes of an opened picture that are held in memory; a larger one waits on the disk while it is sent."""
 
 
@@ -40,7 +40,7 @@ class S3Storage(s3.S3Storage):
             # None leaves objects private. Naming an ACL, even that one, is an error in buckets without ACLs.
             "default_acl": None,
             "querystring_auth": True,
-            "max_memory_size": MOST_MEMORY,
+            "max_memory_size": MAX_MEMORY,
             "client_config": Config(
                 signature_version="s3v4",
                 # Bucket names as hosts need DNS and certificates that servers of one's own seldom have.

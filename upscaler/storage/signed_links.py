@@ -124,7 +124,7 @@ def read(signed: str) -> Link | None:
     )
 
 
-def find(url: str) -> Link | None:
+def find_link(url: str) -> Link | None:
     """The link that ``url`` is, where it is one of this desk's own; None for any other address.
 
     The signature proves it, whatever host name the caller knows this desk by.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from upscaler.review import Line
+from upscaler.usage.report import Line
 
 HEIGHT = 100
 SLOT = 10

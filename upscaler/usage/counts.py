@@ -1,7 +1,7 @@
 """Counts of what ended, kept up while it ends: the only module that writes `UsageDay` and `UsageTime`.
 
-An upscale is counted in the transaction that ends it, so the counts follow from the rows at every moment: `audit`
-compares them, and `rebuild` makes them anew. `docs/usage.md` says what each figure means.
+An upscale is counted in the transaction that ends it, so the counts follow from the rows at every moment:
+`verification` compares them, and `rebuild` makes them anew. `docs/usage.md` says what each figure means.
 
 Locks are taken in one order everywhere: the upscale's row, the team's, the month's spend, a `UsageDay`, a `UsageTime`.
 """
@@ -12,7 +12,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from math import ceil, sqrt
 from typing import Any
 
@@ -125,7 +124,7 @@ def _refunds(entries: models.QuerySet[CreditEntry]) -> dict[int, int]:
     return dict(entries.filter(kind=CreditEntry.Kind.REFUND).values_list("upscale_id", "amount"))
 
 
-def _counted(team: Team) -> Tally:
+def counted(team: Team) -> Tally:
     """What the team's rows say."""
     refunds = _refunds(CreditEntry.objects.filter(team=team))
     tally = Tally()
@@ -134,7 +133,7 @@ def _counted(team: Team) -> Tally:
     return tally
 
 
-def _stored(team: Team) -> Tally:
+def stored(team: Team) -> Tally:
     """What the counts say."""
     days = UsageDay.objects.filter(team=team).values_list(*DAY_KEY).annotate(*map(Sum, DAY_SUMS)).order_by()
     times = UsageTime.objects.filter(team=team).values_list(*TIME_KEY).annotate(Sum("upscales")).order_by()
@@ -157,53 +156,18 @@ def rebuild(team: Team) -> int:
                 for model in (UsageDay, UsageTime):
                     table = connection.ops.quote_name(model._meta.db_table)
                     cursor.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
-        tally = _counted(team)
+        tally = counted(team)
         for stale in (UsageDay, UsageTime):
             stale._default_manager.filter(team=team).delete()
-        store(tally, UsageDay, UsageTime)
+        _store(tally)
     return sum(sums[0] for sums in tally.days.values())
 
 
-def store(tally: Tally, day_model: type[models.Model], time_model: type[models.Model]) -> None:
-    """Write a whole tally as new rows; the models are arguments so that a migration can give its own."""
+def _store(tally: Tally) -> None:
+    """Write a whole tally as new rows."""
     days = (
-        day_model(**dict(zip((*DAY_KEY, *DAY_SUMS), (*key, *sums), strict=True))) for key, sums in tally.days.items()
+        UsageDay(**dict(zip((*DAY_KEY, *DAY_SUMS), (*key, *sums), strict=True))) for key, sums in tally.days.items()
     )
-    day_model._default_manager.bulk_create(days, batch_size=BATCH)
-    times = (
-        time_model(**dict(zip(TIME_KEY, key, strict=True)), upscales=number) for key, number in tally.times.items()
-    )
-    time_model._default_manager.bulk_create(times, batch_size=BATCH)
-
-
-def audit(teams: models.QuerySet[Team] | None = None) -> list[str]:
-    """Compare the counts with the rows of these teams, or of all; each difference is a sentence.
-
-    Also while the desk is at work: what is wrong in truth is still wrong, in the same words, at a second look.
-    """
-    teams = Team.objects.order_by("pk") if teams is None else teams
-    problems = _problems(teams)
-    if problems:
-        still = set(_problems(teams))
-        problems = [problem for problem in problems if problem in still]
-    return problems
-
-
-def _problems(teams: models.QuerySet[Team]) -> list[str]:
-    problems = []
-    for team in teams.iterator():
-        right, found = _counted(team), _stored(team)
-        for key in sorted({*right.days, *found.days}, key=str):
-            expected, seen = right.days.get(key, (0, 0, 0, 0)), found.days.get(key, (0, 0, 0, 0))
-            if expected != seen:
-                problems.append(f"Team {team.slug}, {_words(key[1:])}: counted {seen}, the rows say {expected}.")
-        for key in sorted({*right.times, *found.times}):
-            if right.times[key] != found.times[key]:
-                problems.append(
-                    f"Team {team.slug}, {_words(key[1:])}: {found.times[key]} times, the rows say {right.times[key]}."
-                )
-    return problems
-
-
-def _words(key: tuple[Any, ...]) -> str:
-    return " ".join(f"{part:%Y-%m-%d}" if isinstance(part, date) else str(part) for part in key)
+    UsageDay.objects.bulk_create(days, batch_size=BATCH)
+    times = (UsageTime(**dict(zip(TIME_KEY, key, strict=True)), upscales=number) for key, number in tally.times.items())
+    UsageTime.objects.bulk_create(times, batch_size=BATCH)

@@ -14,11 +14,11 @@ from django.contrib.auth import get_user_model
 from django.db.models import Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 
-from upscaler import usage
-from upscaler.audit import name_of
+from upscaler.accounts.audit_log import name_of
 from upscaler.models import Team, Upscale, UsageDay, UsageTime
+from upscaler.usage import counts
 
-MOST_LINES = 100
+MAX_LINES = 100
 """Lines of one table; the rest is summed up in one more."""
 SUMS = ("done", "failed", "credits", "refunded", "pixels")
 MONTH = re.compile(r"(2\d{3})-(0[1-9]|1[0-2])")
@@ -243,17 +243,17 @@ def _lines(rows: QuerySet[Any], span: Span, by: str, name: Callable[[Any], Any])
 def _people(rows: QuerySet[Any], span: Span) -> list[Line]:
     grouped = list(rows.values("user_id").annotate(**_sums(span)))
     grouped.sort(key=lambda row: (row["user_id"] is None, -row["done_now"] - row["failed_now"], row["user_id"]))
-    people = get_user_model().objects.in_bulk([row["user_id"] for row in grouped[:MOST_LINES] if row["user_id"]])
+    people = get_user_model().objects.in_bulk([row["user_id"] for row in grouped[:MAX_LINES] if row["user_id"]])
     names = {pk: name_of(person) for pk, person in people.items()}
     return _shortened([_line(names.get(row["user_id"], "People who were deleted"), row) for row in grouped], "people")
 
 
 def _shortened(lines: list[Line], what: str) -> list[Line]:
-    if len(lines) <= MOST_LINES:
+    if len(lines) <= MAX_LINES:
         return lines
-    rest = lines[MOST_LINES:]
+    rest = lines[MAX_LINES:]
     sums = (sum((getattr(line, part) for line in rest), Figures()) for part in ("now", "before", "whole"))
-    return [*lines[:MOST_LINES], Line(f"{len(rest)} other {what}", *sums)]
+    return [*lines[:MAX_LINES], Line(f"{len(rest)} other {what}", *sums)]
 
 
 def _days(rows: QuerySet[Any], span: Span) -> list[Line]:
@@ -308,10 +308,10 @@ def _times(team: Team | None, span: Span) -> list[Times]:
     return [
         Times(
             "All" if not model else titles.get(model, model),
-            usage.percentile(now[model], 0.5),
-            usage.percentile(now[model], 0.95),
-            usage.percentile(before[model], 0.5),
-            usage.percentile(before[model], 0.95),
+            counts.percentile(now[model], 0.5),
+            counts.percentile(now[model], 0.95),
+            counts.percentile(before[model], 0.5),
+            counts.percentile(before[model], 0.95),
         )
         for model in sorted({"", *now})
     ]

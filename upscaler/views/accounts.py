@@ -19,10 +19,10 @@ from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
-from upscaler import audit
-from upscaler.links import site
+from upscaler.accounts import audit_log
+from upscaler.accounts.forms import ForgottenForm
 from upscaler.models import AuditEvent
-from upscaler.people_forms import ForgottenForm
+from upscaler.storage.signed_links import site
 
 
 class SignIn(views.LoginView):
@@ -34,7 +34,7 @@ class SignIn(views.LoginView):
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():
             response = super().form_valid(form)
-            audit.record_in_all_teams(AuditEvent.Action.SIGNED_IN, user=form.get_user(), request=self.request)
+            audit_log.record_in_all_teams(AuditEvent.Action.SIGNED_IN, user=form.get_user(), request=self.request)
         return response
 
 
@@ -48,7 +48,7 @@ class PasswordChange(views.PasswordChangeView):
         with transaction.atomic():
             response = super().form_valid(form)
             action = AuditEvent.Action.PASSWORD_CHANGED
-            audit.record_in_all_teams(action, user=self.request.user, request=self.request)
+            audit_log.record_in_all_teams(action, user=self.request.user, request=self.request)
         messages.success(self.request, "Your new password is set. Wherever else you were signed in, you no longer are.")
         return response
 
@@ -82,7 +82,7 @@ class PasswordResetConfirm(views.PasswordResetConfirmView):
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():
             response = super().form_valid(form)
-            audit.record_in_all_teams(
+            audit_log.record_in_all_teams(
                 AuditEvent.Action.PASSWORD_CHANGED, user=form.user, about="by a link in an e-mail", request=self.request
             )
             # Who has the e-mail has proved more than a password would, so no lock keeps them out.

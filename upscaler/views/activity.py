@@ -16,9 +16,9 @@ from django.views.decorators.http import require_safe
 
 from upscaler.models import AuditEvent
 from upscaler.views.access import TeamRequest, admin_required
+from upscaler.views.csv_export import csv_response
 from upscaler.views.paging import in_batches, keyset_page
 from upscaler.views.query import as_number
-from upscaler.views.spreadsheet import csv_response
 
 PAGE_SIZE = 50
 HEADER = ["When", "Person", "Action", "About", "Upscale", "Token", "Address"]

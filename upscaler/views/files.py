@@ -11,9 +11,9 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, Js
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from upscaler import links, tokens
+from upscaler.accounts import download_log, tokens
 from upscaler.models import ApiToken, Upscale, media_storage
-from upscaler.services import downloads
+from upscaler.storage import signed_links
 from upscaler.views.access import TeamRequest, team_required
 
 A_WEEK = 7 * 24 * 60 * 60
@@ -35,7 +35,7 @@ def download(request: TeamRequest, pk: int) -> HttpResponseBase:
     """The result as a file under the source's own name."""
     upscale = get_object_or_404(Upscale, team=request.team, pk=pk, status=Upscale.Status.DONE)
     response = _serve(upscale.result_file.name, download_as=upscale.result_name)
-    downloads.note(upscale, user=request.user, request=request)
+    download_log.note(upscale, user=request.user, request=request)
     return response
 
 
@@ -43,7 +43,7 @@ def download(request: TeamRequest, pk: int) -> HttpResponseBase:
 @require_safe
 def signed(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
     """A picture by its signed link. Once the link has run out, the team's own people and tokens still get it."""
-    link = links.read(signed)
+    link = signed_links.read(signed)
     if link is None:
         raise Http404
     user, token = _holder(request, link.team_id)
@@ -57,7 +57,7 @@ def signed(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
     if user is not None and link.upscale_id is not None:
         upscale = Upscale.objects.filter(pk=link.upscale_id, team_id=link.team_id).first()
         if upscale is not None:
-            downloads.note(upscale, user=user, token=token, request=request)
+            download_log.note(upscale, user=user, token=token, request=request)
     return response
 
 
@@ -66,7 +66,7 @@ def _holder(request: HttpRequest, team_id: int) -> tuple[Any, ApiToken | None]:
     scheme, _, clear = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         try:
-            token = tokens.find(clear.strip())
+            token = tokens.find_token(clear.strip())
         except tokens.TokenRefused:
             return None, None
         return (token.user, token) if token.team_id == team_id else (None, None)

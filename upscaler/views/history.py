@@ -11,14 +11,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from upscaler import catalog
+from upscaler import upscaling_models
 from upscaler.models import MonthlySpend, Upscale
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.paging import keyset_page
 from upscaler.views.query import as_number, number
 
 PAGE_SIZE = 24
-MOST_LIVE_ROWS = 100
+MAX_LIVE_ROWS = 100
 
 
 @require_safe
@@ -66,7 +66,7 @@ def upscale(request: TeamRequest, pk: int) -> HttpResponse:
 @team_required
 def live(request: TeamRequest) -> HttpResponse:
     """The rows that a page asks about, as they stand now, to be swapped into it."""
-    given = map(as_number, request.GET.getlist("id")[:MOST_LIVE_ROWS])
+    given = map(as_number, request.GET.getlist("id")[:MAX_LIVE_ROWS])
     rows = _mine(request).filter(pk__in=[pk for pk in given if pk is not None])
     if request.GET.get("view") == "upscale":
         row = rows.select_related("retry_of", "source_result", "token").first()
@@ -88,7 +88,7 @@ def _filtered(request: TeamRequest, filters: dict[str, str]) -> Any:
     upscales = _mine(request)
     if filters["status"] in Upscale.Status.values:
         upscales = upscales.filter(status=filters["status"])
-    if filters["model"] in catalog.MODELS:
+    if filters["model"] in upscaling_models.MODELS:
         upscales = upscales.filter(model_name=filters["model"])
     if (person := as_number(filters["person"])) is not None:
         upscales = upscales.filter(created_by_id=person)

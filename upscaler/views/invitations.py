@@ -14,12 +14,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from upscaler import audit
+from upscaler.accounts import audit_log, invitations
+from upscaler.accounts.forms import AccountForm
+from upscaler.accounts.invitations import AlreadyMember, InvitationClosed
 from upscaler.middleware import CHOSEN_TEAM
 from upscaler.models import AuditEvent, Invitation, Membership
-from upscaler.people_forms import AccountForm
-from upscaler.services import invitations
-from upscaler.services.invitations import AlreadyMember, InvitationClosed
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -30,7 +29,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest, secret: str) -> HttpResponse:
     """Join the team that a link invites to: signed in, or with a new account."""
-    found = invitations.find(secret)
+    found = invitations.find_invitation(secret)
     if found is None:
         return _closed(request, "unknown")
     if request.user.is_authenticated and Membership.objects.filter(team=found.team, user=request.user).exists():
@@ -63,7 +62,7 @@ def _join_anew(request: HttpRequest, found: Invitation) -> HttpResponse:
             user = form.save()
             invitations.accept(found, user=user, request=request)
             login(request, user, backend=BACKEND)
-            audit.record(AuditEvent.Action.SIGNED_IN, team=found.team, user=user, request=request)
+            audit_log.record(AuditEvent.Action.SIGNED_IN, team=found.team, user=user, request=request)
     except IntegrityError:
         form.add_error("username", "Somebody took this user name just now. Choose another one.")
         return _page(request, found, form, status=422)
@@ -79,7 +78,7 @@ def _welcome(request: HttpRequest, found: Invitation) -> HttpResponse:
 def _page(request: HttpRequest, found: Invitation, form: Any, *, status: int = 200) -> HttpResponse:
     context = {
         "invitation": found,
-        "inviter": audit.name_of(found.invited_by),
+        "inviter": audit_log.name_of(found.invited_by),
         "form": form,
         "has_account": form is not None and AccountForm.exists_for(found.email),
     }
@@ -87,5 +86,5 @@ def _page(request: HttpRequest, found: Invitation, form: Any, *, status: int = 2
 
 
 def _closed(request: HttpRequest, state: str, found: Invitation | None = None) -> HttpResponse:
-    context = {"state": state, "invitation": found, "inviter": audit.name_of(found.invited_by) if found else ""}
+    context = {"state": state, "invitation": found, "inviter": audit_log.name_of(found.invited_by) if found else ""}
     return render(request, "team/invitation_closed.html", context, status=404 if state == "unknown" else 410)

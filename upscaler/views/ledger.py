@@ -20,13 +20,14 @@ from django.utils.formats import time_format
 from django.views.decorators.http import require_http_methods, require_safe
 
 from upscaler import credits
-from upscaler.audit import name_of
-from upscaler.credit_forms import BudgetsForm, GrantForm
+from upscaler.accounts.audit_log import name_of
+from upscaler.credits.forms import BudgetsForm, GrantForm
 from upscaler.models import CreditEntry, Membership, MonthlySpend
+from upscaler.text import format_credits
 from upscaler.views.access import TeamRequest, admin_required, team_required
+from upscaler.views.csv_export import csv_response
 from upscaler.views.paging import in_batches, keyset_page
 from upscaler.views.query import as_number
-from upscaler.views.spreadsheet import csv_response
 
 PAGE_SIZE = 50
 CSV_HEADER = ("Entry", "When", "What", "Credits", "Balance after", "Who", "Why", "Upscale", "Picture")
@@ -75,8 +76,8 @@ def grant(request: TeamRequest) -> HttpResponse:
     except credits.GrantedBefore as error:
         return _granted_before(request, form, error.entry)
     except credits.InsufficientCredits as error:
-        has = f"Your team has {credits.counted(error.left)}" if error.left else "Your team has no credits"
-        form.add_error("amount", f"{has}, so {credits.counted(-amount)} can’t be taken away.")
+        has = f"Your team has {format_credits(error.left)}" if error.left else "Your team has no credits"
+        form.add_error("amount", f"{has}, so {format_credits(-amount)} can’t be taken away.")
         return _page(request, grant_form=form)
     except ValueError as error:
         form.add_error("amount", str(error))
@@ -119,8 +120,8 @@ def _granted_before(request: TeamRequest, form: GrantForm, entry: CreditEntry) -
 
 def _done(entry: CreditEntry) -> str:
     if entry.amount > 0:
-        return f"{credits.counted(entry.amount)} granted."
-    return f"{credits.counted(-entry.amount)} taken away."
+        return f"{format_credits(entry.amount)} granted."
+    return f"{format_credits(-entry.amount)} taken away."
 
 
 def _page(
@@ -136,7 +137,7 @@ def _page(
     if refused:
         request.team.refresh_from_db(fields=["balance"])
     context = {
-        "standing": credits.standing(team_id=request.team.pk, user=request.user),
+        "spending_status": credits.spending_status(team_id=request.team.pk, user=request.user),
         # With a true minus, which is as wide as a plus and is read out as one.
         "rows": [
             {"entry": entry, "who": _who(entry), "amount": f"{entry.amount:+,}".replace("-", "−")}

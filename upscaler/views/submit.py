@@ -16,12 +16,15 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from upscaler import catalog, credits, images, links
+from upscaler import credits, upscaling_models
 from upscaler.engines import get_engine
-from upscaler.forms import UpscaleForm
+from upscaler.imaging import intake
 from upscaler.models import Upscale, result_hours
-from upscaler.services import remote, reuse, submission
-from upscaler.services.submission import Known, NewUpscale
+from upscaler.ordering import deduplication, submission
+from upscaler.ordering.forms import UpscaleForm
+from upscaler.ordering.submission import Known, NewUpscale
+from upscaler.processing import handover
+from upscaler.storage import signed_links
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
 
@@ -128,12 +131,12 @@ def _orders(request: TeamRequest, outcome: Outcome) -> list[NewUpscale]:
 
 def _anew(request: TeamRequest, upscale: Upscale, name: str, outcome: Outcome) -> NewUpscale | None:
     """The order of an upscale once more, from the kept copy, by today's rules."""
-    kept = links.make(request, links.source_of(upscale), name=name, team_id=upscale.team_id)
+    kept = signed_links.make(request, signed_links.source_of(upscale), name=name, team_id=upscale.team_id)
     body = {
         "image_url": kept if upscale.source_file else upscale.source_url,
         "model_name": upscale.model_name,
         "generation_settings": upscale.settings,
-        "result_format": upscale.asked_format,
+        "result_format": upscale.requested_format,
     }
     form = UpscaleForm(body, team=request.team)
     if form.is_valid() and form.order is not None:
@@ -149,7 +152,7 @@ def _send(request: TeamRequest, orders: Sequence[NewUpscale], outcome: Outcome) 
     waiting = list(orders)
     try:
         while waiting:
-            batch, waiting = reuse.apart(waiting)
+            batch, waiting = deduplication.split_duplicates(waiting)
             try:
                 outcome.sent += submission.submit(batch, team=request.team, user=request.user, once=True)
             except submission.OrderedBefore as before:
@@ -199,29 +202,32 @@ def _prefilled(request: TeamRequest) -> dict[str, Any]:
         if upscale.is_referable and upscale.engine == settings.ENGINE:
             chosen["generation_result_id"] = upscale.result_id
             return {"chosen": chosen, "asked_for": upscale}
-        return {"chosen": chosen, "kept_copy": _kept(request, upscale, links.result_of(upscale), "result")}
+        return {"chosen": chosen, "kept_copy": _kept(request, upscale, signed_links.result_of(upscale), "result")}
     if (pk := number(request.GET, "source")) is not None:
         upscale = get_object_or_404(mine, pk=pk)
         if upscale.source_file:
             return {
                 "chosen": chosen,
-                "kept_copy": _kept(request, upscale, links.source_of(upscale), "source"),
+                "kept_copy": _kept(request, upscale, signed_links.source_of(upscale), "source"),
             }
         chosen["image_url"] = upscale.source_url
     return {"chosen": chosen}
 
 
-def _kept(request: HttpRequest, upscale: Upscale, picture: links.StoredPicture, what: str) -> dict[str, Any]:
-    link = links.make(request, picture, name=upscale.source_name, team_id=upscale.team_id)
+def _kept(request: HttpRequest, upscale: Upscale, picture: signed_links.StoredPicture, what: str) -> dict[str, Any]:
+    link = signed_links.make(request, picture, name=upscale.source_name, team_id=upscale.team_id)
     return {"link": link, "upscale": upscale, "what": what, "width": picture.width, "height": picture.height}
 
 
 def _chosen(data: Any) -> dict[str, Any]:
     """What the page's controls show: the request's own values where it has them, else the defaults."""
-    values = {setting.key: data.get(setting.key, setting.default) for setting in catalog.MODELS[catalog.TOPAZ].settings}
+    values = {
+        setting.key: data.get(setting.key, setting.default)
+        for setting in upscaling_models.MODELS[upscaling_models.TOPAZ].settings
+    }
     values["face_enhancement"] = values["face_enhancement"] in (True, "true")
     return {
-        "model_name": data.get("model_name", catalog.RECRAFT),
+        "model_name": data.get("model_name", upscaling_models.RECRAFT),
         "settings": values,
         "result_format": data.get("result_format", ""),
         "image_url": data.get("image_url", ""),
@@ -230,8 +236,8 @@ def _chosen(data: Any) -> dict[str, Any]:
 
 
 def _money(request: TeamRequest) -> dict[str, Any]:
-    standing = credits.standing(team_id=request.team.pk, user=request.user)
-    return {"standing": standing, "ways_out": credits.ways_out(request.team.pk, request.user)}
+    status = credits.spending_status(team_id=request.team.pk, user=request.user)
+    return {"spending_status": status, "remedies": credits.remedies(request.team.pk, request.user)}
 
 
 def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
@@ -241,12 +247,12 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
     if asked_for is not None and asked_for not in recent_results:
         recent_results = [asked_for, *recent_results[: RECENT_RESULTS - 1]]
     return {
-        "models": list(catalog.MODELS.values()),
+        "models": list(upscaling_models.MODELS.values()),
         "advice": get_engine(settings.ENGINE).advice,
-        "result_formats": catalog.RESULT_FORMATS,
+        "result_formats": upscaling_models.RESULT_FORMATS,
         "recent_results": recent_results,
         "kept_copy": None,
-        "uploads_refused": remote.why_no_uploads(),
+        "uploads_refused": handover.why_no_uploads(),
         "limits": {
             "result_hours": result_hours(),
             "max_upload_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,
@@ -254,11 +260,11 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
             "max_files": settings.MAX_FILES,
             "max_source_megapixels": settings.MAX_SOURCE_PIXELS // 1_000_000,
             "max_result_megapixels": settings.MAX_RESULT_PIXELS // 1_000_000,
-            "formats": images.FORMATS_IN_WORDS,
-            "accept": images.ACCEPT,
+            "formats": intake.FORMATS_IN_WORDS,
+            "accept": intake.ACCEPT,
         },
         "problems": [],
         "sent": [],
         "known": [],
-        **(more if "standing" in more else {**_money(request), **more}),
+        **(more if "spending_status" in more else {**_money(request), **more}),
     }

@@ -13,13 +13,12 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from upscaler import audit
-from upscaler.links import absolute
+from upscaler.accounts import audit_log, invitations, people
+from upscaler.accounts.forms import InviteForm
+from upscaler.accounts.people import TeamRefusal
 from upscaler.middleware import CHOSEN_TEAM
 from upscaler.models import Invitation, Membership
-from upscaler.people_forms import InviteForm
-from upscaler.services import invitations, people
-from upscaler.services.people import TeamRefusal
+from upscaler.storage.signed_links import absolute
 from upscaler.views.access import TeamRequest, admin_required, team_required
 from upscaler.views.query import number
 
@@ -104,7 +103,7 @@ def change_role(request: TeamRequest) -> HttpResponse:
         return redirect("team")
     current = people.change_role(membership, role, by=request.user, request=request)
     article = "an admin" if current.is_admin else "a merchandiser"
-    messages.success(request, f"{audit.name_of(current.user)} is {article} now.")
+    messages.success(request, f"{audit_log.name_of(current.user)} is {article} now.")
     return redirect("team")
 
 
@@ -118,7 +117,7 @@ def remove(request: TeamRequest) -> HttpResponseBase:
         return leave(request)
     revoked = people.remove(membership, by=request.user, request=request)
     tokens = f" and {revoked} of their tokens stopped working" if revoked else ""
-    name = audit.name_of(membership.user)
+    name = audit_log.name_of(membership.user)
     messages.success(request, f"{name} is no longer in {request.team.name}{tokens}. What they made stays.")
     return redirect("team")
 

@@ -18,9 +18,9 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from upscaler import tokens
-from upscaler.links import site
+from upscaler.accounts import tokens
 from upscaler.models import ApiToken
+from upscaler.storage.signed_links import site
 from upscaler.views.access import TeamRequest, team_required
 
 PAGE_SIZE = 50
@@ -34,10 +34,10 @@ class TokenForm(forms.Form):
     """What a new token is for, how long it lasts and what it may do."""
 
     name = forms.CharField(
-        max_length=tokens.LONGEST_NAME,
+        max_length=tokens.MAX_NAME_LENGTH,
         error_messages={
             "required": "Give it a name, so that you know later what uses it.",
-            "max_length": f"The name may have {tokens.LONGEST_NAME} letters at most.",
+            "max_length": f"The name may have {tokens.MAX_NAME_LENGTH} letters at most.",
         },
     )
     lasts = forms.ChoiceField(
@@ -69,7 +69,7 @@ class TokenForm(forms.Form):
             raise forms.ValidationError("Choose the last day on which it works.")
         if until < today:
             raise forms.ValidationError("This day is over. Choose today or a later one.")
-        if until > today + timedelta(days=tokens.MOST_DAYS):
+        if until > today + timedelta(days=tokens.MAX_DAYS):
             raise forms.ValidationError("This is more than ten years away. Choose an earlier day, or never.")
         return until
 

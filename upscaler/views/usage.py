@@ -13,12 +13,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from upscaler import charts
 from upscaler.models import Team
-from upscaler.review import Figures, Review, Span, duration, review
+from upscaler.usage import charts
+from upscaler.usage.report import Figures, Review, Span, duration, review
 from upscaler.views.access import admin_or_staff_required
+from upscaler.views.csv_export import csv_response
 from upscaler.views.query import number
-from upscaler.views.spreadsheet import csv_response
 
 ALL_TEAMS = "all"
 FIGURES = ("Ready", "Failed", "Credits used", "Credits refunded", "Megapixels")

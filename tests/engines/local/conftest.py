@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from tests import pictures
-from upscaler import catalog
+from tests.support import pictures
+from upscaler import upscaling_models
 from upscaler.engines.base import Order
 from upscaler.engines.local.engine import LocalEngine
 
@@ -35,7 +35,7 @@ def order(tmp_path: Path) -> Callable[..., Order]:
     def make(content: bytes, model: str = "topaz", **settings: Any) -> Order:
         source, work = tmp_path / "source", tmp_path / "work"
         source.write_bytes(content)
-        return Order(1, model, {**catalog.MODELS[model].defaults, **settings}, source, work)
+        return Order(1, model, {**upscaling_models.MODELS[model].defaults, **settings}, source, work)
 
     return make
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests import pictures
-from tests.local_engine.conftest import crop, png
+from tests.engines.local.conftest import crop, png
+from tests.support import pictures
 from upscaler.engines.base import EngineError, Finished, Order
 from upscaler.engines.local import networks
 from upscaler.engines.local.engine import LocalEngine
@@ -39,7 +39,7 @@ def test_progress_rises_after_every_tile(engine: LocalEngine, order: Callable[..
     assert len(seen) > expected > 5
     assert seen == sorted(seen)
     assert seen[-1] == 1
-    assert finished.made_with["networks"] == ["waifu2x-cunet", "waifu2x-photo"]
+    assert finished.provenance["networks"] == ["waifu2x-cunet", "waifu2x-photo"]
 
 
 def test_the_child_stays_warm_between_jobs(engine: LocalEngine, order: Callable[..., Order]) -> None:
@@ -106,7 +106,7 @@ def test_a_large_result_stays_under_a_gigabyte(order: Callable[..., Order]) -> N
     finally:
         engine.close()
     assert finished.width * finished.height > 24e6
-    assert "realesrgan-x4plus" in finished.made_with["networks"]
+    assert "realesrgan-x4plus" in finished.provenance["networks"]
     assert peak is not None
     assert int(peak[1]) * 1024 < 1e9
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests import pictures
-from tests.local_engine.conftest import crop
-from upscaler import catalog
+from tests.engines.local.conftest import crop
+from tests.support import pictures
+from upscaler import upscaling_models
 from upscaler.engines.local import networks, recipe, tiles
 from upscaler.engines.local.resample import LANCZOS, apply, taps
 from upscaler.engines.local.strength import Strength
@@ -102,19 +102,22 @@ def test_rectangles_resampled_by_matrices_are_what_pillow_makes_of_the_whole(siz
 
 @pytest.mark.parametrize("quality", [30, 50, 75, 90, 95])
 def test_the_quality_of_a_jpeg_is_read_from_its_tables(quality: int, tmp_path: Path) -> None:
-    from upscaler.engines.local import picture
+    from upscaler.imaging import codec
 
     path = tmp_path / "a.jpg"
     path.write_bytes(pictures.encoded(crop(), "JPEG", quality=quality))
-    found = picture.load(path).jpeg_quality
+    found = codec.load(path).jpeg_quality
     assert found is not None
     assert abs(found - quality) <= 1
 
 
 def test_a_recipe_for_every_choice_of_the_catalog() -> None:
-    for mode in catalog.MODELS["topaz"].setting("enhance_model").values:  # type: ignore[union-attr]
+    for mode in upscaling_models.MODELS["topaz"].setting("enhance_model").values:  # type: ignore[union-attr]
         for factor in (2, 4, 6):
-            settings = catalog.MODELS["topaz"].defaults | {"enhance_model": mode, "upscale_factor": f"{factor}x"}
+            settings = upscaling_models.MODELS["topaz"].defaults | {
+                "enhance_model": mode,
+                "upscale_factor": f"{factor}x",
+            }
             made = recipe.recipe("topaz", settings, None)
             assert (made.factor, made.work_factor) == (factor, min(factor, 4))
             assert (made.restoring is None) == (mode == "High Fidelity V2")

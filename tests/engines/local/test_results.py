@@ -11,8 +11,8 @@ import pytest
 import pyvips
 from PIL import Image
 
-from tests import pictures
-from tests.local_engine.conftest import FAITHFUL, SRGB, Enlarge, crop, decibels, png, shrunk
+from tests.engines.local.conftest import FAITHFUL, SRGB, Enlarge, crop, decibels, png, shrunk
+from tests.support import pictures
 from upscaler.engines.base import Order
 from upscaler.engines.local.engine import LocalEngine
 
@@ -62,7 +62,7 @@ def test_the_cleaning_follows_the_quality_in_the_file(
     engine: LocalEngine, order: Callable[..., Order], quality: int, network: str
 ) -> None:
     content = pictures.encoded(crop(box=(0, 0, 24, 24)), "JPEG", quality=quality)
-    made = engine.advance(order(content, "recraft"), lambda fraction, text: None).made_with
+    made = engine.advance(order(content, "recraft"), lambda fraction, text: None).provenance
     assert made["networks"][0].endswith(network)
     assert made["precision"] in ("f32", "bf16")
 
@@ -243,4 +243,4 @@ def test_a_webp_that_grows_too_long_becomes_png_and_says_so(engine: LocalEngine,
     strip = pictures.photograph(size=(4100, 2))
     finished = engine.advance(order(pictures.encoded(strip, "WEBP"), "recraft"), lambda fraction, text: None)
     assert finished.format == "PNG"
-    assert finished.made_with["notes"] == ["The result is too large for a WebP, so it is a PNG."]
+    assert finished.provenance["notes"] == ["The result is too large for a WebP, so it is a PNG."]

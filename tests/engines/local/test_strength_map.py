@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from tests import pictures
-from tests.local_engine.conftest import FAITHFUL, Enlarge, crop, png
+from tests.engines.local.conftest import FAITHFUL, Enlarge, crop, png
+from tests.support import pictures
 from upscaler.engines.base import EngineError, Finished, Order
-from upscaler.engines.local import detail, faces, focus, networks, recipe, subject, view
+from upscaler.engines.local import detail, downscaled, faces, networks, recipe, strength_map, subject
 from upscaler.engines.local.engine import LocalEngine
 from upscaler.engines.local.strength import Strength
 
@@ -81,17 +81,17 @@ def test_background_rebuilds_the_surroundings_and_leaves_the_subject(enlarge: En
 
 def test_the_subject_is_said(advance: Advance) -> None:
     made, texts = advance(png(product()), **REBUILT)
-    assert made.made_with["subject"] == pytest.approx(cup().mean(), abs=0.05)
-    assert RESTORING in made.made_with["networks"]
-    assert "notes" not in made.made_with
+    assert made.provenance["subject"] == pytest.approx(cup().mean(), abs=0.05)
+    assert RESTORING in made.provenance["networks"]
+    assert "notes" not in made.provenance
     assert "Finding the subject" in texts
 
 
 @pytest.mark.parametrize("part", ["Foreground", "Background"])
 def test_without_a_clear_subject_the_whole_picture_is_enhanced(advance: Advance, part: str) -> None:
     made, _ = advance(png(pictures.photograph("text", (224, 86)).convert("RGB")), **REBUILT, subject_detection=part)
-    assert made.made_with["notes"] == ["No clear subject was found, so the whole picture was enhanced."]
-    assert RESTORING in made.made_with["networks"]
+    assert made.provenance["notes"] == ["No clear subject was found, so the whole picture was enhanced."]
+    assert RESTORING in made.provenance["networks"]
 
 
 def test_what_shows_of_a_cut_out_is_its_subject(enlarge: Enlarge, advance: Advance) -> None:
@@ -103,11 +103,11 @@ def test_what_shows_of_a_cut_out_is_its_subject(enlarge: Enlarge, advance: Advan
     difference = changed(enlarge(png(cut), **REBUILT).convert("RGB"), enlarge(png(cut), **FAITHFUL).convert("RGB"))
     assert difference[25:65, 25:65].mean() > 3
     made, texts = advance(png(cut), **REBUILT)
-    assert made.made_with["subject"] == pytest.approx(50 * 50 / 96**2, abs=0.001)
+    assert made.provenance["subject"] == pytest.approx(50 * 50 / 96**2, abs=0.001)
     assert "Finding the subject" not in texts
     made, _ = advance(png(cut), **REBUILT, subject_detection="Background")
-    assert made.made_with["notes"] == ["The picture is a cut-out, so there was no background to enhance."]
-    assert RESTORING not in made.made_with["networks"]
+    assert made.provenance["notes"] == ["The picture is a cut-out, so there was no background to enhance."]
+    assert RESTORING not in made.provenance["networks"]
 
 
 @pytest.mark.parametrize("name", ["grass", "gravel", "brick"])
@@ -179,8 +179,8 @@ def test_auto_on_a_sharp_picture_runs_no_restoring_network(advance: Advance) -> 
     made, texts = advance(
         png(pictures.photograph("grass").convert("RGB").crop((0, 0, 96, 96))), **REBUILT, subject_detection="Auto"
     )
-    assert made.made_with["notes"] == ["No detail was found missing, so nothing was rebuilt."]
-    assert RESTORING not in made.made_with["networks"]
+    assert made.provenance["notes"] == ["No detail was found missing, so nothing was rebuilt."]
+    assert RESTORING not in made.provenance["networks"]
     assert "Rebuilding detail" not in texts
 
 
@@ -232,28 +232,28 @@ def test_creativity_without_face_enhancement_changes_nothing(enlarge: Enlarge) -
 def test_without_a_face_the_restoring_network_does_not_run(enlarge: Enlarge, advance: Advance) -> None:
     content = png(product())
     made, texts = advance(content, **with_faces(1.0))
-    assert made.made_with["notes"] == ["No face was found to enhance."]
-    assert made.made_with["networks"] == ["waifu2x-cunet"]
+    assert made.provenance["notes"] == ["No face was found to enhance."]
+    assert made.provenance["networks"] == ["waifu2x-cunet"]
     assert "Finding faces" in texts
     assert "Rebuilding detail" not in texts
     assert not changed(enlarge(content, **with_faces(1.0)), enlarge(content, **FAITHFUL)).any()
 
 
 def test_a_small_face_is_held_back() -> None:
-    assert [focus.most_for(height) for height in (20, 48, 60, 72, 200)] == pytest.approx([0.3, 0.3, 0.65, 1, 1])
+    assert [strength_map.most_for(height) for height in (20, 48, 60, 72, 200)] == pytest.approx([0.3, 0.3, 0.65, 1, 1])
 
 
 @pytest.mark.parametrize("shrink", [1, 2, 4])
 def test_faces_are_found_at_every_size(warm: networks.Networks, shrink: int) -> None:
     picture = pictures.photograph(size=(512 // shrink, 512 // shrink))
-    [face] = faces.find(np.asarray(picture), warm)
+    [face] = faces.find_faces(np.asarray(picture), warm)
     assert np.hypot(face.centre_x * shrink - 226, face.centre_y * shrink - 118) < 10
     assert face.height * shrink == pytest.approx(120, rel=0.15)
 
 
 @pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket", "brick", "gravel"])
 def test_what_is_no_face_is_not_taken_for_one(warm: networks.Networks, name: str) -> None:
-    assert not faces.find(np.asarray(pictures.photograph(name).convert("RGB")), warm)
+    assert not faces.find_faces(np.asarray(pictures.photograph(name).convert("RGB")), warm)
 
 
 # What it takes
@@ -261,7 +261,7 @@ def test_what_is_no_face_is_not_taken_for_one(warm: networks.Networks, name: str
 
 def test_recraft_looks_for_nothing(advance: Advance) -> None:
     made, texts = advance(png(person()), "recraft")
-    assert RESTORING not in made.made_with["networks"]
+    assert RESTORING not in made.provenance["networks"]
     assert not [text for text in texts if text.startswith("Finding")]
 
 
@@ -276,9 +276,9 @@ def test_a_missing_detector_is_said(warm: networks.Networks) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (1500, 2049)])
 def test_the_small_copy_is_the_mean_of_squares(kind: type, size: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(kind) * kind(257 if kind is np.uint16 else 1)
-    step = view.step(*size)
-    small = view.reduced(pixels, step)
-    assert max(small.shape) <= view.LONGEST
+    step = downscaled.step(*size)
+    small = downscaled.reduced(pixels, step)
+    assert max(small.shape) <= downscaled.MAX_SIDE
     eight = pixels.astype(float) / (257 if kind is np.uint16 else 1)
     assert small[0, 0] == pytest.approx(eight[:step, :step].mean((0, 1)), abs=1)
     rest = size[0] - (small.shape[0] - 1) * step, size[1] - (small.shape[1] - 1) * step
@@ -311,9 +311,9 @@ def test_a_coarse_map_knows_where_it_is_zero() -> None:
 
 
 def test_faces_alone_bring_the_restoring_network_in() -> None:
-    from upscaler import catalog
+    from upscaler import upscaling_models
 
-    settings = catalog.MODELS["topaz"].defaults
+    settings = upscaling_models.MODELS["topaz"].defaults
     assert recipe.recipe("topaz", settings, None).restoring is None
     assert recipe.recipe("topaz", settings | with_faces(0.0), None).restoring is None
     assert recipe.recipe("topaz", settings | with_faces(0.5), None).restoring is networks.X4PLUS

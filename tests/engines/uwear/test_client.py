@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from tests import webserver
-from tests.vendor import FOLLOW, KEY, LIST, RESULT, SUBMIT, Vendor, as_json
-from upscaler import catalog
+from tests.support import webserver
+from tests.support.vendor import FOLLOW, KEY, LIST, RESULT, SUBMIT, Vendor, as_json
+from upscaler import upscaling_models
 from upscaler.engines.base import EngineError, Order
 from upscaler.engines.uwear import errors
 from upscaler.engines.uwear.client import UwearClient
@@ -36,7 +36,11 @@ def order(**values: Any) -> Order:
 
 
 def test_a_submit_sends_the_documented_fields_and_nothing_else(vendor: Vendor, client: UwearClient) -> None:
-    settings = {**catalog.MODELS["topaz"].defaults, "face_enhancement": True, "face_enhancement_creativity": 0.8}
+    settings = {
+        **upscaling_models.MODELS["topaz"].defaults,
+        "face_enhancement": True,
+        "face_enhancement_creativity": 0.8,
+    }
     topaz = body_of(order(model_name="topaz", settings=settings, reference={"generation_result_id": 12}))
     assert topaz == {
         "generation_result_id": 12,
@@ -184,17 +188,17 @@ def test_the_vendor_s_words_are_quoted_in_short_and_without_tricks() -> None:
 
 
 class TestFindingALostCall:
-    """`UwearEngine.find`: the account's list, newest first or not, on one page or several."""
+    """`UwearEngine.find_job`: the account's list, newest first or not, on one page or several."""
 
-    def find(self, vendor: Vendor, body: dict[str, Any] | None = None, taken: tuple[str, ...] = ()) -> str | None:
+    def find_job(self, vendor: Vendor, body: dict[str, Any] | None = None, taken: tuple[str, ...] = ()) -> str | None:
         wanted = body or {}
-        return UwearEngine().find(
+        return UwearEngine().find_job(
             order(handed_over_at=timezone.now(), taken=lambda ids: set(ids) & set(taken), **wanted)
         )
 
     def is_unclear(self, vendor: Vendor) -> bool:
         with pytest.raises(EngineError) as raised:
-            self.find(vendor)
+            self.find_job(vendor)
         return raised.value.code == "uwear_unclear"
 
     def rows(self, *ages: float, first: int = 100, url: str = URL, **more: Any) -> list[dict[str, Any]]:
@@ -218,23 +222,23 @@ class TestFindingALostCall:
 
     def test_the_oldest_that_nobody_has(self, vendor: Vendor) -> None:
         self.pages(vendor, self.rows(0, 1, 2))
-        assert self.find(vendor) == "100"
-        assert self.find(vendor, taken=("100", "101")) == "102"
-        assert self.find(vendor, taken=("100", "101", "102")) is None
+        assert self.find_job(vendor) == "100"
+        assert self.find_job(vendor, taken=("100", "101")) == "102"
+        assert self.find_job(vendor, taken=("100", "101", "102")) is None
 
     def test_one_from_before_the_call_is_not_ours(self, vendor: Vendor) -> None:
         self.pages(vendor, self.rows(11, 60))
-        assert self.find(vendor) is None
+        assert self.find_job(vendor) is None
 
     def test_pages_are_read_until_they_are_too_old(self, vendor: Vendor) -> None:
         other = self.rows(0, 1, url="https://shop.example/other.jpg")
         self.pages(vendor, other, self.rows(2, 30, first=300), self.rows(40, 50))
-        assert self.find(vendor) == "300"
+        assert self.find_job(vendor) == "300"
         assert vendor.calls(LIST) == 2
 
     def test_a_list_with_the_oldest_first_is_read_to_its_end(self, vendor: Vendor) -> None:
         self.pages(vendor, self.rows(90, 80), self.rows(70, 60), self.rows(1, first=300))
-        assert self.find(vendor) == "300"
+        assert self.find_job(vendor) == "300"
 
     @pytest.mark.parametrize(
         "payload",
@@ -245,7 +249,7 @@ class TestFindingALostCall:
     )
     def test_another_order_is_not_ours(self, payload: dict[str, Any], vendor: Vendor) -> None:
         self.pages(vendor, self.rows(0, payload=json.dumps(payload)))
-        assert self.find(vendor) is None
+        assert self.find_job(vendor) is None
 
     @pytest.mark.parametrize(
         "payload",
@@ -262,23 +266,23 @@ class TestFindingALostCall:
         self.pages(vendor, self.rows(0, payload=json.dumps(payload)))
         assert self.is_unclear(vendor)
         # What the desk knows as another upscale's is no riddle, however it reads.
-        assert self.find(vendor, taken=("100",)) is None
+        assert self.find_job(vendor, taken=("100",)) is None
 
     def test_the_source_of_another_upscale_is_not_ours(self, vendor: Vendor) -> None:
         other = "https://shop.example/other.jpg"
         self.pages(vendor, self.rows(0, url=other))
         assert self.is_unclear(vendor)
-        assert self.find(vendor, {"is_named": lambda source: source == {"image_url": other}}) is None
+        assert self.find_job(vendor, {"is_named": lambda source: source == {"image_url": other}}) is None
 
     def test_without_a_count_of_pages_all_are_read(self, vendor: Vendor) -> None:
         old = [as_json({"data": self.rows(90, 80, first=first)}) for first in (300, 310)]
         vendor.fail(LIST, *old, as_json({"data": self.rows(0)}), as_json({"data": []}))
-        assert self.find(vendor) == "100"
+        assert self.find_job(vendor) == "100"
         assert vendor.calls(LIST) == 4
 
     def test_a_list_that_has_one_page_only_ends_when_it_repeats(self, vendor: Vendor) -> None:
         vendor.fail(LIST, as_json({"data": self.rows(90, 80)}))
-        assert self.find(vendor) is None
+        assert self.find_job(vendor) is None
         assert vendor.calls(LIST) == 2
 
     def test_a_list_of_something_else_proves_nothing(self, vendor: Vendor) -> None:
@@ -289,10 +293,10 @@ class TestFindingALostCall:
     def test_a_time_without_a_zone_may_be_any_zone_s(self, hours: int, found: str | None, vendor: Vendor) -> None:
         local = (timezone.now() - timedelta(hours=hours)).replace(tzinfo=None)
         self.pages(vendor, self.rows(0, created_at=local.isoformat()))
-        assert self.find(vendor) == found
+        assert self.find_job(vendor) == found
 
     def test_settings_count_whatever_their_types(self, vendor: Vendor) -> None:
-        settings = {**catalog.MODELS["topaz"].defaults, "face_enhancement": True}
+        settings = {**upscaling_models.MODELS["topaz"].defaults, "face_enhancement": True}
         topaz = {"model_name": "topaz", "settings": settings}
         for given, found in (
             ({"face_enhancement": "true", "upscale_factor": "4x"}, "100"),
@@ -302,15 +306,15 @@ class TestFindingALostCall:
         ):
             payload = {"image_url": URL, "model_name": "topaz", "generation_settings": given}
             self.pages(vendor, self.rows(0, payload=payload))
-            assert self.find(vendor, topaz) == found, given
+            assert self.find_job(vendor, topaz) == found, given
 
     def test_a_payload_that_only_the_generation_has(self, vendor: Vendor) -> None:
         self.pages(vendor, self.rows(0, payload=None))
         vendor.fail(FOLLOW, as_json(self.rows(0)[0]))
-        assert self.find(vendor) == "100"
+        assert self.find_job(vendor) == "100"
         vendor.fail(FOLLOW, as_json(self.rows(0, payload="[not json")[0]))
         with pytest.raises(EngineError) as raised:
-            self.find(vendor)
+            self.find_job(vendor)
         assert raised.value.code == "uwear_unclear"
 
 

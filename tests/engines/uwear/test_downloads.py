@@ -11,8 +11,17 @@ from django.test import override_settings
 from django.utils import timezone
 
 from tests.conftest import Person
-from tests.vendor import FILE, FOLLOW, SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong, step
-from tests.webserver import Answer, body
+from tests.support.vendor import (
+    FILE,
+    FOLLOW,
+    SUBMIT,
+    Vendor,
+    as_json,
+    follow,
+    prove_nothing_went_wrong,
+    step,
+)
+from tests.support.webserver import Answer, body
 from upscaler.models import Upscale, media_storage
 
 

@@ -12,11 +12,22 @@ import time_machine
 from django.test import override_settings
 from django.utils import timezone
 
-from tests import vendor as vendors
-from tests import webserver
 from tests.conftest import Person
-from tests.vendor import FILE, FOLLOW, LIST, SUBMIT, Vendor, as_json, follow, never, prove_nothing_went_wrong, step
-from tests.webserver import Answer, body
+from tests.support import vendor as vendors
+from tests.support import webserver
+from tests.support.vendor import (
+    FILE,
+    FOLLOW,
+    LIST,
+    SUBMIT,
+    Vendor,
+    as_json,
+    follow,
+    never,
+    prove_nothing_went_wrong,
+    step,
+)
+from tests.support.webserver import Answer, body
 from upscaler.models import Upscale
 
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"

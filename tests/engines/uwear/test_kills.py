@@ -14,27 +14,36 @@ import time_machine
 from django.test import override_settings
 from django.utils import timezone
 
-from tests import vendor as vendors
-from tests import webserver
 from tests.conftest import Person
-from tests.races import at_once
-from tests.vendor import FOLLOW, SUBMIT, Vendor, as_json, follow, killed, prove_nothing_went_wrong, step
+from tests.support import vendor as vendors
+from tests.support import webserver
+from tests.support.concurrency import at_once
+from tests.support.vendor import (
+    FOLLOW,
+    SUBMIT,
+    Vendor,
+    as_json,
+    follow,
+    killed,
+    prove_nothing_went_wrong,
+    step,
+)
 from upscaler.models import EngineState, Upscale
-from upscaler.services import work
+from upscaler.processing import worker_step
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 STEPS = {
     # when it dies: before or after which function, how many generations the vendor has then
-    "before the hand-over is noted": ("before", "upscaler.services.remote._take_slot", 0),
+    "before the hand-over is noted": ("before", "upscaler.processing.handover._take_slot", 0),
     "hand-over noted, nothing sent": ("before", "upscaler.engines.uwear.client.UwearClient.submit", 0),
     "sent and answered, answer not yet read": ("before", "upscaler.engines.uwear.client._read", 1),
     "answered, id not yet stored": ("after", "upscaler.engines.uwear.client.UwearClient.submit", 1),
     "id stored, not yet asked": ("before", "upscaler.engines.uwear.client.UwearClient.generation", 1),
     "Done, nothing downloaded": ("before", "upscaler.fetching.fetch", 1),
     "downloaded, nothing stored": ("after", "upscaler.fetching.fetch", 1),
-    "stored, row not yet Done": ("before", "upscaler.services.lifecycle.finish", 1),
-    "row Done": ("after", "upscaler.services.lifecycle.finish", 1),
+    "stored, row not yet Done": ("before", "upscaler.processing.lifecycle.finish", 1),
+    "row Done": ("after", "upscaler.processing.lifecycle.finish", 1),
 }
 
 
@@ -75,7 +84,7 @@ def test_a_killed_worker_costs_nothing_and_posts_nothing_twice(
 ) -> None:
     when, where, generations = STEPS[name]
     upscale = order()
-    assert killed(lambda: work.step(upscale.pk), arm=trap(when, where)), "the trap was not reached"
+    assert killed(lambda: worker_step.step(upscale.pk), arm=trap(when, where)), "the trap was not reached"
     assert len(vendor.generations) == generations
     upscale.refresh_from_db()
     assert (upscale.status == "Done") == (name == "row Done")
@@ -112,8 +121,8 @@ def test_a_worker_killed_at_every_step_in_turn(
     [
         ("before", "upscaler.fetching.fetch"),
         ("after", "upscaler.fetching.fetch"),
-        ("after", "upscaler.services.submission.store_upload"),
-        ("before", "upscaler.services.remote.hand_over"),
+        ("after", "upscaler.ordering.submission.store_upload"),
+        ("before", "upscaler.processing.handover.hand_over"),
     ],
 )
 def test_a_worker_killed_while_it_fetches_the_source(
@@ -121,7 +130,7 @@ def test_a_worker_killed_while_it_fetches_the_source(
 ) -> None:
     source = {"image_url": f"http://{vendor.host}/shop/source.png", "model_name": "recraft"}
     upscale = Upscale.objects.get(pk=owner.api("post", "generation-upscale", source).json()["generation_id"])
-    assert killed(lambda: work.step(upscale.pk), arm=trap(when, where)), "the trap was not reached"
+    assert killed(lambda: worker_step.step(upscale.pk), arm=trap(when, where)), "the trap was not reached"
     assert vendor.calls(SUBMIT) == 0
     lease_runs_out(upscale)
     follow(upscale)
@@ -133,13 +142,13 @@ def test_a_worker_killed_while_it_fetches_the_source(
 @pytest.mark.parametrize(
     ("when", "where"),
     [
-        ("before", "upscaler.services.remote._after_failed_start"),
-        ("after", "upscaler.services.remote._after_failed_start"),
-        ("after", "upscaler.engines.uwear.engine.UwearEngine.find"),
-        ("after", "upscaler.services.remote._count_lost_call"),
-        ("after", "upscaler.services.remote._take_slot"),
+        ("before", "upscaler.processing.handover._after_failed_start"),
+        ("after", "upscaler.processing.handover._after_failed_start"),
+        ("after", "upscaler.engines.uwear.engine.UwearEngine.find_job"),
+        ("after", "upscaler.processing.handover._count_lost_call"),
+        ("after", "upscaler.processing.handover._take_slot"),
         ("before", "upscaler.engines.uwear.client.UwearClient.submit"),
-        ("after", "upscaler.services.remote._with_id"),
+        ("after", "upscaler.processing.handover._with_id"),
     ],
 )
 def test_a_worker_killed_after_a_call_whose_answer_was_lost(
@@ -157,7 +166,7 @@ def test_a_worker_killed_after_a_call_whose_answer_was_lost(
         if not where.endswith("_after_failed_start"):
             step(upscale)
         Upscale.objects.update(not_before=None)
-        was_reached = killed(lambda: work.step(upscale.pk), arm=trap(when, where))
+        was_reached = killed(lambda: worker_step.step(upscale.pk), arm=trap(when, where))
         # One that the vendor has is found, and not sent again.
         assert was_reached or is_taken
         lease_runs_out(upscale)
@@ -202,12 +211,12 @@ def test_of_a_vendor_that_is_down_one_call_at_a_time_is_tried(
         asked = vendor.calls(FOLLOW)
         Upscale.objects.update(not_before=None)
         waiting = iter(upscales)
-        at_once(4, lambda: work.step(next(waiting).pk))
+        at_once(4, lambda: worker_step.step(next(waiting).pk))
     assert vendor.calls(FOLLOW) == asked, "its pause is not over"
     EngineState.objects.update(retry_at=timezone.now())
     Upscale.objects.update(not_before=None)
     waiting = iter(upscales)
-    at_once(4, lambda: work.step(next(waiting).pk))
+    at_once(4, lambda: worker_step.step(next(waiting).pk))
     assert vendor.calls(FOLLOW) == asked + 1
     vendor.faults.clear()
     vendor.status = "Done"

@@ -16,11 +16,20 @@ import time_machine
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from tests import vendor as vendors
-from tests import webserver
 from tests.conftest import Person
-from tests.vendor import FOLLOW, LIST, SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong, step
-from tests.webserver import Answer
+from tests.support import vendor as vendors
+from tests.support import webserver
+from tests.support.vendor import (
+    FOLLOW,
+    LIST,
+    SUBMIT,
+    Vendor,
+    as_json,
+    follow,
+    prove_nothing_went_wrong,
+    step,
+)
+from tests.support.webserver import Answer
 from upscaler.models import Upscale
 
 
@@ -141,7 +150,7 @@ def test_only_what_was_sent_is_said_to_have_been_sent(
     vendor.fail(LIST, as_json({"detail": "Not Found"}, 404), as_json({"detail": "Not Found"}, 404), passing=True)
     with override_settings(UWEAR_SETTLE_SECONDS=0, UWEAR_TIME_LIMIT=0):
         upscale = follow(order())
-    assert (upscale.error_code, vendor.calls(SUBMIT), upscale.posts) == ("uwear_not_taken", 2, 2)
+    assert (upscale.error_code, vendor.calls(SUBMIT), upscale.submit_count) == ("uwear_not_taken", 2, 2)
     assert "We sent your picture to Uwear 2 times, and Uwear does not have it." in upscale.error_message
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
@@ -151,8 +160,8 @@ def test_a_call_that_never_left_is_not_counted(
 ) -> None:
     with override_settings(UWEAR_API_URL="http://uwear.invalid"):
         upscale = step(order())
-        assert upscale.posts == 0
-    assert follow(upscale).posts == 1
+        assert upscale.submit_count == 0
+    assert follow(upscale).submit_count == 1
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 

@@ -11,14 +11,14 @@ from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from tests import vendor as vendors
-from tests import webserver
-from tests.races import at_once
-from tests.vendor import FOLLOW, KEY, LIST, RESULT, SUBMIT, Vendor, as_json
-from upscaler import checks
+from tests.support import vendor as vendors
+from tests.support import webserver
+from tests.support.concurrency import at_once
+from tests.support.vendor import FOLLOW, KEY, LIST, RESULT, SUBMIT, Vendor, as_json
+from upscaler.health import checks
 from upscaler.models import EngineState
-from upscaler.services import breaker
-from upscaler.services.sweep import sweep
+from upscaler.processing import circuit_breaker
+from upscaler.queue.sweep import sweep
 
 
 def run(*arguments: str) -> str:
@@ -65,13 +65,13 @@ def test_a_wrong_key_neither_makes_an_outage_nor_ends_one(vendor: Vendor, db: No
     for _ in range(4):
         assert Client().get("/readyz").status_code == 503
         forget()
-    assert breaker.down_since("uwear") is None
+    assert circuit_breaker.down_since("uwear") is None
     past = timezone.now() - timedelta(minutes=7)
     EngineState.objects.update(failures=3, failing_since=past, retry_at=past)
     for look in (lambda: Client().get("/readyz"), sweep):
         look()
         EngineState.objects.update(retry_at=past, asked_at=None)
-    assert breaker.down_since("uwear") == past
+    assert circuit_breaker.down_since("uwear") == past
     assert "Set UWEAR_API_KEY" in Client().get("/readyz").json()["engine"]
 
 

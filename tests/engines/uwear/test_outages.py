@@ -14,13 +14,22 @@ import time_machine
 from django.test import override_settings
 from django.utils import timezone
 
-from tests import webserver
 from tests.conftest import Person
-from tests.vendor import FOLLOW, LIST, SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong, step
-from tests.webserver import Answer
+from tests.support import webserver
+from tests.support.vendor import (
+    FOLLOW,
+    LIST,
+    SUBMIT,
+    Vendor,
+    as_json,
+    follow,
+    prove_nothing_went_wrong,
+    step,
+)
+from tests.support.webserver import Answer
 from upscaler.models import EngineState, Upscale
-from upscaler.services import breaker, work
-from upscaler.services.sweep import sweep
+from upscaler.processing import circuit_breaker, worker_step
+from upscaler.queue.sweep import sweep
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
@@ -126,21 +135,21 @@ def test_orders_wait_while_only_questions_are_answered(
         for upscale in upscales:
             for _ in range(3):
                 step(upscale)
-        assert breaker.down_since("uwear") is not None
+        assert circuit_breaker.down_since("uwear") is not None
         posts = vendor.calls(SUBMIT)
         # Nobody tries before the pause is over, and that costs no upscale a failure.
         EngineState.objects.filter(retry_at__isnull=False).update(retry_at=timezone.now() + timedelta(minutes=1))
         before = [upscale.failures for upscale in upscales]
         for upscale in upscales:
             Upscale.objects.filter(pk=upscale.pk).update(not_before=None)
-            work.step(upscale.pk)
+            worker_step.step(upscale.pk)
             upscale.refresh_from_db()
         assert vendor.calls(SUBMIT) == posts
         assert [upscale.failures for upscale in upscales] == before
         vendor.faults.clear()
         for upscale in upscales:
             assert follow(upscale).status == "Done", upscale.error_message
-    assert breaker.down_since("uwear") is None
+    assert circuit_breaker.down_since("uwear") is None
     for upscale in upscales:
         prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
@@ -152,7 +161,7 @@ def test_an_outage_of_orders_alone_ends_too(
     with override_settings(UWEAR_SETTLE_SECONDS=0, UWEAR_OUTAGE_LIMIT=0):
         upscale = follow(order(), most=4)
         Upscale.objects.filter(pk=upscale.pk).update(not_before=None)
-        work.step(upscale.pk)
+        worker_step.step(upscale.pk)
     upscale.refresh_from_db()
     assert (upscale.status, upscale.error_code) == ("Error", "uwear_outage")
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
@@ -180,7 +189,7 @@ def test_the_pauses_are_the_vendor_s_own(
     assert state.busy_until is not None
     assert 70 < (first.not_before - first.updated_at).total_seconds() <= 77
     # The other one does not even ask.
-    work.step(second.pk)
+    worker_step.step(second.pk)
     assert vendor.calls(SUBMIT) == 1
     second.refresh_from_db()
     assert second.not_before is not None
@@ -230,9 +239,9 @@ def test_an_outage_that_names_its_end_is_left_alone_until_then(
     assert "Uwear does not answer since" in owner.client.get("/").content.decode()
     # Nobody asks or posts before.
     asked = len(vendor.seen)
-    work.step(second.pk)
+    worker_step.step(second.pk)
     Upscale.objects.update(not_before=None)
-    work.step(first.pk)
+    worker_step.step(first.pk)
     assert len(vendor.seen) == asked
     vendor.faults.clear()
     vendor.status = "Done"
@@ -248,7 +257,7 @@ def test_orders_that_are_put_off_by_a_503_are_sent_once_it_is_over(
     vendor.fail(SUBMIT, as_json({"detail": "down"}, 503, Retry_After="120"), passing=True)
     upscale = step(order())
     Upscale.objects.update(not_before=None)
-    work.step(upscale.pk)
+    worker_step.step(upscale.pk)
     upscale.refresh_from_db()
     assert upscale.not_before is not None
     assert 110 < (upscale.not_before - timezone.now()).total_seconds() <= 120
@@ -266,8 +275,8 @@ def test_a_refused_order_too_shows_that_orders_are_taken_again(
     first, second = order(), order()
     with override_settings(UWEAR_SETTLE_SECONDS=0):
         assert follow(first).error_code == "uwear_refused"
-    assert breaker.down_since("uwear") is None
-    work.step(second.pk)
+    assert circuit_breaker.down_since("uwear") is None
+    worker_step.step(second.pk)
     second.refresh_from_db()
     assert second.status == "Done"
     for upscale in (first, second):
@@ -287,7 +296,7 @@ def test_a_job_that_is_never_answered_for_ends_although_other_calls_are(
                 step(upscale)
                 EngineState.objects.update(retry_at=timezone.now())
                 sweep()
-                assert breaker.down_since("uwear") is None
+                assert circuit_breaker.down_since("uwear") is None
         assert upscale.status == "Ongoing", upscale.error_message
         with time_machine.travel(began + timedelta(hours=25)):
             step(upscale)
@@ -296,18 +305,18 @@ def test_a_job_that_is_never_answered_for_ends_although_other_calls_are(
 
 
 def test_of_two_requests_to_slow_down_the_longer_one_holds(vendor: Vendor, db: None) -> None:
-    breaker.asked_to_wait("uwear", 600)
-    assert breaker.asked_to_wait("uwear", 1).due_in > 590
+    circuit_breaker.asked_to_wait("uwear", 600)
+    assert circuit_breaker.asked_to_wait("uwear", 1).due_in > 590
 
 
 def test_failures_that_are_far_apart_are_no_outage(vendor: Vendor, db: None) -> None:
     """Nobody asked in between, so nothing is known of that time."""
     for _ in range(2):
-        assert breaker.did_not_answer("uwear") is None
+        assert circuit_breaker.did_not_answer("uwear") is None
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         for _ in range(2):
-            assert breaker.did_not_answer("uwear") is None
-        assert breaker.did_not_answer("uwear") is not None
-        since = breaker.down_since("uwear")
+            assert circuit_breaker.did_not_answer("uwear") is None
+        assert circuit_breaker.did_not_answer("uwear") is not None
+        since = circuit_breaker.down_since("uwear")
         assert since is not None
         assert timezone.now() - since < timedelta(minutes=1)

@@ -9,12 +9,12 @@ import time_machine
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from tests import webserver
 from tests.conftest import Person
-from tests.vendor import FOLLOW, LIST, SUBMIT, Vendor, as_json, follow, step
+from tests.support import webserver
+from tests.support.vendor import FOLLOW, LIST, SUBMIT, Vendor, as_json, follow, step
 from upscaler.models import EngineState, Upscale
-from upscaler.services import breaker
-from upscaler.services.sweep import sweep
+from upscaler.processing import circuit_breaker
+from upscaler.queue.sweep import sweep
 
 
 def test_a_banner_says_since_when_the_vendor_is_away(
@@ -28,7 +28,7 @@ def test_a_banner_says_since_when_the_vendor_is_away(
     assert words not in owner.client.get("/").content.decode()
     for _ in range(3):
         step(upscale)
-    since = timezone.localtime(breaker.down_since("uwear"))
+    since = timezone.localtime(circuit_breaker.down_since("uwear"))
     for page in ("/", "/history/", f"/upscales/{upscale.pk}/", live):
         assert f"{words} {since:%H:%M}; your upscales wait." in owner.client.get(page).content.decode()
     assert "Waiting for Uwear to answer again" in owner.client.get(live).content.decode()

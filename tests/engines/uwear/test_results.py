@@ -12,10 +12,19 @@ import time_machine
 from django.test import override_settings
 from django.utils import timezone
 
-from tests import vendor as vendors
-from tests import webserver
 from tests.conftest import Person
-from tests.vendor import LIST, RESULT, SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong, step
+from tests.support import vendor as vendors
+from tests.support import webserver
+from tests.support.vendor import (
+    LIST,
+    RESULT,
+    SUBMIT,
+    Vendor,
+    as_json,
+    follow,
+    prove_nothing_went_wrong,
+    step,
+)
 from upscaler.models import EngineState, Upscale
 
 

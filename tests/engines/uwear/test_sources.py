@@ -21,10 +21,10 @@ from django_tasks_db.models import DBTaskResult
 from PIL import Image
 
 from tests.conftest import Person
-from tests.vendor import SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong
-from upscaler import checks
+from tests.support.vendor import SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong
+from upscaler.health import checks
 from upscaler.models import Upscale
-from upscaler.services import remote, work
+from upscaler.processing import handover, worker_step
 
 
 def newest() -> Upscale:
@@ -83,13 +83,15 @@ def test_without_a_public_address_a_program_s_upload_is_refused_before_it_is_sto
         answer = Client().post("/api/v1/uploads", {"file": upload()}, headers=headers)
     [problem] = answer.json()["detail"]
     assert (answer.status_code, problem["type"], problem["loc"]) == (422, "public_url_missing", ["body", "file"])
-    assert problem["msg"] == remote.NO_PUBLIC_URL
+    assert problem["msg"] == handover.NO_PUBLIC_URL
     assert list(folder.rglob("*")) == before
     assert Client().post("/api/v1/uploads", {"file": upload()}, headers=headers).status_code == 201
 
 
 def test_the_library_of_s3_is_not_loaded_without_s3() -> None:
-    ask = "import django, sys; django.setup(); import upscaler.urls, upscaler.tasks; print('boto3' in sys.modules)"
+    ask = (
+        "import django, sys; django.setup(); import upscaler.urls, upscaler.queue.tasks; print('boto3' in sys.modules)"
+    )
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
@@ -113,7 +115,7 @@ def test_each_row_keeps_the_engine_that_it_was_ordered_with(
         local = order()
         assert follow(at_vendor).status == "Done"
     assert follow(local).status == "Done"
-    assert [(u.engine, bool(u.made_with.get("networks"))) for u in (at_vendor, local)] == [
+    assert [(u.engine, bool(u.provenance.get("networks"))) for u in (at_vendor, local)] == [
         ("uwear", False),
         ("local", True),
     ]
@@ -151,7 +153,7 @@ def test_messages_of_the_vendor_s_work_go_to_the_io_queue(
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         upscale = order()
-    work.step(upscale.pk)
+    worker_step.step(upscale.pk)
     assert set(DBTaskResult.objects.values_list("queue_name", flat=True)) == {"io"}
 
 

@@ -10,13 +10,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from tests import pictures
-from tests.local_engine.files import (
-    SIZE,
-    RoundTrip,
-    camera_data,
-    photograph,
-)
+from tests.support import pictures
+from tests.support.picture_files import SIZE, RoundTrip, camera_data, photograph
 
 pytestmark = pytest.mark.engine
 

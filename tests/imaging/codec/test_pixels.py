@@ -11,16 +11,10 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from tests import pictures
-from tests.local_engine.files import (
-    RoundTrip,
-    deep_tiff,
-    difference,
-    load,
-    photograph,
-)
-from tests.pictures import deep, deep_png
-from upscaler.engines.local import picture
+from tests.support import pictures
+from tests.support.picture_files import RoundTrip, deep_tiff, difference, load, photograph
+from tests.support.pictures import deep, deep_png
+from upscaler.imaging import codec
 
 pytestmark = pytest.mark.engine
 
@@ -70,7 +64,7 @@ def test_jpeg_and_webp_stay_what_they_are_and_lose_next_to_nothing(
 def test_a_jpeg_result_has_its_colours_in_full_resolution(tmp_path: Path) -> None:
     done = RoundTrip(tmp_path, pictures.encoded(photograph(), "JPEG", subsampling="4:2:0"))
     assert [layer[1:3] for layer in done.image.layer] == [(1, 1)] * 3  # type: ignore[attr-defined]
-    assert picture.load(done.path).jpeg_quality == 95
+    assert codec.load(done.path).jpeg_quality == 95
 
 
 def test_a_jpeg_without_its_colour_transform_is_read_by_adobe_s_marker(tmp_path: Path) -> None:

@@ -9,15 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from tests import pictures, profiles
-from tests.local_engine.files import (
-    SIZE,
-    RoundTrip,
-    deep_tiff,
-    difference,
-    photograph,
-)
-from tests.pictures import deep
+from tests.support import pictures, profiles
+from tests.support.picture_files import SIZE, RoundTrip, deep_tiff, difference, photograph
+from tests.support.pictures import deep
 
 pytestmark = pytest.mark.engine
 

@@ -7,16 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests import pictures
-from tests.local_engine.files import (
-    RoundTrip,
-    camera_data,
-    canvas_of,
-    load,
-    photograph,
-)
+from tests.support import pictures
+from tests.support.picture_files import RoundTrip, camera_data, canvas_of, load, photograph
 from upscaler.engines.base import EngineError
-from upscaler.engines.local import picture
+from upscaler.imaging import codec
 
 pytestmark = pytest.mark.engine
 
@@ -29,7 +23,7 @@ pytestmark = pytest.mark.engine
     ],
 )  # fmt: skip
 def test_a_format_is_taken_only_where_it_holds_the_size(asked: str, size: tuple[int, int], expected: str) -> None:
-    assert picture.result_format(asked, *size) == expected
+    assert codec.result_format(asked, *size) == expected
 
 
 @pytest.mark.parametrize(("name", "size"), [("JPEG", (65500, 2)), ("WEBP", (16383, 2)), ("PNG", (70000, 1))])
@@ -42,7 +36,7 @@ def test_a_place_that_cannot_be_written_is_an_oserror(tmp_path: Path) -> None:
     source = load(tmp_path, pictures.jpeg())
     for name in ("JPEG", "PNG", "WEBP"):
         with pytest.raises(OSError, match=r"could not be written|No such file"):
-            picture.save(canvas_of(source), tmp_path / "none" / "x", name, source, generative=False)
+            codec.save(canvas_of(source), tmp_path / "none" / "x", name, source, generative=False)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +45,7 @@ def test_a_place_that_cannot_be_written_is_an_oserror(tmp_path: Path) -> None:
 def test_what_is_no_picture_is_one_plain_error(case: str, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="could not be read as a picture") as raised:
         load(tmp_path, pictures.BAD_FILES[case][1])
-    assert (raised.value.code, raised.value.permanent) == (picture.UNREADABLE, True)
+    assert (raised.value.code, raised.value.permanent) == (codec.UNREADABLE, True)
 
 
 @pytest.mark.parametrize("size", [59_000, 64_000])

@@ -6,17 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import pictures
-from tests.local_engine.files import (
-    PACKET,
-    RDF,
-    TERMS,
-    XMP_SOURCE_TYPE,
-    RoundTrip,
-    photograph,
-    with_xmp,
-)
-from upscaler.engines.local.picture import xmp
+from tests.support import pictures
+from tests.support.picture_files import PACKET, RDF, TERMS, XMP_SOURCE_TYPE, RoundTrip, photograph, with_xmp
+from upscaler.imaging.codec import xmp
 
 pytestmark = pytest.mark.engine
 
@@ -95,7 +87,7 @@ def test_a_stronger_mark_is_kept_from_whatever_it_is_found_in(case: str, tmp_pat
 def test_a_packet_of_very_many_attributes_is_not_read() -> None:
     many = " ".join(f"a{number}=''" for number in range(40_000))
     packet = PACKET.replace("{mark}", f" {many}").encode()
-    assert len(packet) < xmp.LONGEST
+    assert len(packet) < xmp.MAX_LENGTH
     result = xmp.of_result(packet, 10, 10, generative=False)
     assert b"a39999" not in result
     assert b"algorithmicallyEnhanced" in result

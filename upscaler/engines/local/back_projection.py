@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from upscaler.engines.local.resample import BLUR, BOX, CUBIC, LANCZOS, Kernel, apply, taps
-from upscaler.engines.local.samples import Floats, Samples, to_floats
+from upscaler.imaging.samples import Floats, Samples, to_floats
 
 SIDE = 160
 """Side of the squares that are worked on at a time, in source pixels."""

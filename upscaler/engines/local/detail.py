@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from upscaler.engines.local.resample import apply, gaussian, reflected, smoothstep, taps
-from upscaler.engines.local.samples import Floats, Samples, to_floats
+from upscaler.imaging.samples import Floats, Samples, to_floats
 
 CELL = 16
 """Side of the squares whose detail is told apart, in source pixels."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from upscaler.engines.local.samples import SIXTEEN_BIT_STEPS, Samples
+from upscaler.imaging.samples import SIXTEEN_BIT_STEPS, Samples
 
 Bytes = npt.NDArray[np.uint8]
 
-LONGEST = 1024
+MAX_SIDE = 1024
 """The longest side of the copy: enough to find a face or an outline in, and small beside any source."""
 
 
 def step(height: int, width: int) -> int:
     """The side of the square of source pixels that one pixel of the copy stands for."""
-    return max(1, -(-max(height, width) // LONGEST))
+    return max(1, -(-max(height, width) // MAX_SIDE))
 
 
 def reduced(pixels: Samples, step: int) -> Bytes:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from upscaler.engines.local.networks import Detector, Networks
 from upscaler.engines.local.resample import smoothstep
-from upscaler.engines.local.samples import Floats
+from upscaler.imaging.samples import Floats
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -47,7 +47,7 @@ class Face:
         )
 
 
-def find(view: Bytes, networks: Networks) -> list[Face]:
+def find_faces(view: Bytes, networks: Networks) -> list[Face]:
     """The faces in ``view``, RGB of 8 bits, (height, width, 3), the clearest first.
 
     Raises EngineError where the detector is not installed.

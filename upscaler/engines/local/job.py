@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from upscaler.engines.base import EngineError, Report
-from upscaler.engines.local import finish, focus, picture, tiles
+from upscaler.engines.local import back_projection, strength_map, tiles
 from upscaler.engines.local.networks import Network, Networks
-from upscaler.engines.local.picture import Picture
 from upscaler.engines.local.recipe import Recipe, recipe
 from upscaler.engines.local.resample import BOX
-from upscaler.engines.local.samples import Floats, Samples, to_floats, to_samples
 from upscaler.engines.local.strength import Strength
+from upscaler.imaging import codec
+from upscaler.imaging.codec import Picture
+from upscaler.imaging.samples import Floats, Samples, to_floats, to_samples
 
 FINISH_COST, SAVE_COST = 0.2, 0.15
 """Seconds for a megapixel of output, as the networks' costs are."""
@@ -41,7 +42,7 @@ class Result:
     """JPEG, PNG or WEBP."""
     width: int
     height: int
-    made_with: dict[str, Any]
+    provenance: dict[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for a message."""
@@ -67,18 +68,18 @@ def run(
     """
     began = time.monotonic()
     try:
-        loaded = picture.load(source)
+        loaded = codec.load(source)
         plan = recipe(model_name, settings, loaded.jpeg_quality)
         width, height = loaded.width * plan.factor, loaded.height * plan.factor
         asked = result_format or loaded.format
-        written = picture.result_format(asked, width, height)
+        written = codec.result_format(asked, width, height)
         path = output_dir / "result"
         output_dir.mkdir(parents=True, exist_ok=True)
-        aimed = focus.find(loaded, plan, networks, report)
+        aimed = strength_map.find_strength(loaded, plan, networks, report)
         if aimed.strength.is_zero:
             plan = replace(plan, restoring=None)
         steps = _Steps(loaded, plan, aimed.strength, networks, output_dir, report)
-        picture.save(steps.finish(steps.enlarge()), path, written, loaded, generative=plan.restoring is not None)
+        codec.save(steps.finish(steps.enlarge()), path, written, loaded, generative=plan.restoring is not None)
     except OSError as error:
         raise EngineError(
             "The enlarged picture could not be stored, probably because the disk is full. Please try again later.",
@@ -93,10 +94,10 @@ def run(
         ) from error
     report(1.0, "Ready")
     seconds = round(time.monotonic() - began, 1)
-    made_with = {"networks": plan.networks, "precision": networks.precision, "seconds": seconds, **aimed.found}
+    provenance = {"networks": plan.networks, "precision": networks.precision, "seconds": seconds, **aimed.found}
     if written != asked and asked in TOO_LARGE:
-        made_with["notes"] = [*aimed.found.get("notes", []), TOO_LARGE[asked]]
-    return Result(str(path), written, width, height, made_with)
+        provenance["notes"] = [*aimed.found.get("notes", []), TOO_LARGE[asked]]
+    return Result(str(path), written, width, height, provenance)
 
 
 class _Steps:
@@ -126,8 +127,8 @@ class _Steps:
         work = self._source.pixels
         for number, network in enumerate(self._plan.passes):
             work = self._passed(work, network)
-            if number == 0 and self._plan.keep is not finish.Keep.COLOUR:
-                self._shrink = finish.likely_shrink(self._source.pixels, work)
+            if number == 0 and self._plan.keep is not back_projection.Keep.COLOUR:
+                self._shrink = back_projection.likely_shrink(self._source.pixels, work)
         if self._plan.restoring is not None:
             self._mix_in(work, self._plan.restoring)
         return work
@@ -159,8 +160,8 @@ class _Steps:
         source, factor = self._source, self._plan.factor
         channels = (1 if source.grey else 3) + (source.alpha is not None)
         canvas = self._canvas(source.height * factor, source.width * factor, channels)
-        finishing = finish.Finish(source.pixels, work, factor, self._plan.keep, self._shrink)
-        for area in finish.squares(source.height, source.width):
+        finishing = back_projection.Finish(source.pixels, work, factor, self._plan.keep, self._shrink)
+        for area in back_projection.squares(source.height, source.width):
             pixels = finishing.square(area, self._strength.within(*finishing.reach(area), 1))
             rows, columns = (slice(part.start * factor, part.stop * factor) for part in area)
             if source.grey:
@@ -168,7 +169,9 @@ class _Steps:
             else:
                 canvas[rows, columns, :3] = to_samples(pixels, canvas.dtype)
             if source.alpha is not None:
-                canvas[rows, columns, -1] = to_samples(finish.enlarged_alpha(source.alpha, area, factor), canvas.dtype)
+                canvas[rows, columns, -1] = to_samples(
+                    back_projection.enlarged_alpha(source.alpha, area, factor), canvas.dtype
+                )
             self._advance(pixels, FINISH_COST, "Matching colours")
         return canvas
 

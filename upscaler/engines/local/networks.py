@@ -19,7 +19,7 @@ import openvino as ov
 
 from upscaler.engines.base import EngineError
 from upscaler.engines.local import ncnn
-from upscaler.engines.local.samples import Floats
+from upscaler.imaging.samples import Floats
 
 Precision = Literal["f32", "bf16"]
 Means = tuple[Floats, ...]

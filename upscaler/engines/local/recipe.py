@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from upscaler import catalog
-from upscaler.engines.local.finish import Keep
+from upscaler import upscaling_models
+from upscaler.engines.local.back_projection import Keep
 from upscaler.engines.local.networks import (
     CUNET,
     CUNET_DENOISE_0,
@@ -24,9 +24,9 @@ from upscaler.engines.local.networks import (
 )
 
 STRENGTH = {
-    catalog.HIGH_FIDELITY_V2: 0.0,
-    catalog.STANDARD_V2: 0.45,
-    catalog.LOW_RESOLUTION_V2: 0.6,
+    upscaling_models.HIGH_FIDELITY_V2: 0.0,
+    upscaling_models.STANDARD_V2: 0.45,
+    upscaling_models.LOW_RESOLUTION_V2: 0.6,
 }
 """How much of the restoring expert is mixed in, in the part of the picture that is enhanced."""
 
@@ -88,10 +88,10 @@ def recipe(model_name: str, settings: Mapping[str, Any], jpeg_quality: int | Non
 
     ``jpeg_quality``: from 1 to 100 as the source file tells it; None for a source that is no JPEG.
     """
-    factor = catalog.factor(model_name, settings)
+    factor = upscaling_models.factor(model_name, settings)
     passes = (_first_pass(jpeg_quality),) if factor == 2 else (_first_pass(jpeg_quality), PHOTO)
     kept = _kept(jpeg_quality)
-    if model_name == catalog.RECRAFT:
+    if model_name == upscaling_models.RECRAFT:
         return Recipe(factor, passes, None, 0.0, kept)
     strength = STRENGTH[settings["enhance_model"]]
     faces = settings["face_enhancement_creativity"] if settings["face_enhancement"] else None

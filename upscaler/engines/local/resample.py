@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from upscaler.engines.local.samples import Floats
+from upscaler.imaging.samples import Floats
 
 Doubles = npt.NDArray[np.float64]
 

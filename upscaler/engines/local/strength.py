@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from upscaler.engines.local.resample import TRIANGLE, taps
-from upscaler.engines.local.samples import Floats
+from upscaler.imaging.samples import Floats
 
 
 class Strength:

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from upscaler.engines.base import Report
-from upscaler.engines.local import detail, faces, subject, view
+from upscaler.engines.local import detail, downscaled, faces, subject
 from upscaler.engines.local.networks import Networks
-from upscaler.engines.local.picture import Picture
 from upscaler.engines.local.recipe import Recipe
-from upscaler.engines.local.samples import Floats
 from upscaler.engines.local.strength import Strength
+from upscaler.imaging.codec import Picture
+from upscaler.imaging.samples import Floats
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -50,15 +50,15 @@ class Focus:
     sentences where something could not be done as asked."""
 
 
-def find(source: Picture, plan: Recipe, networks: Networks, report: Report) -> Focus:
+def find_strength(source: Picture, plan: Recipe, networks: Networks, report: Report) -> Focus:
     """Look at the source as far as the plan asks for it.
 
     Raises EngineError where a detector is not installed.
     """
     if plan.restoring is None:
         return Focus(Strength(0.0), {})
-    step = view.step(source.height, source.width)
-    small = view.reduced(source.pixels, step)
+    step = downscaled.step(source.height, source.width)
+    small = downscaled.reduced(source.pixels, step)
     share = np.full(small.shape[:2], plan.strength, np.float32)
     found: dict[str, Any] = {}
     notes: list[str] = []
@@ -78,7 +78,7 @@ def find(source: Picture, plan: Recipe, networks: Networks, report: Report) -> F
         notes += note
     if plan.faces is not None:
         report(0.0, "Finding faces")
-        seen = faces.find(small, networks)
+        seen = faces.find_faces(small, networks)
         found["faces"] = len(seen)
         if not seen:
             notes.append(NO_FACE)
@@ -96,7 +96,7 @@ def _cut_out(source: Picture, step: int) -> Floats | None:
     """What shows of a source with a transparent surrounding, from 0 to 1; None for any other source."""
     if source.alpha is None:
         return None
-    visible = view.reduced(source.alpha, step).astype(np.float32) / np.float32(255)
+    visible = downscaled.reduced(source.alpha, step).astype(np.float32) / np.float32(255)
     return visible if visible.mean() < VISIBLE else None
 
 

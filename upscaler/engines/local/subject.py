@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from upscaler.engines.local.networks import Detector, Networks
-from upscaler.engines.local.samples import Floats
+from upscaler.imaging.samples import Floats
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from upscaler.engines.local.networks import Means, Network, Networks
 from upscaler.engines.local.resample import reflected, smoothstep
-from upscaler.engines.local.samples import Floats, Samples, to_floats
+from upscaler.imaging.samples import Floats, Samples, to_floats
 
 STEP = 8
 """Tiles grow in steps, so that pictures of nearly one size share a compiled network. CUNet needs a multiple of 4."""

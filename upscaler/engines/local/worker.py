@@ -8,7 +8,7 @@ It speaks JSON, one message a line. On stdin, a job or the wish to end one::
 On stdout, for each job, any number of progress lines and then one of the others::
 
     {"id": 7, "progress": 0.25, "text": "Enlarging"}
-    {"id": 7, "finished": {"path": ..., "format": ..., "width": ..., "height": ..., "made_with": {...}}}
+    {"id": 7, "finished": {"path": ..., "format": ..., "width": ..., "height": ..., "provenance": {...}}}
     {"id": 7, "error": {"message": ..., "code": ..., "permanent": ...}}
     {"id": 7, "cancelled": true}
 
@@ -29,8 +29,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from upscaler.engines.base import EngineError
-from upscaler.engines.local import job, picture
+from upscaler.engines.local import job
 from upscaler.engines.local.networks import Networks
+from upscaler.imaging import codec
 
 Message = dict[str, Any]
 
@@ -104,7 +105,7 @@ def _answer(message: Message, inbox: _Inbox, replies: TextIO, networks: Networks
     except _Cancelled:
         return {"cancelled": True}
     except EngineError as error:
-        if error.code != picture.UNREADABLE and error.__cause__ is not None:
+        if error.code != codec.UNREADABLE and error.__cause__ is not None:
             traceback.print_exc()
         return {"error": {"message": error.message, "code": error.code, "permanent": error.permanent}}
     except Exception:

@@ -4,5 +4,6 @@
 - `errors`: what went wrong, in people's words.
 - `engine`: hand over, look for a lost hand-over, follow, download.
 
-What needs the desk's database (how many are in flight, whether the vendor is down) is in `upscaler.services.remote`.
+What needs the desk's database is in `upscaler.processing`: how many are in flight in `handover`, whether the vendor is
+down in `circuit_breaker`.
 """

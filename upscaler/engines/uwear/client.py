@@ -29,10 +29,10 @@ from upscaler.engines.uwear.errors import UwearError
 logger = logging.getLogger(__name__)
 
 USER_AGENT = "Upscaler/0.1 (product picture desk)"
-MOST_ANSWER_BYTES = 5_000_000
+MAX_ANSWER_BYTES = 5_000_000
 WESTMOST = timedelta(hours=-12)
 """No zone is further behind UTC."""
-BIGGEST_ID = 2**63 - 1
+MAX_ID = 2**63 - 1
 KNOWN_STATUSES = ("Created", "Ongoing", "Done", "Error")
 
 
@@ -88,7 +88,7 @@ class UwearClient:
         self._url = url.rstrip("/")
         self._key = key.strip()
         self._timeout = (connect_timeout, read_timeout)
-        self.longest_call = connect_timeout + read_timeout
+        self.max_call_time = connect_timeout + read_timeout
         """Seconds; no call takes longer, however slowly the vendor answers."""
         self._local = threading.local()
 
@@ -152,7 +152,7 @@ class UwearClient:
         self, method: str, path: str, *, body: Mapping[str, Any] | None = None, query: Mapping[str, Any] | None = None
     ) -> tuple[requests.Response, bytes]:
         session = self._session
-        deadline = time.monotonic() + self.longest_call
+        deadline = time.monotonic() + self.max_call_time
 
         def ask() -> tuple[requests.Response, bytes]:
             with session.request(
@@ -167,7 +167,7 @@ class UwearClient:
                 return response, _read(response, deadline)
 
         try:
-            response, content = fetching.before(deadline, ask)
+            response, content = fetching.run_with_deadline(deadline, ask)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # It may still be in the hands of a call that was left behind.
             self._local.session = None
@@ -197,7 +197,7 @@ def _read(response: requests.Response, deadline: float) -> bytes:
     content = bytearray()
     for chunk in fetching.chunks(response, deadline):
         content += chunk
-        if len(content) > MOST_ANSWER_BYTES:
+        if len(content) > MAX_ANSWER_BYTES:
             raise requests.exceptions.ReadTimeout
     return bytes(content)
 
@@ -233,7 +233,7 @@ def _number(answer: Mapping[str, Any], name: str) -> int:
     value = answer.get(name)
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= BIGGEST_ID:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_ID:
         return value
     raise errors.unreadable(f"has no {name}", unavailable=False)
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import formats, timezone
 
-from upscaler import catalog, fetching
+from upscaler import fetching, upscaling_models
 from upscaler.engines.base import EngineError, Finished, KnownResult, Order, Pending, Report
 from upscaler.engines.uwear import errors
 from upscaler.engines.uwear.client import Generation, Result, UwearClient
@@ -20,10 +20,10 @@ from upscaler.engines.uwear.errors import UwearError
 logger = logging.getLogger(__name__)
 
 FIRST_POLL = 2.0
-LONGEST_POLL = 30.0
+MAX_POLL_PAUSE = 30.0
 FIRST_DOWNLOAD_PAUSE = 5.0
-LONGEST_DOWNLOAD_PAUSE = 300.0
-MOST_PAGES = 25
+MAX_DOWNLOAD_PAUSE = 300.0
+MAX_PAGES = 25
 """How much of the vendor's list is read to find a lost call: 500 generations at 20 a page."""
 CLOCK_SLACK = timedelta(minutes=10)
 """By how much the vendor's clock may be behind ours."""
@@ -52,9 +52,9 @@ class UwearEngine:
         return settings.UWEAR_CONCURRENCY
 
     @property
-    def longest_call(self) -> timedelta:
+    def max_call_time(self) -> timedelta:
         """What the timeouts allow."""
-        return timedelta(seconds=self._client().longest_call)
+        return timedelta(seconds=self._client().max_call_time)
 
     def check(self) -> None:
         """Raises EngineError where the key is not set."""
@@ -76,7 +76,7 @@ class UwearEngine:
         """Post the order; the generation's id. Raises EngineError."""
         return self._client().submit(body_of(order))
 
-    def find(self, order: Order) -> str | None:
+    def find_job(self, order: Order) -> str | None:
         """Look for this very order among the account's generations. Raises EngineError.
 
         A generation counts where it is young enough, unknown to the desk, and was submitted with the same body. Two
@@ -123,7 +123,7 @@ class UwearEngine:
         """
         found: dict[str, Generation] = {}
         number = 1
-        while number <= MOST_PAGES:
+        while number <= MAX_PAGES:
             page = self._client().generations(number)
             rows = {row.generation_id or repr(row): row for row in page.generations}
             is_new = any(key not in found for key in rows)
@@ -180,7 +180,7 @@ class UwearEngine:
                 raise trouble from None
             # It is made and paid for, and the vendor keeps it: only time ends the trying.
             age = (now - until).total_seconds() + settings.RESULT_LIFETIME
-            pause = min(max(FIRST_DOWNLOAD_PAUSE, age / 4), LONGEST_DOWNLOAD_PAUSE)
+            pause = min(max(FIRST_DOWNLOAD_PAUSE, age / 4), MAX_DOWNLOAD_PAUSE)
             return Pending(pause, text=f"Uwear’s picture can’t be downloaded yet; tried until {_clock(until)}")
         return Finished(
             path=target,
@@ -189,7 +189,7 @@ class UwearEngine:
             width=0,
             height=0,
             result_id=result.result_id,
-            made_with={"generation_id": generation.generation_id},
+            provenance={"generation_id": generation.generation_id},
             referable_until=until,
         )
 
@@ -219,7 +219,7 @@ class UwearEngine:
 def body_of(order: Order) -> dict[str, Any]:
     """What is posted: documented fields only, and settings as the map of texts that the vendor's page shows."""
     body: dict[str, Any] = {**order.reference, "model_name": order.model_name}
-    if catalog.MODELS[order.model_name].settings:
+    if upscaling_models.MODELS[order.model_name].settings:
         body["generation_settings"] = {key: _as_text(value) for key, value in order.settings.items()}
     return body
 
@@ -279,13 +279,13 @@ def _source(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settings(body: Mapping[str, Any]) -> dict[str, Any]:
-    model = catalog.MODELS[body["model_name"]]
+    model = upscaling_models.MODELS[body["model_name"]]
     given = body.get("generation_settings")
     complete = model.defaults
     for key, value in given.items() if isinstance(given, Mapping) else ():
         try:
             complete[key] = model.clean(key, value)
-        except catalog.SettingError:
+        except upscaling_models.SettingError:
             complete[key] = value
     return complete
 
@@ -300,7 +300,7 @@ def _still_working(order: Order, generation: Generation) -> Pending:
             code="uwear_too_slow",
             permanent=True,
         )
-    return Pending(retry_after=min(max(FIRST_POLL, elapsed / 4), LONGEST_POLL), progress=generation.progress)
+    return Pending(retry_after=min(max(FIRST_POLL, elapsed / 4), MAX_POLL_PAUSE), progress=generation.progress)
 
 
 def _referable_until(result: Result) -> datetime | None:

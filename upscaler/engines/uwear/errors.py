@@ -11,11 +11,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from upscaler import catalog
+from upscaler import upscaling_models
 from upscaler.engines.base import EngineError
 
-LONGEST_QUOTE = 200
-LONGEST_RETRY_AFTER = 15 * 60.0
+MAX_QUOTE_LENGTH = 200
+MAX_RETRY_AFTER = 15 * 60.0
 """Seconds; whatever the vendor asks for, it is asked again after this."""
 USUAL_RETRY_AFTER = 30.0
 """Seconds to leave the vendor alone where it does not say how long."""
@@ -138,7 +138,7 @@ def _problem(item: Mapping[str, Any]) -> str:
     message = _tidy(str(item.get("msg", ""))) or "not taken"
     if not parts:
         return message
-    setting = catalog.MODELS[catalog.TOPAZ].setting(parts[-1])
+    setting = upscaling_models.MODELS[upscaling_models.TOPAZ].setting(parts[-1])
     return f"{setting.label if setting else FIELDS.get(parts[0], _tidy(parts[0]))}: {message}"
 
 
@@ -152,7 +152,7 @@ def _final(code: str, message: str, status: int) -> UwearError:
 
 def _tidy(text: str) -> str:
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split()).rstrip(".")
-    return line if len(line) <= LONGEST_QUOTE else f"{line[:LONGEST_QUOTE]}…"
+    return line if len(line) <= MAX_QUOTE_LENGTH else f"{line[:MAX_QUOTE_LENGTH]}…"
 
 
 def _seconds(header: str) -> float:
@@ -165,4 +165,4 @@ def _seconds(header: str) -> float:
         except (TypeError, ValueError, OverflowError):
             return USUAL_RETRY_AFTER
     # A number that is none (NaN) compares as neither.
-    return min(wished, LONGEST_RETRY_AFTER) if wished > 1 else 1.0
+    return min(wished, MAX_RETRY_AFTER) if wished > 1 else 1.0

@@ -13,11 +13,11 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from upscaler.pixels import ORIENTATION
+from upscaler.imaging.pixels import ORIENTATION
 
-EXIF_LONGEST = 60_000
+EXIF_MAX_LENGTH = 60_000
 """Bytes; a JPEG holds EXIF in one segment of 64 KiB."""
-IPTC_LONGEST = 60_000
+IPTC_MAX_LENGTH = 60_000
 """Bytes, for the same reason."""
 EXIF_MARK = b"Exif\0\0"
 SHORT = 3
@@ -62,7 +62,7 @@ def _exif(image: Image.Image) -> bytes | None:
         blob = _exif_of_tiff(image) if image.format == "TIFF" else image.info.get("exif")
         if blob and len(image.getexif()):
             tiff = _of_upright(blob.removeprefix(EXIF_MARK))
-            return EXIF_MARK + tiff if len(tiff) <= EXIF_LONGEST else None
+            return EXIF_MARK + tiff if len(tiff) <= EXIF_MAX_LENGTH else None
     return None
 
 
@@ -125,7 +125,7 @@ def _iptc(image: Image.Image) -> bytes | None:
         if isinstance(data := resources.get(number), bytes) and data
     ]
     segment = PHOTOSHOP_MARK + b"".join(parts)
-    return segment if parts and len(segment) <= IPTC_LONGEST else None
+    return segment if parts and len(segment) <= IPTC_MAX_LENGTH else None
 
 
 def _dpi(value: Any) -> tuple[float, float] | None:

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from upscaler import deep
-from upscaler import pixels as meaning
 from upscaler.engines.base import EngineError
-from upscaler.engines.local.picture import metadata
-from upscaler.engines.local.picture.metadata import Metadata
-from upscaler.engines.local.samples import Samples
-from upscaler.vips import pyvips
+from upscaler.imaging import pixels as meaning
+from upscaler.imaging import sixteen_bit
+from upscaler.imaging.codec import metadata
+from upscaler.imaging.codec.metadata import Metadata
+from upscaler.imaging.samples import Samples
+from upscaler.imaging.vips import pyvips
 
 UNREADABLE = "unreadable"
 
@@ -93,7 +93,7 @@ def _read(path: Path) -> _Read:
     with Image.open(path) as file:
         source_format = file.format or "PNG"
         quality = _jpeg_quality(getattr(file, "quantization", None)) if source_format in ("JPEG", "MPO") else None
-        is_deep = deep.is_deep(file)
+        is_deep = sixteen_bit.is_deep(file)
         if source_format == "PNG":
             # What it says beside its pixels may lie behind them.
             file.load()
@@ -121,7 +121,7 @@ def _picture(read: _Read) -> Picture:
     if read.orientation != 1:
         colours = np.ascontiguousarray(colours)
     if alpha is not None:
-        colours = _bled(colours, alpha > 0)
+        colours = _alpha_bleed(colours, alpha > 0)
     return Picture(colours, alpha, channels < 3, read.format, read.jpeg_quality, read.profile, read.metadata)
 
 
@@ -141,14 +141,14 @@ def _deep(path: Path, seen: Image.Image, orientation: int) -> Samples | None:
     """Pixels in 16 bits, (height, width, 1 to 4); None for a file of which only Pillow can make something."""
     try:
         source = pyvips.Source.new_from_file(str(path))
-        rows = deep.rows(source, seen, orientation)
+        rows = sixteen_bit.rows(source, seen, orientation)
         values: Samples | None = None if rows is None else rows.numpy().reshape(rows.height, rows.width, rows.bands)
     except pyvips.Error:
         return None
     return values
 
 
-def _bled(pixels: Samples, known: npt.NDArray[np.bool_]) -> Samples:
+def _alpha_bleed(pixels: Samples, known: npt.NDArray[np.bool_]) -> Samples:
     """Colours of about the nearest known pixel where none is known.
 
     What lies under full transparency is arbitrary, often black, and a network would draw it into the visible edge. Each
@@ -164,6 +164,6 @@ def _bled(pixels: Samples, known: npt.NDArray[np.bool_]) -> Samples:
         sums[: part.shape[0], : part.shape[1]] += pixels[row::2, column::2] * part[..., None]
         counts[: part.shape[0], : part.shape[1]] += part
     means = (sums // np.maximum(counts, 1)[..., None]).astype(pixels.dtype)
-    smaller = _bled(means, counts > 0)
+    smaller = _alpha_bleed(means, counts > 0)
     near = smaller.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
     return np.where(known[..., None], pixels, near)

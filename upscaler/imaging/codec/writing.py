@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from upscaler import pixels
-from upscaler.engines.local.picture import xmp
-from upscaler.engines.local.picture.metadata import Metadata
-from upscaler.engines.local.picture.reading import Picture
-from upscaler.engines.local.samples import Samples
-from upscaler.vips import pyvips
+from upscaler.imaging import pixels
+from upscaler.imaging.codec import xmp
+from upscaler.imaging.codec.metadata import Metadata
+from upscaler.imaging.codec.reading import Picture
+from upscaler.imaging.samples import Samples
+from upscaler.imaging.vips import pyvips
 
-JPEG_LONGEST, WEBP_LONGEST = 65500, 16383
+JPEG_MAX_SIDE, WEBP_MAX_SIDE = 65500, 16383
 """The longest sides that the formats can hold."""
-WEBP_MOST_PIXELS = 64_000_000
+WEBP_MAX_PIXELS = 64_000_000
 """libwebp writes no picture in parts and takes 8 bytes for each of its pixels: more would not fit beside the engine."""
-JPEG_XMP_LONGEST = 60_000
+JPEG_XMP_MAX_LENGTH = 60_000
 """Bytes; a JPEG holds XMP in one segment of 64 KiB."""
 PNG_HEAD = 33
 """Bytes of a PNG's signature and header, behind which everything else may follow."""
@@ -40,9 +40,9 @@ def result_format(asked: str, width: int, height: int) -> str:
     is larger than the format can hold; everything else becomes PNG.
     """
     longest = max(width, height)
-    if asked in ("JPEG", "MPO") and longest <= JPEG_LONGEST:
+    if asked in ("JPEG", "MPO") and longest <= JPEG_MAX_SIDE:
         return "JPEG"
-    if asked == "WEBP" and longest <= WEBP_LONGEST and width * height <= WEBP_MOST_PIXELS:
+    if asked == "WEBP" and longest <= WEBP_MAX_SIDE and width * height <= WEBP_MAX_PIXELS:
         return "WEBP"
     return "PNG"
 
@@ -65,7 +65,7 @@ def save(canvas: Samples, path: Path, result_format: str, source: Picture, *, ge
 
     Raises OSError.
     """
-    metadata, longest = source.metadata, JPEG_XMP_LONGEST if result_format == "JPEG" else xmp.LONGEST
+    metadata, longest = source.metadata, JPEG_XMP_MAX_LENGTH if result_format == "JPEG" else xmp.MAX_LENGTH
     height, width = canvas.shape[:2]
     packet = xmp.of_result(metadata.xmp, width, height, generative=generative, longest=longest)
     # libvips makes EXIF data up where there is none; but only in a PNG it has another place for the resolution.

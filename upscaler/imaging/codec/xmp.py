@@ -15,9 +15,9 @@ from xml.parsers.expat import ExpatError
 
 from defusedxml import DefusedXmlException, minidom
 
-LONGEST = 500_000
+MAX_LENGTH = 500_000
 """Bytes of a packet that is read: parsed, it takes some three hundred times that much memory at worst."""
-MOST_NODES = 10_000
+MAX_NODES = 10_000
 """Elements and attributes of a packet that is read: what takes them out needs time by their number squared."""
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -56,16 +56,16 @@ BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 END = '<?xpacket end="w"?>'
 
 
-def of_result(packet: bytes | None, width: int, height: int, *, generative: bool, longest: int = LONGEST) -> bytes:
+def of_result(packet: bytes | None, width: int, height: int, *, generative: bool, longest: int = MAX_LENGTH) -> bytes:
     """The source's ``packet`` for a picture of that size in pixels, with IPTC's DigitalSourceType.
 
     ``generative``: whether a network that invents detail took part; a source that already says as much in one of
     ``STRONGER``, anywhere and in any shape, keeps that term. A packet that can't be read, is unsafe to, has more than
-    ``MOST_NODES`` nodes, or would have more than ``longest`` bytes even without an editor's history, is replaced by one
+    ``MAX_NODES`` nodes, or would have more than ``longest`` bytes even without an editor's history, is replaced by one
     that holds the mark alone.
     """
     source_type = _stronger(packet or b"") or (GENERATIVE if generative else ENHANCED)
-    if packet and len(packet) <= LONGEST and packet.count(b"<") / 2 + packet.count(b"=") <= MOST_NODES:
+    if packet and len(packet) <= MAX_LENGTH and packet.count(b"<") / 2 + packet.count(b"=") <= MAX_NODES:
         # Besides its own errors expat passes on what decoding the text raises; the last is of elements nested too deep.
         with contextlib.suppress(DefusedXmlException, ExpatError, ValueError, LookupError, RecursionError):
             document = minidom.parseString(packet.strip(b"\0 \t\r\n"), forbid_dtd=True)

@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["recount"]:
             self.stdout.write(f"Counted anew: {credits.recount()} rows of people's months.")
-        report = credits.audit()
+        report = credits.verify()
         for problem in report.problems:
             self.stdout.write(problem)
         looked_at = f"{report.teams} teams, {report.entries} entries, {report.upscales} upscales"

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from upscaler import credits
 from upscaler.models import Team
+from upscaler.text import format_credits
 
 
 class Command(BaseCommand):
@@ -30,5 +31,5 @@ class Command(BaseCommand):
         except ValueError as error:
             raise CommandError(str(error)) from None
         except credits.InsufficientCredits as error:
-            raise CommandError(f"Team {team.slug} has only {credits.counted(error.left)}.") from None
+            raise CommandError(f"Team {team.slug} has only {format_credits(error.left)}.") from None
         self.stdout.write(f"{entry.amount:+d} for team {team.slug}; the balance is {entry.balance_after}.")

@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from upscaler import tokens
+from upscaler.accounts import tokens
 from upscaler.models import Membership
-from upscaler.services.results import moment
+from upscaler.text import format_datetime
 
 
 class Command(BaseCommand):
@@ -32,10 +32,10 @@ class Command(BaseCommand):
         if membership is None:
             raise CommandError(f"There is no person {options['user']!r} in a team {options['team']!r}.")
         name, days = options["name"].strip(), options["expires_days"]
-        if not name or len(name) > tokens.LONGEST_NAME:
-            raise CommandError(f"The name must have 1 to {tokens.LONGEST_NAME} letters.")
-        if days is not None and not 1 <= days <= tokens.MOST_DAYS:
-            raise CommandError(f"--expires-days must be from 1 to {tokens.MOST_DAYS:,}.")
+        if not name or len(name) > tokens.MAX_NAME_LENGTH:
+            raise CommandError(f"The name must have 1 to {tokens.MAX_NAME_LENGTH} letters.")
+        if days is not None and not 1 <= days <= tokens.MAX_DAYS:
+            raise CommandError(f"--expires-days must be from 1 to {tokens.MAX_DAYS:,}.")
         token, clear = tokens.issue(
             team=membership.team,
             user=membership.user,
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             read_only=options["read_only"],
             note="with manage.py issue_token",
         )
-        limits = [f"until {moment(token.expires_at)}"] if token.expires_at else []
+        limits = [f"until {format_datetime(token.expires_at)}"] if token.expires_at else []
         limits += ["may only look"] if token.read_only else []
         self.stdout.write(f"Token “{token.name}” for {', '.join([str(membership), *limits])}. It is not shown again:")
         self.stdout.write(clear)

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from upscaler.services import made_up
+from upscaler.seed import history
 
 LIMITS = {"upscales": 10_000_000, "teams": 100, "months": 120, "people": 5000}
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             if not 1 <= options[name] <= most:
                 raise CommandError(f"--{name} must be from 1 to {most:,}.")
         began = time.monotonic()
-        teams = made_up.make(**{name: options[name] for name in LIMITS})
+        teams = history.make(**{name: options[name] for name in LIMITS})
         self.stdout.write(
             f"{options['upscales']:,} upscales for {', '.join(team.slug for team in teams)} "
             f"in {time.monotonic() - began:.0f} s"

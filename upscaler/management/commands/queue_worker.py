@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from upscaler.workers import run_queue_worker
+from upscaler.queue.supervisor import run_queue_worker
 
 
 class Command(BaseCommand):

@@ -24,7 +24,7 @@ class Command(BaseCommand):
             if not teams:
                 raise CommandError(f"There is no team {options['team']!r}.")
         if options["check"]:
-            problems = usage.audit(teams)
+            problems = usage.verify(teams)
             for problem in problems:
                 self.stdout.write(problem)
             if problems:

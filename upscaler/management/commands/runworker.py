@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from upscaler.workers import Supervisor
+from upscaler.queue.supervisor import Supervisor
 
 
 class Command(BaseCommand):

@@ -9,11 +9,12 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from upscaler import catalog, images
+from upscaler import upscaling_models
 from upscaler.engines.base import EngineError, Finished, Order
 from upscaler.engines.local.engine import LocalEngine
+from upscaler.imaging import intake
 
-FORMATS = {images.FORMATS[name]: name for name in catalog.RESULT_FORMATS} | {".jpeg": "JPEG"}
+FORMATS = {intake.FORMATS[name]: name for name in upscaling_models.RESULT_FORMATS} | {".jpeg": "JPEG"}
 """By a file's ending."""
 
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "target", type=Path, metavar="OUT", help="The result: .jpg, .png, .webp, or no ending: as IN."
         )
-        parser.add_argument("--model", required=True, help=" or ".join(catalog.MODELS))
+        parser.add_argument("--model", required=True, help=" or ".join(upscaling_models.MODELS))
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="A setting; repeatable.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,18 +42,18 @@ class Command(BaseCommand):
         if target.is_dir():
             raise CommandError(f"{target} is a folder. Please name the file to write.")
         try:
-            _examine(source, catalog.factor(options["model"], settings))
+            _examine(source, upscaling_models.factor(options["model"], settings))
             made = self._enlarge(source, target, options["model"], settings)
-        except (EngineError, images.PictureError) as error:
+        except (EngineError, intake.PictureError) as error:
             raise CommandError(error.message) from error
         except OSError as error:
             raise CommandError(f"{target} could not be written: {error.strerror}.") from error
-        factor = catalog.factor(options["model"], settings)
+        factor = upscaling_models.factor(options["model"], settings)
         self.stdout.write(
             f"{target}: {made.format}, {made.width // factor}x{made.height // factor} -> {made.width}x{made.height}, "
-            f"{', '.join(made.made_with['networks'])}, {made.made_with['precision']}, {made.made_with['seconds']} s"
+            f"{', '.join(made.provenance['networks'])}, {made.provenance['precision']}, {made.provenance['seconds']} s"
         )
-        for note in made.made_with.get("notes", []):
+        for note in made.provenance.get("notes", []):
             self.stdout.write(note)
 
     def _enlarge(self, source: Path, target: Path, model_name: str, settings: dict[str, Any]) -> Finished:
@@ -78,25 +79,25 @@ class Command(BaseCommand):
 def _examine(source: Path, factor: int) -> None:
     """The desk's own look at a picture, less its limit on a file's size. Raises PictureError."""
     with source.open("rb") as file:
-        found = images.examine(
+        found = intake.examine(
             file,
             name=source.name,
             max_bytes=source.stat().st_size,
             max_pixels=django_settings.MAX_SOURCE_PIXELS,
         )
-    images.check_result_size(found.width, found.height, factor, max_pixels=django_settings.MAX_RESULT_PIXELS)
+    intake.check_result_size(found.width, found.height, factor, max_pixels=django_settings.MAX_RESULT_PIXELS)
 
 
 def _settings(model_name: str, pairs: list[str]) -> dict[str, Any]:
     """The model's settings in full. Raises CommandError that names what is allowed."""
-    model = catalog.MODELS.get(model_name)
+    model = upscaling_models.MODELS.get(model_name)
     if model is None:
-        raise CommandError(f"There is no model {model_name!r}. Models: {', '.join(catalog.MODELS)}.")
+        raise CommandError(f"There is no model {model_name!r}. Models: {', '.join(upscaling_models.MODELS)}.")
     settings = model.defaults
     for pair in pairs:
         key, _, text = pair.partition("=")
         try:
             settings[key] = model.clean(key, text)
-        except catalog.SettingError as error:
+        except upscaling_models.SettingError as error:
             raise CommandError(error.message) from None
     return settings

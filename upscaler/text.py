@@ -1,0 +1,20 @@
+"""Amounts, times and long texts as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import formats, timezone
+
+
+def format_credits(amount: int) -> str:
+    """``1 credit``, ``3 credits``, ``1,200 credits``."""
+    return f"{amount} credit" if amount == 1 else f"{amount:,} credits"
+
+
+def format_datetime(time: datetime | None) -> str:
+    """A time with its date and zone."""
+    if time is None:
+        return "a time that is over"
+    local = timezone.localtime(time)
+    return f"{formats.date_format(local, 'j F Y, H:i')} ({local.tzname()})"
