@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: run setup check test bench format clean
+.PHONY: run setup check test test-quick bench format clean
 
 run: $(VENV)/.runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -27,6 +27,10 @@ test: $(VENV)/.development
 	$(BIN)/python -m tests.support.services_available
 	$(BIN)/pytest
 	$(BIN)/python -m tests.on_postgres
+
+# No process, browser or engine: for every change.
+test-quick: $(VENV)/.development
+	$(BIN)/pytest -n auto -m "not processes and not engine" --ignore=tests/browser
 
 # make bench PART=speed runs one part; bench/README.md is written by the run.
 bench: $(VENV)/.bench

@@ -13,6 +13,7 @@ from django.test import override_settings
 from tests.conftest import Person
 from tests.support import pictures, webserver
 from upscaler import fetching
+from upscaler.errors import PublicError
 from upscaler.models import Upscale
 from upscaler.processing import worker_step
 
@@ -101,7 +102,7 @@ def test_a_host_that_is_not_there(owner: Person) -> None:
 def test_a_host_that_drips_is_given_up(slow: webserver.Answer, tmp_path: Path) -> None:
     with webserver.serving({"/slow": slow}) as host:
         with override_settings(FETCH_ALLOW_HOSTS=[host], FETCH_TIME_LIMIT=1):
-            with pytest.raises(fetching.FetchError, match="did not answer in time"):
+            with pytest.raises(PublicError, match="did not answer in time"):
                 fetching.fetch(f"http://{host}/slow", tmp_path / "x", max_bytes=10**12)
 
 
@@ -109,7 +110,7 @@ def test_a_host_that_drips_is_given_up(slow: webserver.Answer, tmp_path: Path) -
 def test_an_allowed_host_opens_no_door_to_others(tail: str, tmp_path: Path) -> None:
     with webserver.serving({"/x.jpg": webserver.body(pictures.jpeg()), "/": webserver.body(pictures.jpeg())}) as host:
         with override_settings(FETCH_ALLOW_HOSTS=["cdn.internal:80"]):
-            with pytest.raises(fetching.FetchError):
+            with pytest.raises(PublicError):
                 fetching.fetch(f"http://{host}{tail.format(allowed='cdn.internal')}", tmp_path / "x", max_bytes=10**6)
     assert not (tmp_path / "x").exists()
 
@@ -129,7 +130,7 @@ def test_the_name_of_a_picture_from_the_web(url: str, name: str, owner: Person) 
 
 @pytest.mark.parametrize("url", PRIVATE)
 def test_private_addresses_are_not_opened(url: str, tmp_path: Path) -> None:
-    with pytest.raises(fetching.FetchError) as refused:
+    with pytest.raises(PublicError) as refused:
         fetching.fetch(url, tmp_path / "x", max_bytes=1000)
     assert refused.value.code in ("url_private", "url_parsing")
 
@@ -143,7 +144,7 @@ def test_a_public_name_that_leads_into_the_private_network_is_not_opened(
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.1.2.3", port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with pytest.raises(fetching.FetchError) as refused:
+    with pytest.raises(PublicError) as refused:
         fetching.fetch("http://rebind.example/a.jpg", tmp_path / "x", max_bytes=1000)
     assert refused.value.code == "url_private"
 

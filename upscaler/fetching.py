@@ -19,6 +19,8 @@ from django.core.validators import URLValidator
 from requests_hardened import Config, Manager
 from requests_hardened.ip_filter import InvalidIPAddress
 
+from upscaler.errors import PublicError
+
 T = TypeVar("T")
 
 MAX_URL_LENGTH = 2000
@@ -34,23 +36,13 @@ _AMBIGUOUS = re.compile(r"[\\\s\x00-\x20\x7f]")
 _is_web_address = URLValidator(schemes=["http", "https"])
 
 
-class FetchError(Exception):
-    """A picture could not be fetched. ``message`` is for people; a ``permanent`` error is not tried again."""
-
-    def __init__(self, message: str, *, code: str, permanent: bool = True) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code
-        self.permanent = permanent
-
-
 def check_url(url: str, *, max_length: int = MAX_URL_LENGTH) -> None:
     """Refuse an address that can't be a public picture, without asking the network.
 
-    Raises FetchError with code ``url_too_long``, ``url_parsing`` or ``url_private``.
+    Raises PublicError with code ``url_too_long``, ``url_parsing`` or ``url_private``.
     """
     if len(url) > max_length:
-        raise FetchError(
+        raise PublicError(
             f"The address has {len(url):,} characters; the limit is {max_length:,}. "
             "Save the picture and upload the file instead.",
             code="url_too_long",
@@ -66,7 +58,7 @@ def check_url(url: str, *, max_length: int = MAX_URL_LENGTH) -> None:
         if not _is_allowed_private(url):
             _is_web_address(url)
     except (ValueError, ValidationError):
-        raise FetchError(
+        raise PublicError(
             "This is not the address of a picture on the web. It must start with https:// or http:// and name a "
             "public host, like https://shop.example/shirt.jpg.",
             code="url_parsing",
@@ -85,7 +77,7 @@ def file_name(url: str) -> str:
 def fetch(url: str, target: Path, *, max_bytes: int, max_length: int = MAX_URL_LENGTH) -> None:
     """Download ``url``, of at most ``max_length`` characters, into the file ``target``, at most ``max_bytes`` of it.
 
-    Every hop of a redirect is checked again. Raises FetchError.
+    Every hop of a redirect is checked again. Raises PublicError.
     """
     deadline = time.monotonic() + settings.FETCH_TIME_LIMIT
     try:
@@ -101,23 +93,23 @@ def fetch(url: str, target: Path, *, max_bytes: int, max_length: int = MAX_URL_L
     except InvalidIPAddress:
         raise _private(urlsplit(url).hostname or "") from None
     except (requests.Timeout, urllib3.exceptions.TimeoutError):
-        raise FetchError(
+        raise PublicError(
             f"{urlsplit(url).hostname} did not answer in time. Try again later, or upload the file instead.",
             code="fetch_timeout",
             permanent=False,
         ) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError):
-        raise FetchError(
+        raise PublicError(
             f"{urlsplit(url).hostname} could not be reached. Check the address, or upload the file instead.",
             code="fetch_unreachable",
             permanent=False,
         ) from None
     except ValueError:
-        raise FetchError(
+        raise PublicError(
             f"{urlsplit(url).hostname} leads on to something that is no web address. Upload the file instead.",
             code="url_parsing",
         ) from None
-    raise FetchError(
+    raise PublicError(
         f"The address leads from one place to the next more than {MAX_REDIRECTS} times. "
         "Give the picture's final address, or upload the file instead.",
         code="fetch_redirects",
@@ -199,8 +191,8 @@ def _is_plainly_private(host: str) -> bool:
         return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
 
 
-def _private(host: str) -> FetchError:
-    return FetchError(
+def _private(host: str) -> PublicError:
+    return PublicError(
         f"{host} is an address inside a private network, which we do not open. "
         "Give a public address, or upload the file instead.",
         code="url_private",
@@ -214,12 +206,12 @@ def _check_status(response: requests.Response) -> None:
     host = urlsplit(response.url).hostname
     # The host header hides behind a pinned address, so the answer's own URL is the one to name.
     if status in (401, 403, 404, 410):
-        raise FetchError(
+        raise PublicError(
             f"{host} does not hand out this picture (it answered {status}). Check that the address opens in a "
             "private browser window, or upload the file instead.",
             code="fetch_refused",
         )
-    raise FetchError(
+    raise PublicError(
         f"{host} answered {status} instead of the picture. Try again later, or upload the file instead.",
         code="fetch_status",
         permanent=400 <= status < 500 and status not in (408, 425, 429),
@@ -227,7 +219,7 @@ def _check_status(response: requests.Response) -> None:
 
 
 def _save(response: requests.Response, target: Path, *, max_bytes: int, deadline: float) -> None:
-    too_large = FetchError(
+    too_large = PublicError(
         f"The picture at this address is larger than {max_bytes / 1e6:.0f} MB. Upload a smaller file instead.",
         code="too_large",
     )

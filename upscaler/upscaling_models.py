@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from upscaler.errors import PublicError
+
 RECRAFT = "recraft"
 TOPAZ = "topaz"
 
@@ -21,15 +23,6 @@ HIGH_FIDELITY_V2 = "High Fidelity V2"
 
 RESULT_FORMATS = {"JPEG": "JPEG", "PNG": "PNG", "WEBP": "WebP"}
 """The formats that a result may be asked for in, by Pillow's name, each with the name that people know."""
-
-
-class SettingError(Exception):
-    """A setting that can't be taken. ``message`` names what is allowed, ``code`` is Pydantic's name of the fault."""
-
-    def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code
 
 
 def shortened(text: str) -> str:
@@ -64,7 +57,7 @@ class Setting:
         return [choice.value for choice in self.choices]
 
     def clean(self, raw: Any) -> Any:
-        """The value in its own type, from JSON or from text. Raises SettingError."""
+        """The value in its own type, from JSON or from text. Raises PublicError."""
         match self.kind:
             case "choice":
                 return self._clean_choice(raw)
@@ -76,14 +69,14 @@ class Setting:
     def _clean_choice(self, raw: Any) -> str:
         if isinstance(raw, str) and raw in self.values:
             return raw
-        raise SettingError(f"{self.key} must be one of: {', '.join(self.values)}.", code="enum")
+        raise PublicError(f"{self.key} must be one of: {', '.join(self.values)}.", code="enum")
 
     def _clean_boolean(self, raw: Any) -> bool:
         if isinstance(raw, bool):
             return raw
         if isinstance(raw, str) and raw.strip().lower() in ("true", "false"):
             return raw.strip().lower() == "true"
-        raise SettingError(f"{self.key} must be true or false.", code="bool_parsing")
+        raise PublicError(f"{self.key} must be true or false.", code="bool_parsing")
 
     def _clean_number(self, raw: Any) -> float:
         limits = f"{self.key} must be a number from {self.minimum:.1f} to {self.maximum:.1f}."
@@ -92,13 +85,13 @@ class Setting:
                 raise ValueError
             number = float(raw)
         except (ValueError, OverflowError):
-            raise SettingError(limits, code="float_parsing") from None
+            raise PublicError(limits, code="float_parsing") from None
         if not math.isfinite(number):
-            raise SettingError(limits, code="finite_number")
+            raise PublicError(limits, code="finite_number")
         if number < self.minimum:
-            raise SettingError(limits, code="greater_than_equal")
+            raise PublicError(limits, code="greater_than_equal")
         if number > self.maximum:
-            raise SettingError(limits, code="less_than_equal")
+            raise PublicError(limits, code="less_than_equal")
         return number
 
 
@@ -120,19 +113,19 @@ class UpscalingModel:
         return next((setting for setting in self.settings if setting.key == key), None)
 
     def clean(self, key: str, raw: Any) -> Any:
-        """One setting's value in its own type. Raises SettingError, also for a setting that this model hasn't."""
+        """One setting's value in its own type. Raises PublicError, also for a setting that this model hasn't."""
         setting = self.setting(key)
         if setting is not None:
             return setting.clean(raw)
         shown = shortened(key)
         if not self.settings:
-            raise SettingError(
+            raise PublicError(
                 f"{self.name} uses fixed settings and accepts no generation_settings, but “{shown}” was given. "
                 "Leave them out, or use topaz.",
                 code="extra_forbidden",
             )
         known = ", ".join(setting.key for setting in self.settings)
-        raise SettingError(
+        raise PublicError(
             f"There is no setting called “{shown}”. Settings of {self.name}: {known}.", code="extra_forbidden"
         )
 

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.conftest import Person
 from tests.support.concurrency import at_once
 from upscaler.accounts import people, tokens
-from upscaler.accounts.people import TeamRefusal
+from upscaler.errors import PublicError
 from upscaler.models import ApiToken, AuditEvent, Membership, Team, Upscale
 
 
@@ -145,7 +145,7 @@ def test_two_admins_who_go_at_the_same_moment_leave_one_behind(owner: Person, he
         def go(deed: Any = deed, waiting: list[Membership] = waiting) -> str:
             try:
                 deed(waiting.pop())
-            except TeamRefusal as refusal:
+            except PublicError as refusal:
                 return refusal.message
             return "done"
 
@@ -163,7 +163,7 @@ def test_two_admins_who_remove_each_other_at_the_same_moment(owner: Person, head
         membership, by = waiting.pop()
         try:
             people.remove(membership, by=by)
-        except TeamRefusal as refusal:
+        except PublicError as refusal:
             return refusal.message
         return "done"
 

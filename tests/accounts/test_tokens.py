@@ -230,8 +230,8 @@ COUNT = """
     django.setup()
     from django.conf import settings
     settings.CACHES["default"] = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "%s"}
-    from upscaler import shared_cache
-    print([shared_cache.count("%s", seconds=60) for _ in range(3)][-1])
+    from upscaler.accounts import rate_limit
+    print([rate_limit.count("%s", seconds=60) for _ in range(3)][-1])
 """
 
 

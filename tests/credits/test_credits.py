@@ -117,7 +117,7 @@ def _end(upscale: Upscale, status: str) -> None:
 
 
 def test_a_correction_can_t_go_below_zero(team: Team) -> None:
-    with pytest.raises(credits.InsufficientCredits):
+    with pytest.raises(credits.CreditsRefused, match="This costs"):
         credits.grant(team=team, amount=-101, note="too much")
     with pytest.raises(ValueError, match="zero"):
         credits.grant(team=team, amount=0, note="nothing")

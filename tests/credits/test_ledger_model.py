@@ -18,9 +18,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from tests.support.errors import with_code
 from tests.support.reference_ledger import Model, Work
 from upscaler import credits
 from upscaler.accounts import tokens
+from upscaler.errors import PublicError
 from upscaler.models import CreditEntry, Membership, MonthlySpend, Notice, Team, Upscale
 from upscaler.ordering import submission
 from upscaler.ordering.submission import NewUpscale
@@ -94,7 +96,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(amount=st.integers(1, 5))
     def correct(self, amount: int) -> None:
         if amount > self.model.balance:
-            with pytest.raises(credits.InsufficientCredits):
+            with pytest.raises(credits.CreditsRefused, check=with_code("insufficient_credits")):
                 credits.grant(team=self.team, amount=-amount, note="less", by=self.users["head"])
             return
         credits.grant(team=self.team, amount=-amount, note="less", by=self.users["head"])
@@ -130,14 +132,16 @@ class LedgerMachine(RuleBasedStateMachine):
         refusal = self.model.refusal(person, price, self.month)
         try:
             made = act()
-        except credits.InsufficientCredits as error:
-            assert refusal == ("balance", error.left)
-            assert "ask head for more credits" in error.message
-            self.seen.add("balance")
-        except credits.BudgetExceeded as error:
-            assert refusal == ("budget", error.left, error.is_own)
+        except credits.CreditsRefused as error:
+            if error.code == "insufficient_credits":
+                assert refusal == ("balance", error.left)
+                assert "ask head for more credits" in error.message
+                self.seen.add("balance")
+                return []
+            assert error.code == "budget_exceeded"
+            assert refusal == ("budget", error.left, "your own budget" in error.message)
             assert "ask head for a larger budget" in error.message
-            self.seen.add(f"budget {error.is_own}")
+            self.seen.add(f"budget {'your own budget' in error.message}")
         else:
             assert refusal is None
             return made
@@ -272,17 +276,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def refund_one(self, number: int) -> None:
         work = self.model.work[number]
-        refusal = (
-            manual_refunds.NotDone
-            if work.status != "Done"
-            else manual_refunds.RefundedBefore
-            if work.is_refunded
-            else None
-        )
+        refusal = "not_done" if work.status != "Done" else "refunded_before" if work.is_refunded else None
         try:
             manual_refunds.refund_by_hand(Upscale.objects.get(pk=number), note="a poor result", by=self.users["head"])
-        except manual_refunds.RefundRefused as error:
-            assert type(error) is refusal
+        except PublicError as error:
+            assert error.code == refusal
         else:
             assert refusal is None
             self.model.refund(number)

@@ -18,6 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.support import pictures, profiles
+from upscaler.errors import PublicError
 from upscaler.imaging import codec, intake, pixels
 
 LIMITS = {"max_bytes": 1_000_000, "max_pixels": 4_000_000}
@@ -109,17 +110,16 @@ from pathlib import Path
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 import django
 django.setup()
-from upscaler import images
-from upscaler.engines.local import picture
+from upscaler.imaging import codec, intake
 
 def highest():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) * 1024
 
 def work(path):
     if sys.argv[1] == "engine":
-        return picture.load(path)
+        return codec.load(path)
     with path.open("rb") as file:
-        return images.examine(file, name="x", max_bytes=10**9, max_pixels=10**9)
+        return intake.examine(file, name="x", max_bytes=10**9, max_pixels=10**9)
 
 folder = Path(sys.argv[2])
 work(folder / "small")
@@ -259,7 +259,7 @@ def test_a_result_that_breaks_off_is_damaged(tmp_path: Path) -> None:
         path = tmp_path / format_name
         content = pictures.encoded(pictures.photograph("coffee", (300, 200)), format_name)
         path.write_bytes(content[: len(content) * 2 // 3])
-        with pytest.raises(intake.PictureError) as raised:
+        with pytest.raises(PublicError) as raised:
             intake.examine_result(path, **LIMITS)
         assert raised.value.code == ("not_a_picture" if format_name == "WEBP" else "damaged")
 
@@ -300,7 +300,7 @@ def test_a_damaged_file_gives_a_picture_or_a_message(
     content = content[: int(cut * len(content))] if cut is not None else content
     try:
         found = examine(bytes(content + tail))
-    except intake.PictureError as error:
+    except PublicError as error:
         assert error.code in ("empty", "not_a_picture", "animated", "too_many_pixels", "damaged", "too_large")
         assert len(error.message) > 20
     else:
@@ -319,7 +319,7 @@ def test_a_jpeg_of_very_many_passes_is_refused_at_once() -> None:
     content = pictures.encoded(pictures.photograph("coffee", (64, 48)).convert("L"), "JPEG", progressive=True)
     last = content.rindex(intake.START_OF_SCAN)
     bomb = content[:last] + content[last:-2] * 2000 + content[-2:]
-    with pytest.raises(intake.PictureError) as caught:
+    with pytest.raises(PublicError) as caught:
         intake.examine_source(io.BytesIO(bomb), name="a.jpg")
     assert caught.value.code == "damaged"
     assert "100 passes" in caught.value.message

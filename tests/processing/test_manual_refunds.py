@@ -8,6 +8,8 @@ import pytest
 
 from tests.conftest import Person
 from tests.support.concurrency import at_once
+from tests.support.errors import with_code
+from upscaler.errors import PublicError
 from upscaler.models import AuditEvent, CreditEntry, Upscale
 from upscaler.processing import lifecycle, manual_refunds
 
@@ -28,7 +30,7 @@ def test_a_finished_upscale_is_refunded_once_with_a_note(
     event = AuditEvent.objects.get(action="refunded")
     assert (event.user_name, event.upscale) == ("head", upscale)
     assert event.about == f"1 credit for upscale {upscale.pk}: The label is unreadable"
-    with pytest.raises(manual_refunds.RefundedBefore, match="once only"):
+    with pytest.raises(PublicError, match="once only", check=with_code("refunded_before")):
         manual_refunds.refund_by_hand(upscale, note="again", by=head.user)
     assert owner.balance == 100
     assert AuditEvent.objects.filter(action="refunded").count() == 1
@@ -36,26 +38,26 @@ def test_a_finished_upscale_is_refunded_once_with_a_note(
 
 @pytest.mark.parametrize("note", ["", " \t\n", "\0"])
 def test_a_refund_by_hand_needs_a_reason(note: str, head: Person, done: Callable[..., Upscale]) -> None:
-    with pytest.raises(manual_refunds.NoteMissing, match="Say why"):
+    with pytest.raises(PublicError, match="Say why", check=with_code("note_missing")):
         manual_refunds.refund_by_hand(done(), note=note, by=head.user)
     assert not CreditEntry.objects.filter(kind="refund").exists()
 
 
 def test_a_note_has_an_end(head: Person, done: Callable[..., Upscale]) -> None:
-    with pytest.raises(manual_refunds.NoteTooLong, match="500 characters"):
+    with pytest.raises(PublicError, match="500 characters", check=with_code("note_too_long")):
         manual_refunds.refund_by_hand(done(), note="x" * 501, by=head.user)
 
 
 def test_only_finished_work_is_refunded_by_hand(owner: Person, head: Person, order: Callable[..., Upscale]) -> None:
     upscale = order()
-    with pytest.raises(manual_refunds.NotDone, match="not finished"):
+    with pytest.raises(PublicError, match="not finished", check=with_code("not_done")):
         manual_refunds.refund_by_hand(upscale, note="why", by=head.user)
     claimed = lifecycle.claim(upscale.pk)
     assert claimed is not None
-    with pytest.raises(manual_refunds.NotDone, match="not finished"):
+    with pytest.raises(PublicError, match="not finished", check=with_code("not_done")):
         manual_refunds.refund_by_hand(upscale, note="why", by=head.user)
     lifecycle.fail(claimed, message="It broke.", code="test")
-    with pytest.raises(manual_refunds.NotDone, match="by itself"):
+    with pytest.raises(PublicError, match="by itself", check=with_code("not_done")):
         manual_refunds.refund_by_hand(upscale, note="why", by=head.user)
     assert owner.balance == 100
     assert not AuditEvent.objects.filter(action="refunded").exists()
@@ -70,7 +72,8 @@ def test_many_refunds_at_the_same_moment_give_the_price_back_once(
     def act() -> str:
         try:
             manual_refunds.refund_by_hand(upscale, note="twice?", by=head.user)
-        except manual_refunds.RefundedBefore:
+        except PublicError as error:
+            assert error.code == "refunded_before"
             return "before"
         return "refunded"
 

@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from upscaler.accounts import audit_log, people, secrets
-from upscaler.accounts.people import TeamRefusal
+from upscaler.errors import PublicError
 from upscaler.models import AuditEvent, Invitation, Membership, Team
 
 logger = logging.getLogger(__name__)
@@ -44,14 +44,19 @@ def open_ones(team: Team) -> Any:
 def invite(*, team: Team, email: str, role: str, by: Any, request: HttpRequest | None = None) -> tuple[Invitation, str]:
     """Make an invitation. The second value is its link's secret part, which is not stored anywhere.
 
-    Raises TeamRefusal where ``by`` is no admin, or somebody with this e-mail is in the team or invited already.
+    Raises PublicError where ``by`` is no admin, or somebody with this e-mail is in the team or invited already.
     """
     people.lock(team.pk)
     people.require_admin(team.pk, by)
     if member := Membership.objects.filter(team=team, user__email__iexact=email).select_related("user").first():
-        raise TeamRefusal(f"{email} belongs to {audit_log.name_of(member.user)}, who is in this team already.")
+        raise PublicError(
+            f"{email} belongs to {audit_log.name_of(member.user)}, who is in this team already.", code="member_already"
+        )
     if open_ones(team).filter(email__iexact=email).exists():
-        raise TeamRefusal(f"{email} is invited already. You can send that invitation again, or withdraw it first.")
+        raise PublicError(
+            f"{email} is invited already. You can send that invitation again, or withdraw it first.",
+            code="invited_already",
+        )
     secret = secrets.new_secret()
     invitation = Invitation.objects.create(
         team=team,
@@ -68,7 +73,7 @@ def invite(*, team: Team, email: str, role: str, by: Any, request: HttpRequest |
 
 @transaction.atomic
 def renew(invitation: Invitation, *, by: Any, request: HttpRequest | None = None) -> tuple[Invitation, str]:
-    """Give an open invitation a new link and another week; the old link stops working. Raises TeamRefusal.
+    """Give an open invitation a new link and another week; the old link stops working. Raises PublicError.
 
     A new one, because the old link is known to nobody here.
     """
@@ -85,7 +90,7 @@ def renew(invitation: Invitation, *, by: Any, request: HttpRequest | None = None
 
 @transaction.atomic
 def withdraw(invitation: Invitation, *, by: Any, request: HttpRequest | None = None) -> Invitation:
-    """Make an open invitation's link stop working. Raises TeamRefusal."""
+    """Make an open invitation's link stop working. Raises PublicError."""
     current = _locked_open(invitation, by=by)
     current.revoked_at = timezone.now()
     current.save(update_fields=["revoked_at"])
@@ -160,5 +165,5 @@ def _locked_open(invitation: Invitation, *, by: Any) -> Invitation:
     current = Invitation.objects.select_related("team").get(pk=invitation.pk)
     if state_of(current) in ("used", "withdrawn"):
         what = "accepted" if current.accepted_at else "withdrawn"
-        raise TeamRefusal(f"The invitation of {current.email} was {what} in the meantime.")
+        raise PublicError(f"The invitation of {current.email} was {what} in the meantime.", code="invitation_closed")
     return current

@@ -9,15 +9,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from upscaler.accounts import audit_log
+from upscaler.errors import PublicError
 from upscaler.models import ApiToken, AuditEvent, Membership, Team
-
-
-class TeamRefusal(Exception):
-    """What was asked of a team can't be done; ``message`` says why and what to do, for people."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
 
 @transaction.atomic
@@ -35,7 +28,7 @@ def change_role(
 ) -> Membership:
     """Give a person another role of `Membership.Role`; the one that they have already changes nothing.
 
-    Raises TeamRefusal where the person is gone and, unless ``by`` acts ``as_staff``, where ``by`` is no admin (any
+    Raises PublicError where the person is gone and, unless ``by`` acts ``as_staff``, where ``by`` is no admin (any
     more) or the team would be without an admin.
     """
     lock(membership.team_id)
@@ -62,7 +55,7 @@ def change_role(
 def remove(membership: Membership, *, by: Any, as_staff: bool = False, request: HttpRequest | None = None) -> int:
     """Take a person out of a team; ``by`` is an admin of it, the person, or staff. Their tokens in it are revoked.
 
-    What they ordered stays, under their name. Returns how many tokens were revoked; raises TeamRefusal as
+    What they ordered stays, under their name. Returns how many tokens were revoked; raises PublicError as
     `change_role` does.
     """
     lock(membership.team_id)
@@ -88,15 +81,15 @@ def lock(team_id: int) -> Team:
 
 
 def require_admin(team_id: int, user: Any) -> None:
-    """Raises TeamRefusal where ``user`` is no admin of the team. Asked under the lock, whatever a page knew before."""
+    """Raises PublicError where ``user`` is no admin of the team. Asked under the lock, whatever a page knew before."""
     if not Membership.objects.filter(team_id=team_id, user=user, role=Membership.Role.ADMIN).exists():
-        raise TeamRefusal("You are not an admin of this team any more, so nothing was changed.")
+        raise PublicError("You are not an admin of this team any more, so nothing was changed.", code="not_admin")
 
 
 def _current(membership: Membership) -> Membership:
     current = Membership.objects.select_related("team", "user").filter(pk=membership.pk).first()
     if current is None:
-        raise TeamRefusal("This person has left the team already.")
+        raise PublicError("This person has left the team already.", code="not_member")
     return current
 
 
@@ -105,4 +98,6 @@ def _keep_an_admin(leaving: Membership, by: Any, what: str) -> None:
     others = Membership.objects.filter(team=leaving.team, role=Membership.Role.ADMIN, user__is_active=True)
     if leaving.is_admin and not others.exclude(pk=leaving.pk).exists():
         who = "You are" if leaving.user_id == by.pk else f"{audit_log.name_of(leaving.user)} is"
-        raise TeamRefusal(f"{who} the team’s only admin and can’t {what}. Make somebody else an admin first.")
+        raise PublicError(
+            f"{who} the team’s only admin and can’t {what}. Make somebody else an admin first.", code="last_admin"
+        )

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from upscaler.accounts import audit_log, secrets
+from upscaler.errors import PublicError
 from upscaler.models import ApiToken, AuditEvent, Membership, Team
 from upscaler.text import format_datetime
 
@@ -20,17 +21,6 @@ MAX_NAME_LENGTH = 100
 MAX_DAYS = 3650
 """For which a token may be good, unless it is good for ever."""
 UNKNOWN = "This token is not valid here: it is mistyped, or belongs to another desk. Make one on the page Tokens."
-
-
-class TokenRefused(Exception):
-    """The token opens nothing. ``message`` says why, for people.
-
-    Why is told freely: who sends a token holds the secret, and nobody guesses 256 random bits.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
 
 class State:
@@ -90,17 +80,17 @@ def revoke(token: ApiToken, *, by: Any, request: HttpRequest | None = None) -> b
 
 
 def find_token(clear: str) -> ApiToken:
-    """The token, where it is valid now and its owner is still in its team. Raises TokenRefused.
+    """The token, where it is valid now and its owner is still in its team. Raises PublicError.
 
     Notes at most once a minute that it was used.
     """
     token = _with_owner(ApiToken.objects.filter(digest=secrets.digest(clear))).select_related("team").first()
     if token is None:
-        raise TokenRefused(UNKNOWN)
+        raise PublicError(UNKNOWN, code="token_unknown")
     now = timezone.now()
     state = state_of(token, now)
     if state != State.LIVE:
-        raise TokenRefused(_refusal(token, state))
+        raise _refusal(token, state)
     # Looked at here first: on SQLite even an update of no row waits for the one write lock.
     if token.last_used_at is None or token.last_used_at < now - timedelta(minutes=1):
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
@@ -138,10 +128,18 @@ def _with_owner(tokens: QuerySet[ApiToken]) -> QuerySet[ApiToken]:
     return tokens.annotate(owner_is_in=Exists(memberships)).select_related("user")
 
 
-def _refusal(token: ApiToken, state: str) -> str:
+def _refusal(token: ApiToken, state: str) -> PublicError:
+    # Why is told freely: who sends a token holds the secret, and nobody guesses 256 random bits.
     way_out = "Make a new one on the page Tokens of the desk."
     if state == State.EXPIRED and token.expires_at is not None:
-        return f"This token ran out on {format_datetime(token.expires_at)}. {way_out}"
+        return PublicError(
+            f"This token ran out on {format_datetime(token.expires_at)}. {way_out}", code="token_expired"
+        )
     if state == State.REVOKED and token.revoked_at is not None:
-        return f"This token was revoked on {format_datetime(token.revoked_at)}. {way_out}"
-    return "The person whose token this is has left the team since, so it opens nothing any more. Use another token."
+        return PublicError(
+            f"This token was revoked on {format_datetime(token.revoked_at)}. {way_out}", code="token_revoked"
+        )
+    return PublicError(
+        "The person whose token this is has left the team since, so it opens nothing any more. Use another token.",
+        code="token_owner_left",
+    )

@@ -13,8 +13,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from upscaler.accounts import audit_log, people, tokens
-from upscaler.accounts.people import TeamRefusal
 from upscaler.admin.base import ReadOnlyAdmin, list_link
+from upscaler.errors import PublicError
 from upscaler.models import ApiToken, AuditEvent, CreditEntry, Invitation, Membership, Team, Upscale
 
 
@@ -35,14 +35,14 @@ def _save(membership: Membership, request: HttpRequest) -> None:
         return
     try:
         people.change_role(membership, membership.role, by=by, as_staff=True, request=request)
-    except TeamRefusal as refusal:
+    except PublicError as refusal:
         messages.error(request, refusal.message)
 
 
 def _remove(membership: Membership, request: HttpRequest) -> None:
     try:
         people.remove(membership, by=request.user, as_staff=True, request=request)
-    except TeamRefusal as refusal:
+    except PublicError as refusal:
         messages.error(request, refusal.message)
 
 

@@ -24,9 +24,10 @@ from upscaler.admin.base import (
     list_link,
 )
 from upscaler.credits import CreditsRefused
+from upscaler.errors import PublicError
 from upscaler.models import AuditEvent, CreditEntry, EngineState, Upscale
 from upscaler.ordering import submission
-from upscaler.processing.manual_refunds import MAX_NOTE_LENGTH, RefundRefused, refund_by_hand
+from upscaler.processing.manual_refunds import MAX_NOTE_LENGTH, refund_by_hand
 from upscaler.text import format_credits
 from upscaler.views.query import as_number
 
@@ -142,7 +143,7 @@ class UpscaleAdmin(LongListAdmin, ReadOnlyAdmin):
             def one(upscale: Upscale) -> None:
                 refund_by_hand(upscale, note=note, by=request.user, request=request)
 
-            self._act(request, queryset, one, RefundRefused, "refunded")
+            self._act(request, queryset, one, PublicError, "refunded")
             return None
         chosen = list(queryset.select_related("team", "created_by"))
         context = {

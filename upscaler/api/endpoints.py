@@ -25,6 +25,7 @@ from ninja.throttling import AuthRateThrottle
 from upscaler.accounts import rate_limit, tokens
 from upscaler.api import schemas
 from upscaler.credits import CreditsRefused
+from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.models import ApiToken, Upscale
 from upscaler.ordering import results, submission
@@ -50,10 +51,6 @@ CODES = {
 TOO_LARGE_CODES = ("too_large", "too_many_pixels")
 
 
-class EngineUnavailable(Exception):
-    """The remote engine is needed to answer, and does not."""
-
-
 class TokenAuth(HttpBearer):
     """`Authorization: Bearer <token>`; ``request.auth`` becomes the ApiToken."""
 
@@ -66,7 +63,7 @@ class TokenAuth(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken:
         try:
             found = tokens.find_token(token)
-        except tokens.TokenRefused as refusal:
+        except PublicError as refusal:
             raise AuthenticationError(message=refusal.message) from None
         # Here and not call by call, so that a call that is added later is closed to it too.
         if found.read_only and request.method not in LOOKING:
@@ -210,9 +207,9 @@ def get_generation_result(request: HttpRequest, generation_result_id: int) -> An
     try:
         team = request.auth.team  # type: ignore[attr-defined]
         known = results.find_elsewhere(generation_result_id, team=team)
-    except results.ResultRefused as refusal:
+    except PublicError as refusal:
         if refusal.code == results.UNAVAILABLE:
-            raise EngineUnavailable(refusal.message) from None
+            raise refusal from None
         raise Http404 from None
     # The team's own that is still on its way here, or that ended without it.
     own = _upscales(request).filter(engine=settings.ENGINE, engine_id=known.engine_id).first()
@@ -237,7 +234,7 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
         raise RequestInvalid([{"type": "public_url_missing", "loc": ["body", "file"], "msg": refusal}])
     try:
         picture = intake.examine_source(file, name=file.name or "")
-    except intake.PictureError as error:
+    except PublicError as error:
         raise HttpError(413 if error.code in TOO_LARGE_CODES else 415, error.message) from None
     path, thumbnail = submission.store_upload(file, picture)
     stored = signed_links.StoredPicture(
@@ -284,7 +281,7 @@ def _check_engine(form: UpscaleForm) -> None:
     for errors in form.errors.as_data().values():
         for error in errors:
             if error.code == results.UNAVAILABLE:
-                raise EngineUnavailable(" ".join(map(str, error.messages)))
+                raise PublicError(" ".join(map(str, error.messages)), code=results.UNAVAILABLE)
 
 
 def problems_of(form: UpscaleForm) -> list[dict[str, Any]]:
@@ -371,9 +368,11 @@ def _too_fast(request: HttpRequest, error: Throttled) -> HttpResponse:
     return _answer(request, 429, f"Too many calls: at most {settings.API_RATE} per token. Wait, then go on.")
 
 
-@api.exception_handler(EngineUnavailable)
-def _engine_away(request: HttpRequest, error: EngineUnavailable) -> HttpResponse:
-    response = _answer(request, 503, str(error))
+@api.exception_handler(PublicError)
+def _public_error(request: HttpRequest, error: PublicError) -> HttpResponse:
+    if error.code != results.UNAVAILABLE:
+        return _answer(request, 422, [{"type": error.code, "loc": ["body"], "msg": error.message}])
+    response = _answer(request, 503, error.message)
     response.headers["Retry-After"] = "60"
     return response
 

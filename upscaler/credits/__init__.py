@@ -17,16 +17,14 @@ from upscaler.credits.budgets import (
     spending_status,
 )
 from upscaler.credits.ledger import MAX_BALANCE, GrantedBefore, charge, grant, record_grant, refund
-from upscaler.credits.refusals import BudgetExceeded, CreditsRefused, InsufficientCredits, remedies
+from upscaler.credits.refusals import CreditsRefused, remedies
 from upscaler.credits.verification import LedgerReport, verify
 
 __all__ = [
     "MAX_BALANCE",
     "Budget",
-    "BudgetExceeded",
     "CreditsRefused",
     "GrantedBefore",
-    "InsufficientCredits",
     "LedgerReport",
     "SpendingStatus",
     "change_budgets",

@@ -140,20 +140,20 @@ def spending_status(*, team_id: int, user: Any, month: date | None = None) -> Sp
 def ensure_affordable(*, team_id: int, user: Any, price: int) -> None:
     """Refuse what could not be paid now. The charge itself decides for good.
 
-    Raises InsufficientCredits and BudgetExceeded.
+    Raises CreditsRefused.
     """
     now = spending_status(team_id=team_id, user=user)
     if price > now.balance:
         way_out = refusals.remedies(team_id, user).more_credits
-        raise refusals.InsufficientCredits(needed=price, left=now.balance, way_out=way_out)
+        raise refusals.insufficient_credits(needed=price, left=now.balance, way_out=way_out)
     check_budgets(now, team_id=team_id, user=user, price=price)
 
 
 def check_budgets(now: SpendingStatus, *, team_id: int, user: Any, price: int) -> None:
-    """Raises BudgetExceeded where a budget would be spent beyond its limit; of two, for the one with less left."""
+    """Raises CreditsRefused where a budget would be spent beyond its limit; of two, for the one with less left."""
     budget = now.tightest
     if budget is not None and price > budget.left:
-        raise refusals.BudgetExceeded(
+        raise refusals.budget_exceeded(
             needed=price,
             left=budget.left,
             way_out=refusals.remedies(team_id, user).larger_budget,

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from upscaler.accounts import audit_log
 from upscaler.credits import budgets, refusals, thresholds
-from upscaler.credits.refusals import InsufficientCredits
+from upscaler.credits.refusals import CreditsRefused
 from upscaler.models import AuditEvent, CreditEntry, Team, Upscale
 from upscaler.text import format_credits
 
@@ -41,7 +41,7 @@ def grant(
 ) -> CreditEntry:
     """Add credits to a team; a negative ``amount`` corrects the balance downwards. A person's deed is recorded.
 
-    Raises ValueError for an amount of zero or beyond ``MAX_BALANCE``, or a balance beyond it, InsufficientCredits where
+    Raises ValueError for an amount of zero or beyond ``MAX_BALANCE``, or a balance beyond it, CreditsRefused where
     the balance would fall below zero, and GrantedBefore where the team has an entry of this ``request_key``.
     """
     if amount == 0 or abs(amount) > MAX_BALANCE:
@@ -55,7 +55,7 @@ def grant(
                 raise ValueError(f"A team can hold at most {MAX_BALANCE:,} credits.")
             if by is not None:
                 record_grant(entry, by=by, request=request)
-    except (IntegrityError, InsufficientCredits):
+    except (IntegrityError, CreditsRefused):
         # A second click on the button; the first may also have taken what this one would take.
         earlier = CreditEntry.objects.filter(team=team, request_key=request_key).first() if request_key else None
         if earlier is not None:
@@ -77,7 +77,7 @@ def record_grant(entry: CreditEntry, *, by: Any, request: HttpRequest | None = N
 def charge(*, upscale: Upscale) -> CreditEntry:
     """Take an upscale's price from its team, its month's budgets included.
 
-    Raises InsufficientCredits and BudgetExceeded, and IntegrityError where it was charged before.
+    Raises CreditsRefused, and IntegrityError where it was charged before.
     """
     team_id, price, user = upscale.team_id, upscale.credits, upscale.created_by
     _move(team_id=team_id, amount=-price, user=user)
@@ -122,7 +122,7 @@ def _move(*, team_id: int, amount: int, user: Any) -> None:
     if not Team.objects.filter(pk=team_id, balance__gte=-amount).update(balance=F("balance") + amount):
         left = Team.objects.values_list("balance", flat=True).get(pk=team_id)
         way_out = refusals.remedies(team_id, user).more_credits
-        raise InsufficientCredits(needed=-amount, left=left, way_out=way_out)
+        raise refusals.insufficient_credits(needed=-amount, left=left, way_out=way_out)
 
 
 def _append(*, team_id: int, kind: str, amount: int, by: Any, **values: Any) -> CreditEntry:

@@ -9,66 +9,50 @@ from typing import Any
 from django.utils.formats import date_format
 
 from upscaler.accounts.audit_log import name_of
+from upscaler.errors import PublicError
 from upscaler.models import Team
 from upscaler.text import format_credits
 
 MAX_NAMES = 3
 
 
-class CreditsRefused(Exception):
-    """The price can't be paid; ``needed`` and ``left`` say how much it is and how much there is."""
+class CreditsRefused(PublicError):
+    """The price can't be paid: ``needed`` credits, of which ``left`` are there.
 
-    def __init__(self, *, needed: int, left: int, way_out: str) -> None:
-        super().__init__(needed, left)
+    ``code``: ``insufficient_credits``, or ``budget_exceeded`` where a month's budget has less left than the balance.
+    """
+
+    def __init__(self, message: str, *, code: str, needed: int, left: int) -> None:
+        super().__init__(message, code=code)
         self.needed = needed
         self.left = left
-        self.way_out = way_out
-        """The end of the sentence: what to do, or whom to ask."""
-
-    @property
-    def message(self) -> str:
-        """The refusal in plain words, with the way out."""
-        raise NotImplementedError
 
 
-class InsufficientCredits(CreditsRefused):
-    """The team has fewer credits than the work costs."""
+def insufficient_credits(*, needed: int, left: int, way_out: str) -> CreditsRefused:
+    """The team has fewer credits than the work costs. ``way_out`` ends the sentence: what to do, or whom to ask."""
+    return CreditsRefused(
+        f"This costs {format_credits(needed)}, but your team has {format_credits(left)} left. "
+        f"Choose fewer pictures or a cheaper model, or {way_out}.",
+        code="insufficient_credits",
+        needed=needed,
+        left=left,
+    )
 
-    @property
-    def message(self) -> str:
-        """The refusal in plain words, with the way out."""
-        return (
-            f"This costs {format_credits(self.needed)}, but your team has {format_credits(self.left)} left. "
-            f"Choose fewer pictures or a cheaper model, or {self.way_out}."
-        )
 
-
-class BudgetExceeded(CreditsRefused):
+def budget_exceeded(
+    *, needed: int, left: int, way_out: str, is_own: bool, limit: int, month: date, next_month: date
+) -> CreditsRefused:
     """The work costs more than is left of a month's budget: the team's, or the person's own."""
-
-    def __init__(
-        self, *, needed: int, left: int, way_out: str, is_own: bool, limit: int, month: date, next_month: date
-    ) -> None:
-        super().__init__(needed=needed, left=left, way_out=way_out)
-        self.is_own = is_own
-        self.limit = limit
-        self.month = month
-        self.next_month = next_month
-
-    @property
-    def message(self) -> str:
-        """The refusal in plain words, with the way out."""
-        whose = "your own budget" if self.is_own else "your team’s budget"
-        left = (
-            f"only {format_credits(self.left)} {'is' if self.left == 1 else 'are'} left"
-            if self.left
-            else "nothing is left"
-        )
-        return (
-            f"This costs {format_credits(self.needed)}, but {left} of {whose} of {format_credits(self.limit)} for "
-            f"{date_format(self.month, 'F')}. Wait for the next month, which begins on "
-            f"{date_format(self.next_month, 'j F')}, choose fewer pictures or a cheaper model, or {self.way_out}."
-        )
+    whose = "your own budget" if is_own else "your team’s budget"
+    rest = f"only {format_credits(left)} {'is' if left == 1 else 'are'} left" if left else "nothing is left"
+    return CreditsRefused(
+        f"This costs {format_credits(needed)}, but {rest} of {whose} of {format_credits(limit)} for "
+        f"{date_format(month, 'F')}. Wait for the next month, which begins on "
+        f"{date_format(next_month, 'j F')}, choose fewer pictures or a cheaper model, or {way_out}.",
+        code="budget_exceeded",
+        needed=needed,
+        left=left,
+    )
 
 
 @dataclass(frozen=True)

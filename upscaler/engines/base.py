@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from upscaler.errors import PublicError
+
 Report = Callable[[float, str], None]
 """``report(fraction, text)``: fraction from 0 to 1, text in plain words. May raise to stop the work."""
 
@@ -86,11 +88,10 @@ class KnownResult:
     created_at: datetime | None = None
 
 
-class EngineError(Exception):
+class EngineError(PublicError):
     """An engine could not do the work.
 
-    ``message`` is for people: what went wrong and what to do. ``code`` is for programs and tests.
-    A ``permanent`` error is not tried again. Of a remote engine: ``unavailable`` says that it does not answer as
+    Of a remote engine: ``unavailable`` says that it does not answer as
     itself, whatever the job; ``retry_after`` are the seconds for which it asks to be left alone (it is busy then, or
     with ``unavailable`` down); after an error of ``start``, ``maybe_taken`` says that it may have the job all the same.
     """
@@ -105,10 +106,7 @@ class EngineError(Exception):
         retry_after: float | None = None,
         maybe_taken: bool = False,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code
-        self.permanent = permanent
+        super().__init__(message, code=code, permanent=permanent)
         self.unavailable = unavailable
         self.retry_after = retry_after
         self.maybe_taken = maybe_taken

@@ -18,6 +18,7 @@ from django.conf import settings
 from PIL import Image, ImageFile, PngImagePlugin
 
 from upscaler import upscaling_models
+from upscaler.errors import PublicError
 from upscaler.imaging import pixels, sixteen_bit
 from upscaler.imaging.vips import pyvips
 
@@ -56,15 +57,6 @@ PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
 Image.MAX_IMAGE_PIXELS = None
 
 
-class PictureError(Exception):
-    """A file that can't be taken. ``message`` is for people, ``code`` for programs."""
-
-    def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code
-
-
 @dataclass(frozen=True)
 class Picture:
     """What is known of a picture that was opened and decoded without trouble."""
@@ -99,16 +91,16 @@ class Preview(NamedTuple):
 def _decoding(named: str) -> Iterator[None]:
     try:
         yield
-    except PictureError:
+    except PublicError:
         raise
     except MemoryError:
-        raise PictureError(
+        raise PublicError(
             f"{named} needs more memory than there is. Try a smaller picture.", code="too_large"
         ) from None
     # Pillow's decoders raise nearly anything on a file that was made to break them (struct.error, SyntaxError,
     # ValueError, OverflowError ...), and every one of these means the same to the person.
     except Exception:
-        raise PictureError(
+        raise PublicError(
             f"{named} is damaged or incomplete: it starts like a picture but can't be read to its end. "
             "Export it again from the program it came from, and upload the new file.",
             code="damaged",
@@ -119,7 +111,7 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> P
     """Open and fully decode an untrusted file.
 
     ``name`` is what the person calls it, for the messages. The file is left at its start.
-    Raises PictureError with code ``empty``, ``too_large``, ``not_a_picture``, ``animated``,
+    Raises PublicError with code ``empty``, ``too_large``, ``not_a_picture``, ``animated``,
     ``too_many_pixels`` or ``damaged``.
     """
     named = f"“{name}”" if name else "The file"
@@ -133,7 +125,7 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> P
 def examine_result(path: Path, *, max_bytes: int, max_pixels: int) -> tuple[Picture, Preview]:
     """Like `examine`, for a finished picture, and its copy for the screen: both from one decoding.
 
-    Raises PictureError.
+    Raises PublicError.
     """
     with path.open("rb") as file:
         still = _opened(file, "The result", max_bytes=max_bytes, max_pixels=max_pixels)
@@ -159,9 +151,9 @@ def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> 
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if size == 0:
-        raise PictureError(f"{named} is empty. Choose the picture again.", code="empty")
+        raise PublicError(f"{named} is empty. Choose the picture again.", code="empty")
     if size > max_bytes:
-        raise PictureError(
+        raise PublicError(
             f"{named} has {size / 1e6:.1f} MB; the limit is {max_bytes / 1e6:.0f} MB. "
             "Save it as a JPEG or make it smaller, and upload that.",
             code="too_large",
@@ -169,14 +161,14 @@ def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> 
     try:
         image = Image.open(file, formats=list(FORMATS))
     except Exception:
-        raise PictureError(
+        raise PublicError(
             f"{named} is not a picture that we can read. Upload a {FORMATS_IN_WORDS} file.",
             code="not_a_picture",
         ) from None
     with _decoding(named):
         width, height = image.size
         if width * height > max_pixels:
-            raise PictureError(
+            raise PublicError(
                 f"{named} says that it is {width:,} × {height:,} pixels; the limit is {max_pixels / 1e6:.0f} "
                 "megapixels. Make it smaller, and upload that.",
                 code="too_many_pixels",
@@ -184,13 +176,13 @@ def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> 
         # An MPO file is what many phones and cameras write: a JPEG with a small copy behind it.
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
         if frames > 1:
-            raise PictureError(
+            raise PublicError(
                 f"{named} holds {frames} pictures (an animation or several pages). Upscaler enlarges one still "
                 "picture: save the frame that you want as a PNG, and upload that.",
                 code="animated",
             )
         if image.format in ("JPEG", "MPO") and _scans(file) > MAX_SCANS:
-            raise PictureError(
+            raise PublicError(
                 f"{named} is a JPEG of more than {MAX_SCANS} passes, which takes too long to read. Export it again "
                 "as a plain JPEG, and upload that.",
                 code="damaged",
@@ -241,7 +233,7 @@ def examine_source(file: IO[bytes], *, name: str) -> Picture:
 def preview(path: Path) -> Preview:
     """A copy for the screen of at most ``PREVIEW_SIDE`` pixels.
 
-    ``path`` was examined before; raises PictureError where it can't be read all the same.
+    ``path`` was examined before; raises PublicError where it can't be read all the same.
     """
     with _decoding("The picture"), Image.open(path, formats=list(FORMATS)) as image:
         return _preview(_decoded(image, PREVIEW_SIDE))
@@ -350,13 +342,13 @@ def _encode(image: Image.Image, format_name: str, **options: object) -> bytes:
 
 
 def check_result_size(width: int, height: int, factor: int, *, max_pixels: int) -> None:
-    """Refuse work whose result would be too large. Raises PictureError with code ``result_too_large``."""
+    """Refuse work whose result would be too large. Raises PublicError with code ``result_too_large``."""
     pixels = width * height * factor * factor
     if pixels <= max_pixels:
         return
     fitting = [smaller for smaller in upscaling_models.FACTORS if width * height * smaller**2 <= max_pixels]
     way_out = f"Choose {max(fitting)}x with Topaz, or a smaller picture." if fitting else "Use a smaller picture."
-    raise PictureError(
+    raise PublicError(
         f"{width:,} × {height:,} pixels enlarged {factor} times would be {pixels / 1e6:,.0f} megapixels; the limit is "
         f"{max_pixels / 1e6:.0f}. {way_out}",
         code="result_too_large",

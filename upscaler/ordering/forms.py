@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 
 from upscaler import fetching, upscaling_models
 from upscaler.engines.base import KnownResult
+from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.models import MAX_ID, Team, Upscale
 from upscaler.ordering import results
@@ -91,7 +92,7 @@ class UpscaleForm(forms.Form):
         self._check_reach()
         try:
             self.picture = intake.examine_source(upload, name=upload.name)
-        except intake.PictureError as error:
+        except PublicError as error:
             raise ValidationError(error.message, code=error.code) from None
         return upload
 
@@ -104,7 +105,7 @@ class UpscaleForm(forms.Form):
         if url:
             try:
                 fetching.check_url(url)
-            except fetching.FetchError as error:
+            except PublicError as error:
                 raise ValidationError(error.message, code=error.code) from None
         return url
 
@@ -131,7 +132,7 @@ class UpscaleForm(forms.Form):
             return None
         try:
             return results.find_source_result(result_id, team=self.team)
-        except results.ResultRefused as refusal:
+        except PublicError as refusal:
             raise ValidationError(refusal.message, code=refusal.code) from None
 
     def clean_model_name(self) -> str:
@@ -184,7 +185,7 @@ class UpscaleForm(forms.Form):
         for key, raw in given.items():
             try:
                 complete[key] = model.clean(key, raw)
-            except upscaling_models.SettingError as error:
+            except PublicError as error:
                 refusal = ValidationError(error.message, code=error.code, params={"setting": key})
                 self.add_error("generation_settings", refusal)
         return complete
@@ -263,5 +264,5 @@ class UpscaleForm(forms.Form):
                 upscaling_models.factor(order.model_name, order.settings),
                 max_pixels=settings.MAX_RESULT_PIXELS,
             )
-        except intake.PictureError as error:
+        except PublicError as error:
             self.add_error(None, ValidationError(error.message, code=error.code))

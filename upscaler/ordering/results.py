@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
@@ -11,6 +10,7 @@ from django.conf import settings
 from upscaler import fetching
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, KnownResult, RemoteEngine
+from upscaler.errors import PublicError
 from upscaler.models import MAX_ID, Team, Upscale, result_hours
 from upscaler.processing import handover
 from upscaler.processing.circuit_breaker import Pause
@@ -21,20 +21,8 @@ logger = logging.getLogger(__name__)
 UNAVAILABLE = "engine_unavailable"
 
 
-@dataclass(frozen=True)
-class ResultRefused(Exception):
-    """The number can't be a source. ``message`` is for people.
-
-    ``code``: ``not_found``, ``expired``, ``source_unusable``, or ``engine_unavailable`` where nobody can say at the
-    moment.
-    """
-
-    message: str
-    code: str
-
-
 def find_source_result(result_id: int, *, team: Team) -> Upscale | KnownResult:
-    """The upscale of this team whose result it is, or what the remote engine knows of it. Raises ResultRefused.
+    """The upscale of this team whose result it is, or what the remote engine knows of it. Raises PublicError.
 
     A remote engine is asked about its own results before anything is charged, because its clock is the one that counts.
     """
@@ -48,7 +36,7 @@ def find_source_result(result_id: int, *, team: Team) -> Upscale | KnownResult:
             return ours
     try:
         known = find_elsewhere(result_id, team=team)
-    except ResultRefused as refusal:
+    except PublicError as refusal:
         if ours is not None and refusal.code == UNAVAILABLE:
             return ours  # Should it run out meanwhile, the desk's own copy takes its place.
         raise
@@ -59,9 +47,9 @@ def find_source_result(result_id: int, *, team: Team) -> Upscale | KnownResult:
     try:
         # The desk fetches a copy of its own, for its checks and the comparison.
         fetching.check_url(known.url, max_length=fetching.MAX_SIGNED_URL_LENGTH)
-    except fetching.FetchError as error:
+    except PublicError as error:
         logger.warning("result %s at %s: %s", result_id, engine.name, error.code)
-        raise ResultRefused(
+        raise PublicError(
             f"This desk can’t open the address that Uwear gives for result {result_id}. Nothing was charged; upload "
             "the picture instead.",
             code="source_unusable",
@@ -70,7 +58,7 @@ def find_source_result(result_id: int, *, team: Team) -> Upscale | KnownResult:
 
 
 def find_elsewhere(result_id: int, *, team: Team) -> KnownResult:
-    """What the remote engine knows of a result, dead or alive, that is not another team's. Raises ResultRefused."""
+    """What the remote engine knows of a result, dead or alive, that is not another team's. Raises PublicError."""
     engine = get_engine(settings.ENGINE)
     if not isinstance(engine, RemoteEngine) or not 0 < result_id <= MAX_ID:
         raise _not_found(result_id)
@@ -83,7 +71,7 @@ def find_elsewhere(result_id: int, *, team: Team) -> KnownResult:
                 known = None
     except (EngineError, Pause) as error:
         logger.warning("result %s can't be looked up at %s: %s", result_id, engine.name, getattr(error, "code", "down"))
-        raise ResultRefused(
+        raise PublicError(
             f"Result {result_id} can’t be looked up, because Uwear does not answer at the moment. Nothing was "
             "charged; try again in a while, or upload the picture.",
             code=UNAVAILABLE,
@@ -111,21 +99,21 @@ def _is_another_team_s(known: KnownResult, engine: RemoteEngine, team: Team) -> 
     return not reference or lost.filter(handed_over=reference).exists()
 
 
-def _not_found(result_id: int) -> ResultRefused:
-    return ResultRefused(
+def _not_found(result_id: int) -> PublicError:
+    return PublicError(
         f"There is no finished result with the number {result_id} in your team. "
         "Check the number, or upload the picture.",
         code="not_found",
     )
 
 
-def _expired(result_id: int, until: datetime | None, *, is_kept: bool) -> ResultRefused:
+def _expired(result_id: int, until: datetime | None, *, is_kept: bool) -> PublicError:
     way_out = (
         "The desk still keeps the picture: open it in the history and enlarge our kept copy, or upload it."
         if is_kept
         else "Upload the picture instead."
     )
-    return ResultRefused(
+    return PublicError(
         f"Result {result_id} could be named for {result_hours()} hours, until {format_datetime(until)}. {way_out}",
         code="expired",
     )

@@ -17,6 +17,7 @@ from django.utils import timezone
 from upscaler import fetching
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, Finished, Order, Pending, RemoteEngine, Report
+from upscaler.errors import PublicError
 from upscaler.imaging import codec, intake
 from upscaler.models import Upscale, media_storage
 from upscaler.ordering import deduplication, submission
@@ -46,10 +47,8 @@ def step(upscale_id: int) -> None:
                 _work(upscale, heartbeat, Path(folder))
             except Pause as pause:
                 _wait(upscale, pause)
-            except (EngineError, fetching.FetchError) as error:
+            except PublicError as error:
                 _give_up_or_try_again(upscale, error.message, error.code, permanent=error.permanent)
-            except intake.PictureError as error:
-                _give_up_or_try_again(upscale, error.message, error.code, permanent=True)
             except ClaimLost:
                 raise
             except Exception:
@@ -213,7 +212,7 @@ def _saved_as(asked: str, finished: Finished) -> Finished:
 def _examined_result(path: Path) -> tuple[intake.Picture, intake.Preview]:
     try:
         return intake.examine_result(path, max_bytes=MAX_RESULT_BYTES, max_pixels=settings.MAX_RESULT_PIXELS)
-    except intake.PictureError as error:
+    except PublicError as error:
         # No fault of the person's picture, so its words would mislead.
         raise EngineError(
             "The enlarged picture came out damaged. Try again in a while.", code=f"result_{error.code}", permanent=False

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from upscaler.accounts import download_log, tokens
+from upscaler.errors import PublicError
 from upscaler.models import ApiToken, Upscale, media_storage
 from upscaler.storage import signed_links
 from upscaler.views.access import TeamRequest, team_required
@@ -67,7 +68,7 @@ def _holder(request: HttpRequest, team_id: int) -> tuple[Any, ApiToken | None]:
     if scheme.lower() == "bearer":
         try:
             token = tokens.find_token(clear.strip())
-        except tokens.TokenRefused:
+        except PublicError:
             return None, None
         return (token.user, token) if token.team_id == team_id else (None, None)
     memberships = request.memberships  # type: ignore[attr-defined]

@@ -75,7 +75,7 @@ def grant(request: TeamRequest) -> HttpResponse:
         )
     except credits.GrantedBefore as error:
         return _granted_before(request, form, error.entry)
-    except credits.InsufficientCredits as error:
+    except credits.CreditsRefused as error:
         has = f"Your team has {format_credits(error.left)}" if error.left else "Your team has no credits"
         form.add_error("amount", f"{has}, so {format_credits(-amount)} can’t be taken away.")
         return _page(request, grant_form=form)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from upscaler.accounts import audit_log, invitations, people
 from upscaler.accounts.forms import InviteForm
-from upscaler.accounts.people import TeamRefusal
+from upscaler.errors import PublicError
 from upscaler.middleware import CHOSEN_TEAM
 from upscaler.models import Invitation, Membership
 from upscaler.storage.signed_links import absolute
@@ -34,7 +34,7 @@ def tells_refusals(view: View) -> View:
     def guarded(request: TeamRequest) -> HttpResponseBase:
         try:
             return view(request)
-        except TeamRefusal as refusal:
+        except PublicError as refusal:
             messages.error(request, refusal.message)
             return redirect("team")
 
@@ -65,7 +65,7 @@ def invite(request: TeamRequest) -> HttpResponse:
             by=request.user,
             request=request,
         )
-    except TeamRefusal as refusal:
+    except PublicError as refusal:
         form.add_error("email", refusal.message)
         return _page(request, form, status=422)
     return _sent(request, invitation, secret)

@@ -124,7 +124,7 @@ def test_two_threads_take_turns(engine: LocalEngine, order: Callable[..., Order]
 PARENT = """
 import os, signal, sys
 from pathlib import Path
-from upscaler import catalog
+from upscaler import upscaling_models
 from upscaler.engines.base import Order
 from upscaler.engines.local.engine import LocalEngine
 from upscaler.engines.local.tiles import Axis
@@ -135,7 +135,7 @@ def report(fraction, text):
     print(engine.child_pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
-settings = catalog.MODELS["topaz"].defaults | {"enhance_model": "Standard V2"}
+settings = upscaling_models.MODELS["topaz"].defaults | {"enhance_model": "Standard V2"}
 engine.advance(Order(1, "topaz", settings, Path(sys.argv[1]), Path(sys.argv[2])), report)
 """
 

@@ -16,6 +16,7 @@ from upscaler.engines.base import EngineError, Finished, KnownResult, Order, Pen
 from upscaler.engines.uwear import errors
 from upscaler.engines.uwear.client import Generation, Result, UwearClient
 from upscaler.engines.uwear.errors import UwearError
+from upscaler.errors import PublicError
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +173,7 @@ class UwearEngine:
                 max_bytes=settings.UWEAR_MAX_RESULT_BYTES,
                 max_length=fetching.MAX_SIGNED_URL_LENGTH,
             )
-        except fetching.FetchError as error:
+        except PublicError as error:
             logger.warning("Uwear: the result of generation %s: %s", generation.generation_id, error.code)
             trouble = _download_error(error, until)
             now = timezone.now()
@@ -285,7 +286,7 @@ def _settings(body: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in given.items() if isinstance(given, Mapping) else ():
         try:
             complete[key] = model.clean(key, value)
-        except upscaling_models.SettingError:
+        except PublicError:
             complete[key] = value
     return complete
 
@@ -314,7 +315,7 @@ def _clock(moment: datetime) -> str:
     return formats.date_format(timezone.localtime(moment), "H:i")
 
 
-def _download_error(error: fetching.FetchError, until: datetime | None) -> EngineError:
+def _download_error(error: PublicError, until: datetime | None) -> EngineError:
     if error.code == "too_large":
         return EngineError(
             f"Uwear’s picture is larger than {settings.UWEAR_MAX_RESULT_BYTES / 1e6:.0f} MB, which this desk does not "

@@ -30,6 +30,6 @@ class Command(BaseCommand):
                 credits.record_grant(entry, by=None)
         except ValueError as error:
             raise CommandError(str(error)) from None
-        except credits.InsufficientCredits as error:
+        except credits.CreditsRefused as error:
             raise CommandError(f"Team {team.slug} has only {format_credits(error.left)}.") from None
         self.stdout.write(f"{entry.amount:+d} for team {team.slug}; the balance is {entry.balance_after}.")

@@ -10,8 +10,9 @@ from django.conf import settings as django_settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from upscaler import upscaling_models
-from upscaler.engines.base import EngineError, Finished, Order
+from upscaler.engines.base import Finished, Order
 from upscaler.engines.local.engine import LocalEngine
+from upscaler.errors import PublicError
 from upscaler.imaging import intake
 
 FORMATS = {intake.FORMATS[name]: name for name in upscaling_models.RESULT_FORMATS} | {".jpeg": "JPEG"}
@@ -44,7 +45,7 @@ class Command(BaseCommand):
         try:
             _examine(source, upscaling_models.factor(options["model"], settings))
             made = self._enlarge(source, target, options["model"], settings)
-        except (EngineError, intake.PictureError) as error:
+        except PublicError as error:
             raise CommandError(error.message) from error
         except OSError as error:
             raise CommandError(f"{target} could not be written: {error.strerror}.") from error
@@ -77,7 +78,7 @@ class Command(BaseCommand):
 
 
 def _examine(source: Path, factor: int) -> None:
-    """The desk's own look at a picture, less its limit on a file's size. Raises PictureError."""
+    """The desk's own look at a picture, less its limit on a file's size. Raises PublicError."""
     with source.open("rb") as file:
         found = intake.examine(
             file,
@@ -98,6 +99,6 @@ def _settings(model_name: str, pairs: list[str]) -> dict[str, Any]:
         key, _, text = pair.partition("=")
         try:
             settings[key] = model.clean(key, text)
-        except upscaling_models.SettingError as error:
+        except PublicError as error:
             raise CommandError(error.message) from None
     return settings
