@@ -6,6 +6,8 @@ One table, read by the form, the API, the pages and the engines. The facts come 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -209,6 +211,15 @@ def effective(model_name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that make a difference to the result, of a complete map: creativity is for enhanced faces alone."""
     idle = set() if settings.get("face_enhancement") else {"face_enhancement_creativity"}
     return {s.key: settings[s.key] for s in MODELS[model_name].settings if s.key in settings and s.key not in idle}
+
+
+def order_digest(
+    source: str, *, model_name: str, settings: Mapping[str, Any], requested_format: str, engine: str
+) -> str:
+    """A SHA-256 that two orders share where the ``source`` (its own digest), model, effective settings, format and
+    engine are the same: so their results would be."""
+    what = [source, model_name, effective(model_name, settings), requested_format, engine]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 def factor(model_name: str, settings: Mapping[str, Any]) -> int:

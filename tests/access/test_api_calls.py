@@ -18,6 +18,7 @@ from upscaler.accounts import tokens
 from upscaler.api.endpoints import api
 from upscaler.models import Membership, Team, Upscale
 from upscaler.storage import signed_links
+from upscaler.storage.pictures import source_of
 
 ANSWERS = """
 # What a call names (an upscale, a result, an uploaded picture) is the first team's.
@@ -79,7 +80,7 @@ def sent(method: str, call: str, upscale: Upscale, client: Client, secret: str |
         return client.get(url, headers=headers)
     if call == "uploads":
         return client.post(url, {"file": SimpleUploadedFile("s.jpg", pictures.jpeg())}, headers=headers)
-    link = signed_links.make(None, signed_links.source_of(upscale), name="s.jpg", team_id=upscale.team_id)
+    link = signed_links.make(None, source_of(upscale), name="s.jpg", team_id=upscale.team_id)
     body = {"image_url": f"http://testserver{link}", "model_name": "recraft"}
     return client.post(url, body, content_type="application/json", headers=headers)
 

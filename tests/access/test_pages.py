@@ -14,7 +14,7 @@ from tests.access import table
 from tests.conftest import Person
 from upscaler.models import ApiToken, Upscale
 from upscaler.processing import lifecycle
-from upscaler.storage import signed_links
+from upscaler.storage import pictures, signed_links
 
 ANSWERS = """
 # What belongs to one team (an upscale, a token) is the merchandiser's, made by that very person.
@@ -151,7 +151,7 @@ def address(owner: Person, order: Callable[..., Upscale], done: Callable[..., Up
     def of(page: str) -> str:
         if page == "signed-file":
             upscale = done()
-            return signed_links.make(None, signed_links.source_of(upscale), name="a.jpg", team_id=owner.team.pk)
+            return signed_links.make(None, pictures.source_of(upscale), name="a.jpg", team_id=owner.team.pk)
         if page in UNKNOWN:
             return reverse(page, args=UNKNOWN[page])
         if page == "revoke-token":

@@ -15,7 +15,7 @@ from tests.conftest import Person
 from tests.support import pictures
 from upscaler import upscaling_models
 from upscaler.models import Upscale
-from upscaler.ordering import submission
+from upscaler.ordering import reorder, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.processing import lifecycle
 
@@ -84,7 +84,7 @@ def test_a_second_try_asks_for_the_same_format(owner: Person, order: Callable[..
     upscale = lifecycle.claim(order(result_format="WEBP").pk)
     assert upscale is not None
     lifecycle.fail(upscale, message="It broke.", code="internal")
-    assert submission.retry(upscale, user=owner.user).requested_format == "WEBP"
+    assert reorder.retry(upscale, user=owner.user).upscale.requested_format == "WEBP"
 
 
 def test_the_format_is_part_of_what_a_repeat_must_share(owner: Person) -> None:

@@ -20,6 +20,7 @@ from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, Finished, Order, Pending
 from upscaler.models import Upscale
 from upscaler.processing import lifecycle, worker_step
+from upscaler.queue import tasks
 
 
 def messages(upscale: Upscale) -> list[tuple[str, bool]]:
@@ -37,7 +38,7 @@ def engine() -> Any:
 def step(upscale: Upscale) -> None:
     """The next step at once, as if its pause were over."""
     Upscale.objects.filter(pk=upscale.pk).update(not_before=None)
-    worker_step.step(upscale.pk)
+    tasks.advance.call(upscale.pk)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_an_earlier_result_is_the_source_of_the_next(owner: Person, done: Callab
     answer = owner.submit(generation_result_id=str(first.result_id), model_name="topaz", upscale_factor="2x")
     assert answer.status_code == 302
     second = Upscale.objects.exclude(pk=first.pk).get()
-    worker_step.step(second.pk)
+    tasks.advance.call(second.pk)
     second.refresh_from_db()
     assert (second.source, second.source_result, second.result_width) == ("result", first, 384)
 
@@ -105,7 +106,7 @@ def test_progress_is_written_while_the_work_goes_on(
         written.append(Upscale.objects.get(pk=upscale.pk).progress)
 
     monkeypatch.setattr(lifecycle, "progress", noted)
-    worker_step.step(order(content=pictures.jpeg((300, 300))).pk)
+    tasks.advance.call(order(content=pictures.jpeg((300, 300))).pk)
     assert len(written) >= 3
     assert written == sorted(written)
     assert 0 < written[0] < 1
@@ -122,7 +123,7 @@ def test_the_work_stops_when_its_claim_is_lost(
         raise AssertionError("the report did not stop the work")
 
     monkeypatch.setattr(engine, "advance", taken_over)
-    worker_step.step(upscale.pk)
+    tasks.advance.call(upscale.pk)
     upscale.refresh_from_db()
     assert (upscale.attempt, upscale.status) == (99, "Ongoing")
 
@@ -131,7 +132,7 @@ def test_a_passing_failure_is_tried_again_later(owner: Person, order: Callable[.
     upscale = order()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(engine, "advance", raising(EngineError("Busy.", code="busy", permanent=False)))
-        worker_step.step(upscale.pk)
+        tasks.advance.call(upscale.pk)
     upscale.refresh_from_db()
     assert (upscale.status, upscale.failures, upscale.lease_until) == ("Ongoing", 1, None)
     assert messages(upscale)[-1] == ("cpu", True)
@@ -147,7 +148,7 @@ def test_a_message_too_many_does_not_cut_a_pause_short(
     upscale = order()
     monkeypatch.setattr(engine, "advance", raising(EngineError("Busy.", code="busy", permanent=False)))
     for _ in range(4):
-        worker_step.step(upscale.pk)
+        tasks.advance.call(upscale.pk)
     upscale.refresh_from_db()
     assert (upscale.status, upscale.attempt, upscale.failures) == ("Ongoing", 1, 1)
     assert len(messages(upscale)) == 1
@@ -171,7 +172,7 @@ def test_a_permanent_failure_ends_at_once(
 ) -> None:
     upscale = order()
     monkeypatch.setattr(engine, "advance", raising(EngineError("Never.", code="never", permanent=True)))
-    worker_step.step(upscale.pk)
+    tasks.advance.call(upscale.pk)
     upscale.refresh_from_db()
     assert (upscale.status, upscale.error_code, upscale.attempt) == ("Error", "never", 1)
     assert owner.balance == 100
@@ -259,13 +260,13 @@ def test_trying_again_is_a_new_upscale_of_the_same_source(
     failed = order(model_name="topaz", upscale_factor="2x")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(engine, "advance", raising(EngineError("Never.", code="never", permanent=True)))
-        worker_step.step(failed.pk)
+        tasks.advance.call(failed.pk)
     answer = owner.client.post(f"/upscales/{failed.pk}/retry/")
     again = Upscale.objects.latest("pk")
     assert answer["Location"] == again.get_absolute_url()
     assert again.retry_of == failed
     assert (again.settings, again.source_file, again.credits) == (failed.settings, failed.source_file, 3)
-    worker_step.step(again.pk)
+    tasks.advance.call(again.pk)
     again.refresh_from_db()
     assert (again.status, again.result_width) == ("Done", 96)
     assert owner.balance == 97

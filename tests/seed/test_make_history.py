@@ -12,7 +12,7 @@ from django.utils import timezone
 from tests.conftest import Person
 from upscaler import credits
 from upscaler.models import CreditEntry, MonthlySpend, Team, Upscale, UsageDay
-from upscaler.ordering import submission
+from upscaler.ordering import reorder, submission
 
 
 def make(*arguments: str) -> str:
@@ -42,7 +42,7 @@ def test_what_was_there_stays_and_the_desk_goes_on(owner: Person, upload: object
     assert set(Team.objects.values_list("slug", flat=True)) == {"atelier", "history-1", "history-2"}
     assert owner.balance == 100
     failed = Upscale.objects.filter(team__slug="history-2")[0]
-    again = submission.submit([submission._again(failed)], team=owner.team, user=owner.user)[0]
+    again = submission.submit([reorder.reorder(failed)], team=owner.team, user=owner.user)[0]
     assert again.pk == 61
 
 

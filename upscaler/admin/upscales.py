@@ -23,10 +23,9 @@ from upscaler.admin.base import (
     link,
     list_link,
 )
-from upscaler.credits import CreditsRefused
 from upscaler.errors import PublicError
 from upscaler.models import AuditEvent, CreditEntry, EngineState, Upscale
-from upscaler.ordering import submission
+from upscaler.ordering.reorder import retry
 from upscaler.processing.manual_refunds import MAX_NOTE_LENGTH, refund_by_hand
 from upscaler.text import format_credits
 from upscaler.views.query import as_number
@@ -34,10 +33,6 @@ from upscaler.views.query import as_number
 MAX_AT_ONCE = 200
 NAMED = 10
 """Upscales whose numbers a message gives."""
-
-
-class NotRetried(Exception):
-    """An upscale was not ordered anew; the text says why."""
 
 
 class RefundForm(forms.Form):
@@ -120,16 +115,10 @@ class UpscaleAdmin(LongListAdmin, ReadOnlyAdmin):
         """Order failed upscales anew, at their teams' cost."""
 
         def one(upscale: Upscale) -> None:
-            if upscale.status != Upscale.Status.ERROR:
-                raise NotRetried("Only what has failed can be tried again.")
-            if upscale.later_try is not None:
-                raise NotRetried("It was tried again before.")
-            try:
-                submission.retry(upscale, user=request.user, request=request)
-            except CreditsRefused as error:
-                raise NotRetried(error.message) from None
+            if not retry(upscale, user=request.user, request=request).is_new:
+                raise PublicError("It was tried again before.", code="retried_before")
 
-        self._act(request, queryset.prefetch_related("retries"), one, NotRetried, "tried again")
+        self._act(request, queryset, one, "tried again")
 
     @admin.action(description="Refund by hand", permissions=["act"])
     def refund(self, request: HttpRequest, queryset: QuerySet[Upscale]) -> HttpResponse | None:
@@ -143,7 +132,7 @@ class UpscaleAdmin(LongListAdmin, ReadOnlyAdmin):
             def one(upscale: Upscale) -> None:
                 refund_by_hand(upscale, note=note, by=request.user, request=request)
 
-            self._act(request, queryset, one, PublicError, "refunded")
+            self._act(request, queryset, one, "refunded")
             return None
         chosen = list(queryset.select_related("team", "created_by"))
         context = {
@@ -168,7 +157,6 @@ class UpscaleAdmin(LongListAdmin, ReadOnlyAdmin):
         request: HttpRequest,
         queryset: QuerySet[Upscale],
         one: Callable[[Upscale], Any],
-        refusal: type[Exception],
         what: str,
     ) -> None:
         """Do it to each, and say for how many it was done and why for the others it was not."""
@@ -179,7 +167,7 @@ class UpscaleAdmin(LongListAdmin, ReadOnlyAdmin):
             try:
                 one(upscale)
                 done += 1
-            except refusal as error:
+            except PublicError as error:
                 refused[str(error)].append(upscale.pk)
         if done:
             self.message_user(request, f"{_upscales(done)} {'was' if done == 1 else 'were'} {what}.", messages.SUCCESS)

@@ -32,6 +32,7 @@ from upscaler.ordering import results, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.processing import handover
 from upscaler.storage import signed_links
+from upscaler.storage.pictures import NewFiles
 
 logger = logging.getLogger(__name__)
 
@@ -236,10 +237,8 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
         picture = intake.examine_source(file, name=file.name or "")
     except PublicError as error:
         raise HttpError(413 if error.code in TOO_LARGE_CODES else 415, error.message) from None
-    path, thumbnail = submission.store_upload(file, picture)
-    stored = signed_links.StoredPicture(
-        path, thumbnail, picture.width, picture.height, picture.file_size, picture.digest
-    )
+    with NewFiles() as files:
+        stored = files.store_source(file, picture)
     team_id = request.auth.team_id  # type: ignore[attr-defined]
     return Status(201, {"image_url": signed_links.make(request, stored, name=file.name or "picture", team_id=team_id)})
 

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from upscaler import upscaling_models
 from upscaler.engines.base import KnownResult
 from upscaler.models import Upscale, result_hours
-from upscaler.storage import signed_links
+from upscaler.storage import pictures, signed_links
 
 SETTINGS_EXAMPLE = {"enhance_model": "Standard V2", "upscale_factor": "2x", "face_enhancement": "true"}
 
@@ -201,7 +201,7 @@ def _source_number(upscale: Upscale) -> int:
 
 def generation_result(request: HttpRequest, upscale: Upscale) -> dict[str, Any]:
     """The fields of `GenerationResultOut`; the upscale must be Done."""
-    picture = signed_links.result_of(upscale)
+    picture = pictures.result_of(upscale)
     return {
         "generation_result_id": upscale.result_id,
         "generation_id": upscale.pk,

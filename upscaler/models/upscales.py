@@ -288,6 +288,18 @@ class Upscale(models.Model):
         """The catalogue's entry of the chosen model."""
         return upscaling_models.MODELS[self.model_name]
 
+    def order_digest_with(self, source_digest: str) -> str:
+        """The ``order_digest`` of this order for a source of that digest; empty where it is."""
+        if not source_digest:
+            return ""
+        return upscaling_models.order_digest(
+            source_digest,
+            model_name=self.model_name,
+            settings=self.settings,
+            requested_format=self.requested_format,
+            engine=self.engine,
+        )
+
     @property
     def later_try(self) -> Upscale | None:
         """The newest retry of this upscale that did not fail too. Uses prefetched ``retries``."""

@@ -7,8 +7,6 @@ for it, so an order of the same address counts while the first one is open, and 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -41,15 +39,10 @@ ADDRESS = "address:"
 AnyOrder = TypeVar("AnyOrder", bound=Order)
 
 
-def digest_of(order: Order, source_digest: str, *, engine: str) -> str:
-    """The same for the same picture, model and settings; empty where the picture's digest is."""
-    return _digest(order, source_digest, engine) if source_digest else ""
-
-
 def key(order: Order) -> str:
     """What tells an order that comes in now from others; empty where nothing does."""
     if order.source_digest:
-        return digest_of(order, order.source_digest, engine=settings.ENGINE)
+        return _digest(order, order.source_digest)
     if order.source == Upscale.Source.URL:
         return _address_key(order)
     return ""
@@ -109,10 +102,14 @@ def find_known_stored(seen: Mapping[str, int], *, team: Team) -> tuple[dict[str,
 
 
 def _address_key(order: Order) -> str:
-    return ADDRESS + _digest(order, order.source_url, settings.ENGINE)
+    return ADDRESS + _digest(order, order.source_url)
 
 
-def _digest(order: Order, source: str, engine: str) -> str:
-    matters = upscaling_models.effective(order.model_name, order.settings)
-    canonical = json.dumps([source, order.model_name, matters, order.requested_format, engine], sort_keys=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+def _digest(order: Order, source: str) -> str:
+    return upscaling_models.order_digest(
+        source,
+        model_name=order.model_name,
+        settings=order.settings,
+        requested_format=order.requested_format,
+        engine=settings.ENGINE,
+    )

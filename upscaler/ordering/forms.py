@@ -19,9 +19,10 @@ from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.models import MAX_ID, Team, Upscale
 from upscaler.ordering import results
-from upscaler.ordering.submission import NewUpscale
+from upscaler.ordering.submission import NewUpscale, Upload
 from upscaler.processing import handover
-from upscaler.storage import signed_links
+from upscaler.storage import pictures, signed_links
+from upscaler.storage.pictures import StoredPicture
 from upscaler.text import format_credits, format_datetime
 
 SOURCES_IN_WORDS = "upload a file, give the address of a picture, or choose an earlier result"
@@ -64,8 +65,8 @@ class SettingsField(forms.Field):
 class UpscaleForm(forms.Form):
     """One order: exactly one source, a model and its settings.
 
-    After ``is_valid()``, ``order`` is what `services.submission.submit` takes. The data may be a request's POST or
-    a plain dict with the API's fields.
+    After ``is_valid()``, ``order`` is what `submission.submit` takes. The data may be a request's POST or a plain dict
+    with the API's fields. ``kept`` is a source that is in the desk's storage already, in place of one in the data.
     """
 
     image = forms.FileField(required=False, allow_empty_file=True, max_length=None)
@@ -80,9 +81,10 @@ class UpscaleForm(forms.Form):
     generation_settings = SettingsField(required=False)
     result_format = forms.CharField(required=False, empty_value="")
 
-    def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, team: Team, kept: StoredPicture | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.team = team
+        self.kept = kept
         self.order: NewUpscale | None = None
 
     def clean_image(self) -> Any:
@@ -91,7 +93,7 @@ class UpscaleForm(forms.Form):
             return None
         self._check_reach()
         try:
-            self.picture = intake.examine_source(upload, name=upload.name)
+            self.examined = intake.examine_source(upload, name=upload.name)
         except PublicError as error:
             raise ValidationError(error.message, code=error.code) from None
         return upload
@@ -168,6 +170,7 @@ class UpscaleForm(forms.Form):
         fields = ("image", "image_url", "generation_result_id")
         # A source that was refused counts as given: one message about it is enough.
         given = [name for name in fields if name in self.errors or self.cleaned_data.get(name)]
+        given += ["kept"] if self.kept is not None else []
         if not given:
             self.add_error(
                 None, ValidationError(f"There is no picture yet: {SOURCES_IN_WORDS}.", code="source_missing")
@@ -197,16 +200,13 @@ class UpscaleForm(forms.Form):
             "settings": data["generation_settings"],
             "requested_format": data["result_format"],
         }
+        if self.kept is not None:
+            return NewUpscale(source=Upscale.Source.UPLOAD, source_name="", stored=self.kept, **common)
         if data["image"]:
             return NewUpscale(
                 source=Upscale.Source.UPLOAD,
                 source_name=data["image"].name,
-                upload=data["image"],
-                picture=self.picture,
-                width=self.picture.width,
-                height=self.picture.height,
-                file_size=self.picture.file_size,
-                source_digest=self.picture.digest,
+                upload=Upload(data["image"], self.examined),
                 **common,
             )
         if isinstance(result := data["generation_result_id"], KnownResult):
@@ -222,16 +222,17 @@ class UpscaleForm(forms.Form):
                 source=Upscale.Source.RESULT,
                 source_name=result.source_name,
                 source_result=result,
-                stored_path=result.result_file.name,
-                width=result.result_width,
-                height=result.result_height,
-                file_size=result.result_bytes,
-                source_digest=result.result_digest,
-                thumbnail_path=result.result_thumbnail.name,
+                stored=pictures.result_of(result),
                 **common,
             )
         if self.link is not None:
-            return self._order_of_stored(self.link, common)
+            return NewUpscale(
+                source=Upscale.Source.UPLOAD,
+                source_name=self.link.name,
+                source_url=data["image_url"],
+                stored=self.link.picture,
+                **common,
+            )
         return NewUpscale(
             source=Upscale.Source.URL,
             source_name=fetching.file_name(data["image_url"]),
@@ -239,30 +240,18 @@ class UpscaleForm(forms.Form):
             **common,
         )
 
-    def _order_of_stored(self, link: signed_links.Link, common: dict[str, Any]) -> NewUpscale:
-        picture = link.picture
-        return NewUpscale(
-            source=Upscale.Source.UPLOAD,
-            source_name=link.name,
-            source_url=self.cleaned_data["image_url"],
-            stored_path=picture.path,
-            width=picture.width,
-            height=picture.height,
-            file_size=picture.file_size,
-            source_digest=picture.digest,
-            thumbnail_path=picture.thumbnail,
-            **common,
-        )
-
     def _check_result_size(self, order: NewUpscale) -> None:
-        if order.width is None or order.height is None:
+        if order.source_size is None:
             return  # A web address: checked once it is fetched.
-        try:
-            intake.check_result_size(
-                order.width,
-                order.height,
-                upscaling_models.factor(order.model_name, order.settings),
-                max_pixels=settings.MAX_RESULT_PIXELS,
+        width, height = order.source_size
+        factor = upscaling_models.factor(order.model_name, order.settings)
+        if self.kept is not None and width * height > settings.MAX_SOURCE_PIXELS:
+            message = (
+                f"The picture has {width:,} × {height:,} pixels; the limit is {settings.MAX_SOURCE_PIXELS / 1e6:.0f} "
+                "megapixels. Make it smaller, and upload that."
             )
+            self.add_error(None, ValidationError(message, code="too_many_pixels"))
+        try:
+            intake.check_result_size(width, height, factor, max_pixels=settings.MAX_RESULT_PIXELS)
         except PublicError as error:
             self.add_error(None, ValidationError(error.message, code=error.code))

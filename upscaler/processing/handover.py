@@ -22,7 +22,7 @@ from upscaler.engines.base import EngineError, Order, RemoteEngine
 from upscaler.models import EngineState, Upscale, media_storage
 from upscaler.processing import circuit_breaker, lifecycle
 from upscaler.processing.circuit_breaker import Pause
-from upscaler.storage import signed_links
+from upscaler.storage import pictures, signed_links
 
 logger = logging.getLogger(__name__)
 
@@ -325,7 +325,7 @@ def _reference(upscale: Upscale) -> dict[str, Any]:
     # An upload; or a result that ran out while its order waited, of which the desk has its own copy.
     if not _can_be_fetched():
         raise EngineError(NO_PUBLIC_URL, code="public_url_missing", permanent=True)
-    picture = signed_links.source_of(upscale)
+    picture = pictures.source_of(upscale)
     if (presigned := _presigned()) is not None:
         return {"image_url": presigned(picture.path, settings.SOURCE_LINK_LIFETIME)}
     expires_at = timezone.now() + timedelta(seconds=settings.SOURCE_LINK_LIFETIME)

@@ -6,25 +6,24 @@ import logging
 import shutil
 import tempfile
 import time
-import uuid
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.conf import settings
-from django.core.files.base import ContentFile, File
-from django.utils import timezone
+from django.db import connection, transaction
 
 from upscaler import fetching
 from upscaler.engines import get_engine
-from upscaler.engines.base import EngineError, Finished, Order, Pending, RemoteEngine, Report
+from upscaler.engines.base import Finished, Order, Pending, RemoteEngine, Report
 from upscaler.errors import PublicError
 from upscaler.imaging import codec, intake
-from upscaler.models import Upscale, media_storage
-from upscaler.ordering import deduplication, submission
+from upscaler.models import Upscale
 from upscaler.processing import handover, lifecycle
 from upscaler.processing.circuit_breaker import Pause
 from upscaler.processing.lifecycle import ClaimLost, Heartbeat
 from upscaler.storage.cleanup import WORK_PREFIX
+from upscaler.storage.pictures import NewFiles
 
 logger = logging.getLogger(__name__)
 
@@ -33,48 +32,68 @@ REPORT_INTERVAL = 1.0
 FIRST_PAUSE = 5.0
 MAX_PAUSE = 300.0
 MAX_RESULT_BYTES = 4 * 10**9
+TOO_LARGE = ("too_many_pixels", "too_large")
+"""Refusals of a result that would be the same again: the engine need not make it once more."""
+OUR_FAULT = "Something went wrong on our side. Try again in a while."
 
 
-def step(upscale_id: int) -> None:
-    """Claim the upscale and bring it as far as it gets; whatever happens is written to its row."""
+class SourceGone(PublicError):
+    """Somebody deleted the stored source."""
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """An upscale that wants to be taken up again, ``due_in`` seconds from now."""
+
+    upscale: Upscale
+    due_in: float = 0
+
+
+def step(upscale_id: int) -> NextStep | None:
+    """Claim the upscale and bring it as far as it gets; whatever happens is written to its row.
+
+    Returns when it is to be taken up again; None where it has ended, or is not this worker's to take up. Should nobody
+    do so, the sweep finds it.
+    """
     upscale = lifecycle.claim(upscale_id)
     if upscale is None:
-        return
+        return None
     logger.info("upscale %s: attempt %s begins", upscale.pk, upscale.attempt)
     try:
         with Heartbeat(upscale) as heartbeat, tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
             try:
-                _work(upscale, heartbeat, Path(folder))
+                return _work(upscale, heartbeat, Path(folder))
             except Pause as pause:
-                _wait(upscale, pause)
+                return _wait(upscale, pause)
             except PublicError as error:
-                _give_up_or_try_again(upscale, error.message, error.code, permanent=error.permanent)
+                return _give_up_or_try_again(upscale, error)
             except ClaimLost:
                 raise
             except Exception:
                 # A fault of the desk itself (a full disk, the database gone, a bug). The log has the details; the
                 # person gets a retry, and in the end a refund.
                 logger.exception("upscale %s: attempt %s broke", upscale.pk, upscale.attempt)
-                _give_up_or_try_again(
-                    upscale,
-                    "Something went wrong on our side. Try again in a while.",
-                    "internal",
-                    permanent=False,
-                )
+                if not connection.in_atomic_block:
+                    # A line to the database that was cut stays so until it is closed.
+                    connection.close_if_unusable_or_obsolete()
+                return _give_up_or_try_again(upscale, PublicError(OUR_FAULT, code="internal", permanent=False))
     except ClaimLost:
         logger.warning("upscale %s: attempt %s lost its claim and stops", upscale.pk, upscale.attempt)
+        return None
 
 
-def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
+def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> NextStep | None:
     engine = get_engine(upscale.engine)
     source = folder / "source"
     if not upscale.source_file:
         _fetch(upscale, source)
         if engine.queue != "io":
             lifecycle.release(upscale, due_in=0)
-            submission.enqueue(upscale)
-            return
+            return NextStep(upscale)
     elif not isinstance(engine, RemoteEngine):
+        # The limit may be another one since it was ordered, and the engine should not work in vain.
+        width, height = upscale.source_width or 0, upscale.source_height or 0
+        intake.check_result_size(width, height, upscale.factor, max_pixels=settings.MAX_RESULT_PIXELS)
         _copy_source(upscale, source)
 
     work_dir = folder / "work"
@@ -108,17 +127,25 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> None:
             lifecycle.progress(upscale, outcome.progress, "")
         # It is under way, so whatever failed before has passed.
         lifecycle.release(upscale, due_in=outcome.retry_after, failures=0, progress_text=outcome.text)
-        submission.enqueue(upscale, delay=outcome.retry_after)
-        return
+        return NextStep(upscale, outcome.retry_after)
     if not source.exists():
         # Only now: a remote engine has no use for the file, and most of its steps only ask how it stands.
-        _copy_source(upscale, source)
-    _keep(upscale, outcome, source)
+        with suppress(SourceGone):
+            _copy_source(upscale, source)
+    _keep(upscale, outcome, source if source.exists() else None)
+    return None
 
 
 def _copy_source(upscale: Upscale, target: Path) -> None:
-    with upscale.source_file.open("rb") as stored, target.open("wb") as copy:
-        shutil.copyfileobj(stored, copy)
+    """Raises SourceGone where the picture storage has it no more."""
+    try:
+        with upscale.source_file.open("rb") as stored, target.open("wb") as copy:
+            shutil.copyfileobj(stored, copy)
+    except FileNotFoundError:
+        raise SourceGone(
+            "The picture is not in the desk’s storage any more, so it can’t be enlarged. Upload it again.",
+            code="source_gone",
+        ) from None
 
 
 def _reporter(upscale: Upscale, heartbeat: Heartbeat) -> Report:
@@ -144,62 +171,36 @@ def _fetch(upscale: Upscale, target: Path) -> None:
     with target.open("rb") as file:
         examined = intake.examine_source(file, name=upscale.source_name)
         intake.check_result_size(examined.width, examined.height, upscale.factor, max_pixels=settings.MAX_RESULT_PIXELS)
-        path, thumbnail = submission.store_upload(file, examined)
-    try:
-        lifecycle.record(
-            upscale,
-            source_file=path,
-            source_thumbnail=thumbnail,
-            source_width=examined.width,
-            source_height=examined.height,
-            source_bytes=examined.file_size,
-            source_digest=examined.digest,
-            order_digest=deduplication.digest_of(upscale, examined.digest, engine=upscale.engine),
-        )
-    except BaseException:
-        submission.remove([path, thumbnail])
-        raise
+        with NewFiles() as files:
+            stored = files.store_source(file, examined)
+            with transaction.atomic():
+                digest = upscale.order_digest_with(examined.digest)
+                lifecycle.record(upscale, order_digest=digest, **stored.source_columns())
+                files.keep()
 
 
-def _keep(upscale: Upscale, finished: Finished, source: Path) -> None:
+def _keep(upscale: Upscale, finished: Finished, source: Path | None) -> None:
     """Store the result with its previews, then say Done: never the other way round."""
-    storage = media_storage()
-    stem = f"{timezone.now():%Y/%m}/{uuid.uuid4().hex}"
-    written: list[str] = []
-
-    def store(name: str, content: File) -> str:
-        path = storage.save(name, content)
-        written.append(path)
-        return path
-
-    try:
+    found, after = _examined_result(finished.path)
+    _check_larger(upscale, found)
+    asked = upscale.requested_format
+    if asked not in ("", found.format) and codec.result_format(asked, found.width, found.height) == asked:
+        finished = _saved_as(asked, finished)
         found, after = _examined_result(finished.path)
-        _check_larger(upscale, found)
-        asked = upscale.requested_format
-        if asked not in ("", found.format) and codec.result_format(asked, found.width, found.height) == asked:
-            finished = _saved_as(asked, finished)
-            found, after = _examined_result(finished.path)
-        before = intake.preview(source)
-        with finished.path.open("rb") as file:
-            result = store(f"results/{stem}{found.extension}", File(file))
-        lifecycle.finish(
-            upscale,
-            result_file=result,
-            result_format=found.format,
-            result_width=found.width,
-            result_height=found.height,
-            result_bytes=found.file_size,
-            result_digest=found.digest,
-            result_id=finished.result_id if finished.result_id is not None else upscale.pk,
-            provenance=dict(finished.provenance),
-            referable_until=finished.referable_until,
-            result_thumbnail=store(f"thumbnails/{stem}.webp", ContentFile(found.thumbnail)),
-            before_preview=store(f"previews/{stem}-before{before.extension}", ContentFile(before.content)),
-            after_preview=store(f"previews/{stem}-after{after.extension}", ContentFile(after.content)),
-        )
-    except BaseException:
-        submission.remove(written)
-        raise
+    before = intake.preview(source) if source is not None else None
+    with NewFiles() as files:
+        stored, previews = files.store_result(finished.path, found, before, after)
+        with transaction.atomic():
+            lifecycle.finish(
+                upscale,
+                result_format=found.format,
+                result_id=finished.result_id if finished.result_id is not None else upscale.pk,
+                provenance=dict(finished.provenance),
+                referable_until=finished.referable_until,
+                **stored.result_columns(),
+                **previews,
+            )
+            files.keep()
 
 
 def _saved_as(asked: str, finished: Finished) -> Finished:
@@ -214,7 +215,13 @@ def _examined_result(path: Path) -> tuple[intake.Picture, intake.Preview]:
         return intake.examine_result(path, max_bytes=MAX_RESULT_BYTES, max_pixels=settings.MAX_RESULT_PIXELS)
     except PublicError as error:
         # No fault of the person's picture, so its words would mislead.
-        raise EngineError(
+        if error.code in TOO_LARGE:
+            raise PublicError(
+                "The enlarged picture is larger than this desk keeps: the limit is "
+                f"{settings.MAX_RESULT_PIXELS / 1e6:.0f} megapixels. Choose a smaller enlargement.",
+                code="result_too_large",
+            ) from error
+        raise PublicError(
             "The enlarged picture came out damaged. Try again in a while.", code=f"result_{error.code}", permanent=False
         ) from error
 
@@ -222,36 +229,37 @@ def _examined_result(path: Path) -> tuple[intake.Picture, intake.Preview]:
 def _check_larger(upscale: Upscale, found: intake.Picture) -> None:
     width, height = upscale.source_width or 0, upscale.source_height or 0
     if found.width <= width or found.height <= height:
-        raise EngineError(
+        raise PublicError(
             f"The picture came back with {found.width} × {found.height} pixels, no larger than it was. Try again, or "
             "try another model.",
             code="result_too_small",
-            permanent=True,
         )
 
 
-def _wait(upscale: Upscale, pause: Pause) -> None:
+def _wait(upscale: Upscale, pause: Pause) -> NextStep | None:
     """Let the upscale wait without a failure, or end it where the engine has been away for too long."""
     if handover.waited_too_long(upscale, pause):
         message = handover.OUTAGE.format(hours=settings.UWEAR_OUTAGE_LIMIT / 3600)
         lifecycle.fail(upscale, message=message, code="uwear_outage")
-        return
+        return None
     lifecycle.release(upscale, due_in=pause.due_in, progress_text=pause.text)
-    submission.enqueue(upscale, delay=pause.due_in)
+    return NextStep(upscale, pause.due_in)
 
 
-def _give_up_or_try_again(upscale: Upscale, message: str, code: str, *, permanent: bool) -> None:
-    if not permanent and (pause := handover.ask_on(upscale, code)) is not None:
+def _give_up_or_try_again(upscale: Upscale, error: PublicError) -> NextStep | None:
+    if not error.permanent and (pause := handover.ask_on(upscale, error.code)) is not None:
         logger.warning(
-            "upscale %s: %s, the engine may have its picture, tried again in %.0f s", upscale.pk, code, pause.due_in
+            "upscale %s: %s, the engine may have its picture, tried again in %.0f s",
+            upscale.pk,
+            error.code,
+            pause.due_in,
         )
-        _wait(upscale, pause)
-        return
+        return _wait(upscale, pause)
     failures = upscale.failures + 1
-    if permanent or failures >= settings.MAX_FAILURES:
-        lifecycle.fail(upscale, message=message, code=code)
-        return
-    pause = min(FIRST_PAUSE * 2 ** (failures - 1), MAX_PAUSE)
-    logger.warning("upscale %s: %s, tried again in %.0f s", upscale.pk, code, pause)
-    lifecycle.release(upscale, due_in=pause, failures=failures)
-    submission.enqueue(upscale, delay=pause)
+    if error.permanent or failures >= settings.MAX_FAILURES:
+        lifecycle.fail(upscale, message=error.message, code=error.code)
+        return None
+    due_in = min(FIRST_PAUSE * 2 ** (failures - 1), MAX_PAUSE)
+    logger.warning("upscale %s: %s, tried again in %.0f s", upscale.pk, error.code, due_in)
+    lifecycle.release(upscale, due_in=due_in, failures=failures)
+    return NextStep(upscale, due_in)

@@ -13,8 +13,8 @@ from upscaler.engines import get_engine
 from upscaler.engines.base import RemoteEngine
 from upscaler.mail import outbox
 from upscaler.models import Upscale
-from upscaler.ordering import submission
 from upscaler.processing import circuit_breaker, handover
+from upscaler.queue import tasks
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def _ask_whether_it_is_back(now: datetime) -> None:
 def _resend(upscale: Upscale) -> bool:
     logger.info("upscale %s: no worker has it, its message is sent again", upscale.pk)
     try:
-        submission.enqueue(upscale)
+        tasks.enqueue_step(upscale)
     except Exception:
         # The queue is away, or this row's engine is. Neither may hold up the others, nor lengthen this one's wait.
         logger.exception("upscale %s: its message could not be sent, tried again at the next sweep", upscale.pk)

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django.utils import timezone
 from django_tasks import task
+
+from upscaler.engines import get_engine
+from upscaler.mail import outbox
+from upscaler.models import Upscale
+from upscaler.processing import worker_step
 
 
 @task(queue_name="cpu")
 def advance(upscale_id: int) -> None:
-    """Take the upscale's next step."""
-    # Here and not above: services put messages on the queue, so they import this module.
-    from upscaler.processing import worker_step
+    """Take the upscale's next step, and send a message for the one after it, if there is one."""
+    next_step = worker_step.step(upscale_id)
+    if next_step is not None:
+        enqueue_step(next_step.upscale, delay=next_step.due_in)
 
-    worker_step.step(upscale_id)
+
+def enqueue_step(upscale: Upscale, *, delay: float = 0) -> None:
+    """Send the upscale's id to the queue that its next step belongs on, to be taken up after ``delay`` seconds."""
+    needs_fetch = not upscale.source_file
+    queue = "io" if needs_fetch else get_engine(upscale.engine).queue
+    run_after = timezone.now() + timedelta(seconds=delay) if delay else None
+    advance.using(queue_name=queue, run_after=run_after).enqueue(upscale.pk)
 
 
 @task(queue_name="io")
 def send_notice(notice_id: int) -> None:
     """Send one e-mail."""
-    from upscaler.mail import outbox
-
     outbox.send(notice_id)

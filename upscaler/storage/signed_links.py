@@ -13,24 +13,9 @@ from django.http import HttpRequest
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
-from upscaler.models import Upscale
+from upscaler.storage.pictures import StoredPicture
 
 SALT = "upscaler.links"
-
-
-@dataclass(frozen=True)
-class StoredPicture:
-    """What the desk knows of a picture in its storage."""
-
-    path: str
-    """The file's name there."""
-    thumbnail: str
-    width: int
-    """Pixels, as displayed."""
-    height: int
-    file_size: int
-    digest: str = ""
-    """SHA-256 of its bytes; empty where nobody has counted it."""
 
 
 @dataclass(frozen=True)
@@ -49,30 +34,6 @@ class Link:
     def is_alive(self) -> bool:
         """Whether it has not expired yet."""
         return timezone.now() < self.expires_at
-
-
-def source_of(upscale: Upscale) -> StoredPicture:
-    """The source of an upscale whose source is stored."""
-    return StoredPicture(
-        path=upscale.source_file.name or "",
-        thumbnail=upscale.source_thumbnail.name or "",
-        width=upscale.source_width or 0,
-        height=upscale.source_height or 0,
-        file_size=upscale.source_bytes or 0,
-        digest=upscale.source_digest,
-    )
-
-
-def result_of(upscale: Upscale) -> StoredPicture:
-    """The result of an upscale that is Done."""
-    return StoredPicture(
-        path=upscale.result_file.name or "",
-        thumbnail=upscale.result_thumbnail.name or "",
-        width=upscale.result_width or 0,
-        height=upscale.result_height or 0,
-        file_size=upscale.result_bytes or 0,
-        digest=upscale.result_digest,
-    )
 
 
 def make(

@@ -18,13 +18,15 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from upscaler import credits, upscaling_models
 from upscaler.engines import get_engine
+from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.models import Upscale, result_hours
-from upscaler.ordering import deduplication, submission
+from upscaler.ordering import deduplication, reorder, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.submission import Known, NewUpscale
 from upscaler.processing import handover
-from upscaler.storage import signed_links
+from upscaler.storage import pictures, signed_links
+from upscaler.storage.pictures import StoredPicture
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
 
@@ -70,8 +72,11 @@ def again(request: TeamRequest) -> HttpResponse:
         name = request.POST.get(f"name-{upscale.pk}", "").replace("\0", "")[:255] or upscale.source_name
         if wanted not in ("all", str(upscale.pk)):
             outcome.known.append(Known(upscale, name, upscale.model.credits))
-        elif (order := _anew(request, upscale, name, outcome)) is not None:
-            orders.append(order)
+        else:
+            try:
+                orders.append(replace(reorder.reorder(upscale), source_name=name, seen=upscale.pk))
+            except PublicError as error:
+                outcome.refuse(error.message, name=name)
     _send(request, orders, outcome)
     is_answer_to_htmx = request.htmx  # type: ignore[attr-defined]
     if outcome.sent and not outcome.problems and not is_answer_to_htmx:
@@ -86,12 +91,15 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
     mine = Upscale.objects.filter(team=request.team).select_related("team")
     failed = get_object_or_404(mine, pk=pk, status=Upscale.Status.ERROR)
     try:
-        upscale = submission.retry(failed, user=request.user, request=request)
-    except credits.CreditsRefused as error:
+        retried = reorder.retry(failed, user=request.user, request=request)
+    except PublicError as error:
         messages.error(request, error.message)
         return redirect(failed)
-    messages.success(request, "We are trying again. The picture is in the history.")
-    return redirect(upscale)
+    if retried.is_new:
+        messages.success(request, "We are trying again. The picture is in the history.")
+    else:
+        messages.info(request, "This was tried again before, and is charged once: here it is.")
+    return redirect(retried.upscale)
 
 
 @dataclass
@@ -127,24 +135,6 @@ def _orders(request: TeamRequest, outcome: Outcome) -> list[NewUpscale]:
             for message in errors:
                 outcome.refuse(str(message), name=str(name))
     return orders
-
-
-def _anew(request: TeamRequest, upscale: Upscale, name: str, outcome: Outcome) -> NewUpscale | None:
-    """The order of an upscale once more, from the kept copy, by today's rules."""
-    kept = signed_links.make(request, signed_links.source_of(upscale), name=name, team_id=upscale.team_id)
-    body = {
-        "image_url": kept if upscale.source_file else upscale.source_url,
-        "model_name": upscale.model_name,
-        "generation_settings": upscale.settings,
-        "result_format": upscale.requested_format,
-    }
-    form = UpscaleForm(body, team=request.team)
-    if form.is_valid() and form.order is not None:
-        return replace(form.order, source_name=name, seen=upscale.pk)
-    for errors in form.errors.values():
-        for message in errors:
-            outcome.refuse(str(message), name=name)
-    return None
 
 
 def _send(request: TeamRequest, orders: Sequence[NewUpscale], outcome: Outcome) -> None:
@@ -202,19 +192,19 @@ def _prefilled(request: TeamRequest) -> dict[str, Any]:
         if upscale.is_referable and upscale.engine == settings.ENGINE:
             chosen["generation_result_id"] = upscale.result_id
             return {"chosen": chosen, "asked_for": upscale}
-        return {"chosen": chosen, "kept_copy": _kept(request, upscale, signed_links.result_of(upscale), "result")}
+        return {"chosen": chosen, "kept_copy": _kept(request, upscale, pictures.result_of(upscale), "result")}
     if (pk := number(request.GET, "source")) is not None:
         upscale = get_object_or_404(mine, pk=pk)
         if upscale.source_file:
             return {
                 "chosen": chosen,
-                "kept_copy": _kept(request, upscale, signed_links.source_of(upscale), "source"),
+                "kept_copy": _kept(request, upscale, pictures.source_of(upscale), "source"),
             }
         chosen["image_url"] = upscale.source_url
     return {"chosen": chosen}
 
 
-def _kept(request: HttpRequest, upscale: Upscale, picture: signed_links.StoredPicture, what: str) -> dict[str, Any]:
+def _kept(request: HttpRequest, upscale: Upscale, picture: StoredPicture, what: str) -> dict[str, Any]:
     link = signed_links.make(request, picture, name=upscale.source_name, team_id=upscale.team_id)
     return {"link": link, "upscale": upscale, "what": what, "width": picture.width, "height": picture.height}
 

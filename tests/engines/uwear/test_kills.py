@@ -43,7 +43,7 @@ STEPS = {
     "Done, nothing downloaded": ("before", "upscaler.fetching.fetch", 1),
     "downloaded, nothing stored": ("after", "upscaler.fetching.fetch", 1),
     "stored, row not yet Done": ("before", "upscaler.processing.lifecycle.finish", 1),
-    "row Done": ("after", "upscaler.processing.lifecycle.finish", 1),
+    "row Done": ("after", "upscaler.processing.worker_step._keep", 1),
 }
 
 
@@ -121,7 +121,7 @@ def test_a_worker_killed_at_every_step_in_turn(
     [
         ("before", "upscaler.fetching.fetch"),
         ("after", "upscaler.fetching.fetch"),
-        ("after", "upscaler.ordering.submission.store_upload"),
+        ("after", "upscaler.storage.pictures.NewFiles.store_source"),
         ("before", "upscaler.processing.handover.hand_over"),
     ],
 )

@@ -1,0 +1,88 @@
+"""Ordering anew what was ordered before: "Try again", the offers of the submit page, the admin's action.
+
+One road for all of them, through `UpscaleForm`: what was allowed then may not be allowed now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from upscaler.errors import PublicError
+from upscaler.models import Upscale
+from upscaler.ordering import submission
+from upscaler.ordering.forms import UpscaleForm
+from upscaler.ordering.submission import NewUpscale, RetriedBefore
+from upscaler.processing import handover
+from upscaler.storage import pictures
+
+
+@dataclass(frozen=True)
+class Retry:
+    """What came of trying a failed upscale again."""
+
+    upscale: Upscale
+    is_new: bool
+    """False where somebody had tried it again before: nothing was charged now."""
+
+
+def reorder(upscale: Upscale) -> NewUpscale:
+    """The same order once more, by today's rules, from the desk's own copy of the source where there is one.
+
+    Raises PublicError with the rule that it breaks now.
+    """
+    body = {
+        "model_name": upscale.model_name,
+        "generation_settings": upscale.settings,
+        "result_format": upscale.requested_format,
+    }
+    kept = pictures.source_of(upscale) if upscale.source_file else None
+    if kept is None and upscale.source_result_number:
+        body["generation_result_id"] = upscale.source_result_number
+    elif kept is None:
+        body["image_url"] = upscale.source_url
+    elif _needs_reach(upscale) and (refusal := handover.why_no_uploads()):
+        raise PublicError(refusal, code="public_url_missing")
+    form = UpscaleForm(body, team=upscale.team, kept=kept)
+    if not form.is_valid() or form.order is None:
+        errors = [error for of_field in form.errors.as_data().values() for error in of_field]
+        raise PublicError(" ".join(errors[0].messages), code=errors[0].code or "invalid")
+    order = replace(form.order, source_name=upscale.source_name)
+    if kept is None:
+        return order
+    return replace(
+        order,
+        source=upscale.source,
+        source_url=upscale.source_url,
+        source_result=upscale.source_result,
+        source_result_number=upscale.source_result_number,
+    )
+
+
+def retry(failed: Upscale, *, user: Any, request: HttpRequest | None = None) -> Retry:
+    """Order a failed upscale anew, once: of a second click, or one on a page from before, comes the same upscale.
+
+    Raises PublicError where today's rules refuse it, or where it has not failed; credits.CreditsRefused; OSError.
+    """
+    if failed.status != Upscale.Status.ERROR:
+        raise PublicError("Only what has failed can be tried again.", code="not_failed")
+    earlier = Upscale.objects.filter(retry_of=failed).exclude(status=Upscale.Status.ERROR).order_by("-pk").first()
+    if earlier is not None:
+        return Retry(earlier, is_new=False)
+    order = replace(reorder(failed), retry_of=failed)
+    try:
+        [upscale] = submission.submit([order], team=failed.team, user=user, request=request)
+    except RetriedBefore as before:
+        return Retry(before.upscale, is_new=False)
+    return Retry(upscale, is_new=True)
+
+
+def _needs_reach(upscale: Upscale) -> bool:
+    """Whether a remote engine would have to fetch the desk's own copy."""
+    if upscale.source == Upscale.Source.RESULT:
+        source = upscale.source_result
+        return source is None or source.engine != settings.ENGINE or not source.is_referable
+    return upscale.source == Upscale.Source.UPLOAD

@@ -1,0 +1,148 @@
+"""Pictures in the desk's storage: what is known of each, and writing them before the row that names them."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from django.core.files.base import ContentFile, File
+from django.utils import timezone
+
+from upscaler.imaging import intake
+from upscaler.models import Upscale, media_storage
+
+
+@dataclass(frozen=True)
+class StoredPicture:
+    """What the desk knows of a picture in its storage."""
+
+    path: str
+    """The file's name there."""
+    thumbnail: str
+    width: int
+    """Pixels, as displayed."""
+    height: int
+    file_size: int
+    """Bytes."""
+    digest: str = ""
+    """SHA-256 of its bytes; empty where nobody has counted it."""
+
+    def source_columns(self) -> dict[str, Any]:
+        """The columns of an `Upscale` whose source it is."""
+        return {
+            "source_file": self.path,
+            "source_thumbnail": self.thumbnail,
+            "source_width": self.width,
+            "source_height": self.height,
+            "source_bytes": self.file_size,
+            "source_digest": self.digest,
+        }
+
+    def result_columns(self) -> dict[str, Any]:
+        """The columns of an `Upscale` whose result it is."""
+        return {
+            "result_file": self.path,
+            "result_thumbnail": self.thumbnail,
+            "result_width": self.width,
+            "result_height": self.height,
+            "result_bytes": self.file_size,
+            "result_digest": self.digest,
+        }
+
+
+def source_of(upscale: Upscale) -> StoredPicture:
+    """The source of an upscale whose source is stored."""
+    return StoredPicture(
+        path=upscale.source_file.name or "",
+        thumbnail=upscale.source_thumbnail.name or "",
+        width=upscale.source_width or 0,
+        height=upscale.source_height or 0,
+        file_size=upscale.source_bytes or 0,
+        digest=upscale.source_digest,
+    )
+
+
+def result_of(upscale: Upscale) -> StoredPicture:
+    """The result of an upscale that is Done."""
+    return StoredPicture(
+        path=upscale.result_file.name or "",
+        thumbnail=upscale.result_thumbnail.name or "",
+        width=upscale.result_width or 0,
+        height=upscale.result_height or 0,
+        file_size=upscale.result_bytes or 0,
+        digest=upscale.result_digest,
+    )
+
+
+class NewFiles:
+    """Files that are stored before the row that names them. An error inside ``with`` removes them again, until `keep`.
+
+    ::
+
+        with NewFiles() as files:
+            stored = files.store_source(upload, examined)
+            with transaction.atomic():
+                ...  # the row that names them
+                files.keep()
+
+    `keep` comes last in the transaction, because what follows it is the COMMIT. Its answer can be lost, and whoever
+    does not know whether a row was committed must not delete what it may name. Should it not have been, `cleanup` finds
+    files that no row names.
+    """
+
+    def __init__(self) -> None:
+        self._folder = f"{timezone.now():%Y/%m}/{uuid.uuid4().hex}"
+        self._written: list[str] = []
+
+    def __enter__(self) -> NewFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            for path in self._written:
+                media_storage().delete(path)
+
+    def keep(self) -> None:
+        """Remove nothing from now on."""
+        self._written = []
+
+    def store_source(self, file: IO[bytes], examined: intake.Picture) -> StoredPicture:
+        """Store an examined picture and its thumbnail. Raises OSError."""
+        file.seek(0)
+        return self._store("sources", File(file), examined)
+
+    def store_result(
+        self, path: Path, examined: intake.Picture, before: intake.Preview | None, after: intake.Preview
+    ) -> tuple[StoredPicture, dict[str, Any]]:
+        """Store a finished picture, its thumbnail, and the previews that are compared on its page. Raises OSError.
+
+        Returns the picture and the columns of the previews; ``before`` is None where the source is gone.
+        """
+        with path.open("rb") as file:
+            stored = self._store("results", File(file), examined)
+        previews = {"before": before, "after": after}
+        return stored, {
+            f"{name}_preview": self._save("previews", f"-{name}{preview.extension}", ContentFile(preview.content))
+            for name, preview in previews.items()
+            if preview is not None
+        }
+
+    def _store(self, kind: str, file: File, examined: intake.Picture) -> StoredPicture:
+        return StoredPicture(
+            path=self._save(kind, examined.extension, file),
+            thumbnail=self._save("thumbnails", ".webp", ContentFile(examined.thumbnail)),
+            width=examined.width,
+            height=examined.height,
+            file_size=examined.file_size,
+            digest=examined.digest,
+        )
+
+    def _save(self, kind: str, ending: str, content: File) -> str:
+        path: str = media_storage().save(f"{kind}/{self._folder}{ending}", content)
+        self._written.append(path)
+        return path
