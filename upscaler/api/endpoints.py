@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import time
 from functools import partial
 from typing import Annotated, Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
-from django.http.multipartparser import MultiPartParserError
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import File, Header, NinjaAPI, Query, Status
-from ninja.errors import AuthenticationError, HttpError, Throttled
+from ninja.errors import HttpError
 from ninja.errors import ValidationError as RequestInvalid
 from ninja.files import UploadedFile
-from ninja.parser import Parser
-from ninja.security import HttpBearer
-from ninja.throttling import AuthRateThrottle
 
-from upscaler.accounts import rate_limit, tokens
-from upscaler.api import schemas
-from upscaler.credits import CreditsRefused
+from upscaler.api import errors, schemas
+from upscaler.api.auth import TokenAuth, TokenThrottle
+from upscaler.api.parser import StrictParser
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.models import ApiToken, Upscale
@@ -36,75 +28,7 @@ from upscaler.storage.pictures import NewFiles
 
 logger = logging.getLogger(__name__)
 
-TOKEN_MISSING = (
-    "A token is missing. Send it in the header “Authorization: Bearer <token>”; the desk's page Tokens makes one."
-)
-READ_ONLY = "This token may only look. To upload or submit, make one on the page Tokens that may do everything."
-LOOKING = ("GET", "HEAD", "OPTIONS")
-CODES = {
-    "required": "missing",
-    "invalid": "int_parsing",
-    "min_value": "greater_than_equal",
-    "max_value": "less_than_equal",
-    "null_characters_not_allowed": "value_error",
-}
-"""Pydantic's names for what Django's own fields refuse."""
 TOO_LARGE_CODES = ("too_large", "too_many_pixels")
-
-
-class TokenAuth(HttpBearer):
-    """`Authorization: Bearer <token>`; ``request.auth`` becomes the ApiToken."""
-
-    def __call__(self, request: HttpRequest) -> ApiToken:
-        scheme, _, clear = request.headers.get(self.header, "").partition(" ")
-        if scheme.lower() != self.openapi_scheme or not clear.strip():
-            raise AuthenticationError(message=TOKEN_MISSING)
-        return self.authenticate(request, clear.strip())
-
-    def authenticate(self, request: HttpRequest, token: str) -> ApiToken:
-        try:
-            found = tokens.find_token(token)
-        except PublicError as refusal:
-            raise AuthenticationError(message=refusal.message) from None
-        # Here and not call by call, so that a call that is added later is closed to it too.
-        if found.read_only and request.method not in LOOKING:
-            raise HttpError(403, READ_ONLY)
-        return found
-
-
-class TokenThrottle(AuthRateThrottle):
-    """At most ``API_RATE`` calls per token in each window of that length, counted in the cache.
-
-    Nothing is kept on the object: all threads share it.
-    """
-
-    def allow_request(self, request: HttpRequest) -> bool:
-        most, seconds = self._limit()
-        # Not by its number: two desks may share one cache.
-        token = request.auth.digest[:32]  # type: ignore[attr-defined]
-        key = f"api-rate-{token}-{int(time.time() // seconds)}"
-        return rate_limit.count(key, seconds=2 * seconds) <= most
-
-    def wait(self) -> float:
-        _, seconds = self._limit()
-        return seconds - time.time() % seconds
-
-    def _limit(self) -> tuple[int, int]:
-        most, seconds = self.parse_rate(settings.API_RATE)
-        return most or 1, seconds or 1
-
-
-class StrictParser(Parser):
-    """JSON that can be stored and echoed: no lone surrogates, no bottomless nesting."""
-
-    def parse_body(self, request: HttpRequest) -> Any:
-        try:
-            body = json.loads(request.body)
-            json.dumps(body, ensure_ascii=False).encode()
-        except (ValueError, RecursionError):
-            problem = {"type": "json_invalid", "loc": ["body"], "msg": "The body is not valid JSON."}
-            raise RequestInvalid([problem]) from None
-        return body
 
 
 api = NinjaAPI(
@@ -117,6 +41,8 @@ api = NinjaAPI(
     docs_url="/docs",
     openapi_url="/openapi.json",
 )
+for error, answer in errors.HANDLERS.items():
+    api.add_exception_handler(error, answer)
 
 ERRORS = {
     401: schemas.PlainError,
@@ -161,8 +87,8 @@ def create_upscale(
         return _created(earlier)
     form = UpscaleForm(body, team=token.team)
     if not form.is_valid() or form.order is None:
-        _check_engine(form)
-        raise RequestInvalid(problems_of(form))
+        errors.check_engine(form)
+        raise RequestInvalid(errors.problems_of(form))
     [upscale] = submission.submit([form.order], team=token.team, user=token.user, token=token, idempotency=idempotency)
     return _created(upscale)
 
@@ -273,113 +199,3 @@ def _page(upscales: Any, query: schemas.PageQuery, shape: Any) -> dict[str, Any]
         "total_count": total,
         "data": [shape(upscale) for upscale in upscales[start : start + items]],
     }
-
-
-def _check_engine(form: UpscaleForm) -> None:
-    """A refusal that only says "not now" is no rule that the caller broke."""
-    for errors in form.errors.as_data().values():
-        for error in errors:
-            if error.code == results.UNAVAILABLE:
-                raise PublicError(" ".join(map(str, error.messages)), code=results.UNAVAILABLE)
-
-
-def problems_of(form: UpscaleForm) -> list[dict[str, Any]]:
-    """A refused form's errors in the contract's shape: ``type``, ``loc``, ``msg``."""
-    problems = []
-    for field, errors in form.errors.as_data().items():
-        for error in errors:
-            loc = ["body"] if field == "__all__" else ["body", field]
-            params = getattr(error, "params", None) or {}
-            if field == "generation_settings" and "setting" in params:
-                loc.append(params["setting"])
-            code = CODES.get(error.code or "", error.code)
-            message = " ".join(map(str, error.messages))
-            if error.code in ("source_missing", "source_ambiguous"):
-                # People see no field names, programs need them.
-                message += " Give either image_url or generation_result_id."
-            problems.append({"type": code, "loc": loc, "msg": message})
-    return problems
-
-
-def _answer(request: HttpRequest, status: int, detail: Any) -> HttpResponse:
-    return api.create_response(request, {"detail": detail}, status=status)
-
-
-@api.exception_handler(AuthenticationError)
-def _not_authenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    response = _answer(request, 401, error.message)
-    response.headers["WWW-Authenticate"] = "Bearer"
-    return response
-
-
-@api.exception_handler(RequestInvalid)
-def _invalid(request: HttpRequest, error: RequestInvalid) -> HttpResponse:
-    # The framework names the Python parameter (`payload`, `file`) inside the location; callers never sent it.
-    problems = [
-        {
-            "type": problem["type"],
-            "loc": [part for i, part in enumerate(problem["loc"]) if not (i == 1 and part == "payload")],
-            "msg": problem["msg"],
-        }
-        for problem in error.errors
-    ]
-    return _answer(request, 422, problems)
-
-
-@api.exception_handler(HttpError)
-def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
-    # The framework wraps whatever a parser raises in an error of its own.
-    if isinstance(error.__cause__, RequestInvalid):
-        return _invalid(request, error.__cause__)
-    return _answer(request, error.status_code, error.message)
-
-
-@api.exception_handler(RequestDataTooBig)
-def _body_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
-    return _answer(request, 413, f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes.")
-
-
-@api.exception_handler(MultiPartParserError)
-@api.exception_handler(SuspiciousOperation)
-def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
-    return _answer(request, 400, "The request could not be read. Send one multipart form with the field “file”.")
-
-
-@api.exception_handler(CreditsRefused)
-def _too_few_credits(request: HttpRequest, error: CreditsRefused) -> HttpResponse:
-    return _answer(request, 402, error.message)
-
-
-@api.exception_handler(submission.IdempotencyConflict)
-def _key_used_before(request: HttpRequest, error: submission.IdempotencyConflict) -> HttpResponse:
-    message = "This Idempotency-Key was used before with another body. Use a new key for a new request."
-    problem = {"type": "idempotency_conflict", "loc": ["header", "Idempotency-Key"], "msg": message}
-    return _answer(request, 422, [problem])
-
-
-@api.exception_handler(Http404)
-def _unknown(request: HttpRequest, error: Http404) -> HttpResponse:
-    return _answer(request, 404, "There is nothing by this number in your team.")
-
-
-@api.exception_handler(Throttled)
-def _too_fast(request: HttpRequest, error: Throttled) -> HttpResponse:
-    return _answer(request, 429, f"Too many calls: at most {settings.API_RATE} per token. Wait, then go on.")
-
-
-@api.exception_handler(PublicError)
-def _public_error(request: HttpRequest, error: PublicError) -> HttpResponse:
-    if error.code != results.UNAVAILABLE:
-        return _answer(request, 422, [{"type": error.code, "loc": ["body"], "msg": error.message}])
-    response = _answer(request, 503, error.message)
-    response.headers["Retry-After"] = "60"
-    return response
-
-
-@api.exception_handler(OperationalError)
-@api.exception_handler(OSError)
-def _cannot_now(request: HttpRequest, error: Exception) -> HttpResponse:
-    logger.exception("the API could not take a call", exc_info=error)
-    response = _answer(request, 503, "The desk can't take work at the moment. Nothing was charged; try again.")
-    response.headers["Retry-After"] = "10"
-    return response

@@ -1,0 +1,63 @@
+"""Who calls the API, with which token, and how often."""
+
+from __future__ import annotations
+
+import time
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja.errors import AuthenticationError, HttpError
+from ninja.security import HttpBearer
+from ninja.throttling import AuthRateThrottle
+
+from upscaler.accounts import rate_limit, tokens
+from upscaler.errors import PublicError
+from upscaler.models import ApiToken
+
+TOKEN_MISSING = (
+    "A token is missing. Send it in the header “Authorization: Bearer <token>”; the desk's page Tokens makes one."
+)
+READ_ONLY = "This token may only look. To upload or submit, make one on the page Tokens that may do everything."
+LOOKING = ("GET", "HEAD", "OPTIONS")
+
+
+class TokenAuth(HttpBearer):
+    """`Authorization: Bearer <token>`; ``request.auth`` becomes the ApiToken."""
+
+    def __call__(self, request: HttpRequest) -> ApiToken:
+        scheme, _, clear = request.headers.get(self.header, "").partition(" ")
+        if scheme.lower() != self.openapi_scheme or not clear.strip():
+            raise AuthenticationError(message=TOKEN_MISSING)
+        return self.authenticate(request, clear.strip())
+
+    def authenticate(self, request: HttpRequest, token: str) -> ApiToken:
+        try:
+            found = tokens.find_token(token)
+        except PublicError as refusal:
+            raise AuthenticationError(message=refusal.message) from None
+        # Here and not call by call, so that a call that is added later is closed to it too.
+        if found.read_only and request.method not in LOOKING:
+            raise HttpError(403, READ_ONLY)
+        return found
+
+
+class TokenThrottle(AuthRateThrottle):
+    """At most ``API_RATE`` calls per token in each window of that length, counted in the cache.
+
+    Nothing is kept on the object: all threads share it.
+    """
+
+    def allow_request(self, request: HttpRequest) -> bool:
+        most, seconds = self._limit()
+        # Not by its number: two desks may share one cache.
+        token = request.auth.digest[:32]  # type: ignore[attr-defined]
+        key = f"api-rate-{token}-{int(time.time() // seconds)}"
+        return rate_limit.count(key, seconds=2 * seconds) <= most
+
+    def wait(self) -> float:
+        _, seconds = self._limit()
+        return seconds - time.time() % seconds
+
+    def _limit(self) -> tuple[int, int]:
+        most, seconds = self.parse_rate(settings.API_RATE)
+        return most or 1, seconds or 1

@@ -1,0 +1,146 @@
+"""What the API answers when something is wrong: always a body, in the contract's shape."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from ninja.errors import AuthenticationError, HttpError, Throttled
+from ninja.errors import ValidationError as RequestInvalid
+
+from upscaler.credits import CreditsRefused
+from upscaler.errors import PublicError
+from upscaler.ordering import results, submission
+from upscaler.ordering.forms import UpscaleForm
+
+logger = logging.getLogger(__name__)
+
+CODES = {
+    "required": "missing",
+    "invalid": "int_parsing",
+    "min_value": "greater_than_equal",
+    "max_value": "less_than_equal",
+    "null_characters_not_allowed": "value_error",
+}
+"""Pydantic's names for what Django's own fields refuse."""
+
+
+def check_engine(form: UpscaleForm) -> None:
+    """A refusal that only says "not now" is no rule that the caller broke."""
+    for errors in form.errors.as_data().values():
+        for error in errors:
+            if error.code == results.UNAVAILABLE:
+                raise PublicError(" ".join(map(str, error.messages)), code=results.UNAVAILABLE)
+
+
+def problems_of(form: UpscaleForm) -> list[dict[str, Any]]:
+    """A refused form's errors in the contract's shape: ``type``, ``loc``, ``msg``."""
+    problems = []
+    for field, errors in form.errors.as_data().items():
+        for error in errors:
+            loc = ["body"] if field == "__all__" else ["body", field]
+            params = getattr(error, "params", None) or {}
+            if field == "generation_settings" and "setting" in params:
+                loc.append(params["setting"])
+            code = CODES.get(error.code or "", error.code)
+            message = " ".join(map(str, error.messages))
+            if error.code in ("source_missing", "source_ambiguous"):
+                # People see no field names, programs need them.
+                message += " Give either image_url or generation_result_id."
+            problems.append({"type": code, "loc": loc, "msg": message})
+    return problems
+
+
+def _answer(request: HttpRequest, status: int, detail: Any) -> HttpResponse:
+    return JsonResponse({"detail": detail}, status=status)
+
+
+def _not_authenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    response = _answer(request, 401, error.message)
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _invalid(request: HttpRequest, error: RequestInvalid) -> HttpResponse:
+    # The framework names the Python parameter (`payload`, `file`) inside the location; callers never sent it.
+    problems = [
+        {
+            "type": problem["type"],
+            "loc": [part for i, part in enumerate(problem["loc"]) if not (i == 1 and part == "payload")],
+            "msg": problem["msg"],
+        }
+        for problem in error.errors
+    ]
+    return _answer(request, 422, problems)
+
+
+def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
+    # The framework wraps whatever a parser raises in an error of its own.
+    if isinstance(error.__cause__, RequestInvalid):
+        return _invalid(request, error.__cause__)
+    return _answer(request, error.status_code, error.message)
+
+
+def _body_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return _answer(request, 413, f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes.")
+
+
+def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
+    return _answer(request, 400, "The request could not be read. Send one multipart form with the field “file”.")
+
+
+def _too_few_credits(request: HttpRequest, error: CreditsRefused) -> HttpResponse:
+    return _answer(request, 402, error.message)
+
+
+def _key_used_before(request: HttpRequest, error: submission.IdempotencyConflict) -> HttpResponse:
+    message = "This Idempotency-Key was used before with another body. Use a new key for a new request."
+    problem = {"type": "idempotency_conflict", "loc": ["header", "Idempotency-Key"], "msg": message}
+    return _answer(request, 422, [problem])
+
+
+def _unknown(request: HttpRequest, error: Http404) -> HttpResponse:
+    return _answer(request, 404, "There is nothing by this number in your team.")
+
+
+def _too_fast(request: HttpRequest, error: Throttled) -> HttpResponse:
+    return _answer(request, 429, f"Too many calls: at most {settings.API_RATE} per token. Wait, then go on.")
+
+
+def _public_error(request: HttpRequest, error: PublicError) -> HttpResponse:
+    if error.code != results.UNAVAILABLE:
+        return _answer(request, 422, [{"type": error.code, "loc": ["body"], "msg": error.message}])
+    response = _answer(request, 503, error.message)
+    response.headers["Retry-After"] = "60"
+    return response
+
+
+def _cannot_now(request: HttpRequest, error: Exception) -> HttpResponse:
+    logger.exception("the API could not take a call", exc_info=error)
+    response = _answer(request, 503, "The desk can't take work at the moment. Nothing was charged; try again.")
+    response.headers["Retry-After"] = "10"
+    return response
+
+
+HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+    AuthenticationError: _not_authenticated,
+    RequestInvalid: _invalid,
+    HttpError: _refused,
+    RequestDataTooBig: _body_too_large,
+    MultiPartParserError: _unreadable,
+    SuspiciousOperation: _unreadable,
+    CreditsRefused: _too_few_credits,
+    submission.IdempotencyConflict: _key_used_before,
+    Http404: _unknown,
+    Throttled: _too_fast,
+    PublicError: _public_error,
+    OperationalError: _cannot_now,
+    OSError: _cannot_now,
+}
+"""By kind of error what answers it; of several that fit, the most special."""
