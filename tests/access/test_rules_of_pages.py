@@ -42,7 +42,7 @@ def test_staff_see_every_table_in_the_admin_but_can_t_write_money_or_status(
     upscale = done()
     owner.user.is_staff = owner.user.is_superuser = True
     owner.user.save()
-    for model in ("team", "membership", "apitoken", "upscale", "creditentry"):
+    for model in ("team", "membership", "apitoken", "upscale", "creditentry", "email"):
         assert owner.client.get(f"/admin/upscaler/{model}/").status_code == 200
         assert owner.client.get(f"/admin/upscaler/{model}/?q=a").status_code == 200
     for model, pk in (("upscale", upscale.pk), ("creditentry", upscale.entries.get().pk)):

@@ -10,13 +10,17 @@ import pytest
 import time_machine
 from django.contrib.auth import get_user_model
 from django.core import mail
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from tests.conftest import Person
+from tests.processing.test_worker_step import raising
 from tests.support.concurrency import at_once
+from tests.support.mail import deliver
 from upscaler.accounts import invitations
-from upscaler.models import AuditEvent, Invitation, Membership
+from upscaler.models import AuditEvent, Email, Invitation, Membership
+from upscaler.queue import sweep, tasks
 
 ACCOUNT = {"username": "nina", "first_name": "Nina Ricci", "password1": "silk-and-tulle", "password2": "silk-and-tulle"}
 
@@ -28,8 +32,11 @@ def link_in(text: str) -> str:
 def invite(head: Person, email: str = "nina@example.com", role: str = "merchandiser") -> str:
     """Invite by the form; the link's path in the e-mail."""
     answer = head.client.post("/team/invite/", {"email": email, "role": role}, follow=True)
-    assert f"{email} has an e-mail" in answer.content.decode()
-    return link_in(str(mail.outbox[-1].body))
+    page = answer.content.decode()
+    assert f"{email} is invited" in page and "An e-mail with the link is on its way" in page
+    link = link_in(str(deliver()[-1].body))
+    assert link in page, "to be passed on by hand, too"
+    return link
 
 
 def test_an_invitation_by_e_mail_makes_an_account_and_a_colleague(head: Person) -> None:
@@ -103,10 +110,10 @@ def test_what_is_wrong_with_a_new_account_is_said(head: Person, change: dict[str
 def test_links_that_no_longer_work_say_why(head: Person, outsider: Person) -> None:
     used, withdrawn, expired, renewed = (invite(head, f"{i}@example.com") for i in range(4))
     Client().post(used, ACCOUNT)
-    for which, what in ((1, "withdraw"), (3, "again")):
+    for which, what, status in ((1, "withdraw", 302), (3, "again", 200)):
         pk = Invitation.objects.get(email=f"{which}@example.com").pk
-        assert head.client.post(f"/team/invitations/{what}/", {"invitation": pk}).status_code == 302
-    newest = link_in(str(mail.outbox[-1].body))
+        assert head.client.post(f"/team/invitations/{what}/", {"invitation": pk}).status_code == status
+    newest = link_in(str(deliver()[-1].body))
     with time_machine.travel(timezone.now() + invitations.LIFETIME + timedelta(seconds=1)):
         for link, status, words in (
             (used, 410, "accepted already"),
@@ -131,11 +138,11 @@ def test_an_invitation_that_ran_out_can_be_sent_again(head: Person) -> None:
     Invitation.objects.update(expires_at=timezone.now() - timedelta(days=1))
     assert "The link ran out" in head.client.get("/team/").content.decode()
     head.client.post("/team/invitations/again/", {"invitation": pk})
-    assert Client().get(link_in(str(mail.outbox[-1].body))).status_code == 200
+    assert Client().get(link_in(str(deliver()[-1].body))).status_code == 200
     head.client.post("/team/invitations/withdraw/", {"invitation": pk})
     answer = head.client.post("/team/invitations/again/", {"invitation": pk}, follow=True)
     assert "was withdrawn in the meantime" in answer.content.decode()
-    assert len(mail.outbox) == 2
+    assert len(deliver()) == 2
 
 
 def test_a_member_who_opens_a_link_does_not_use_it_up(head: Person) -> None:
@@ -164,25 +171,79 @@ def test_whom_one_can_t_invite(head: Person, owner: Person, email: str, message:
     answer = head.client.post("/team/invite/", {"email": email, "role": "merchandiser"})
     assert answer.status_code == 422
     assert message in answer.content.decode()
-    assert Invitation.objects.count() == len(mail.outbox) == 1
+    assert Invitation.objects.count() == len(deliver()) == 1
 
 
-def test_a_mail_server_that_fails_loses_no_invitation(head: Person, settings: Any) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
-    answer = head.client.post("/team/invite/", {"email": "nina@example.com", "role": "merchandiser"})
-    page = answer.content.decode()
-    assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
-    assert "The e-mail could not be sent" in page
-    link = link_in(page)
-    assert link not in head.client.get("/team/").content.decode(), "shown once"
+def test_a_mail_server_that_fails_loses_no_invitation(head: Person) -> None:
+    with override_settings(
+        EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend", EMAIL_HOST="127.0.0.1", EMAIL_PORT=1
+    ):
+        answer = head.client.post("/team/invite/", {"email": "nina@example.com", "role": "merchandiser"})
+        page = answer.content.decode()
+        assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
+        assert "The e-mail is waiting to be sent" in page
+        link = link_in(page)
+        assert deliver() == []
+    page = head.client.get("/team/").content.decode()
+    assert "The e-mail could not be sent so far" in page and "The mail server does not answer." in page
+    assert "“Send again” shows a new link that you can pass on yourself" in page
+    assert link not in page, "shown once"
     assert Client().get(link).status_code == 200
+    with time_machine.travel(timezone.now() + timedelta(minutes=2)):
+        [message] = deliver()
+    assert (message.to, link_in(str(message.body))) == (["nina@example.com"], link)
+    page = head.client.get("/team/").content.decode()
+    assert "nina@example.com" in page and "The e-mail" not in page, "it has left"
+
+
+def test_a_link_is_kept_only_until_its_e_mail_has_left_or_is_not_wanted(head: Person, outsider: Person) -> None:
+    with_link = Email.objects.filter(text__contains="/invitations/")
+    emails = [f"{i}@example.com" for i in range(5)]
+    links = []
+    for email in emails:
+        answer = head.client.post("/team/invite/", {"email": email, "role": "merchandiser"})
+        links.append(link_in(answer.content.decode()))
+    assert with_link.count() == 5
+    withdrawn, renewed, _used, sent, given_up = (Invitation.objects.get(email=email) for email in emails)
+    head.client.post("/team/invitations/withdraw/", {"invitation": withdrawn.pk})
+    head.client.post("/team/invitations/again/", {"invitation": renewed.pk})
+    outsider.client.post(links[2])
+    assert {email.to[0] for email in with_link.all()} == {renewed.email, sent.email, given_up.email}
+    assert not with_link.filter(text__contains=links[1]).exists()
+    Email.objects.filter(pk=given_up.last_email_id).update(due_at=timezone.now() + timedelta(days=1))
+    assert [message.to for message in deliver()] == [[sent.email], [renewed.email]], "dead links do not leave"
+    assert [email.to for email in with_link.all()] == [[given_up.email]]
+    with time_machine.travel(given_up.expires_at + timedelta(seconds=1)):
+        sweep.sweep()
+        assert not with_link.exists()
+        assert len(deliver()) == 2, "given up"
+        page = head.client.get("/team/").content.decode()
+    assert "The e-mail was never sent." in page
+
+
+def test_a_queue_that_is_away_loses_no_invitation(head: Person, django_capture_on_commit_callbacks: Any) -> None:
+    form = {"email": "nina@example.com", "role": "merchandiser"}
+    with pytest.MonkeyPatch.context() as patched, django_capture_on_commit_callbacks(execute=True) as callbacks:
+        patched.setattr(type(tasks.send_email), "enqueue", raising(OSError("the broker is away")))
+        assert head.client.post("/team/invite/", form).status_code == 200
+    assert callbacks and not DBTaskResult.objects.exists()
+    sweep.sweep(timezone.now() + timedelta(minutes=1))
+    [row] = DBTaskResult.objects.all()
+    assert (row.queue_name, row.args_kwargs["args"]) == ("io", [Email.objects.get().pk])
+    assert len(deliver()) == 1
+
+
+def test_an_invitation_wakes_a_worker_at_once(head: Person, django_capture_on_commit_callbacks: Any) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        head.client.post("/team/invite/", {"email": "nina@example.com", "role": "merchandiser"})
+    [row] = DBTaskResult.objects.all()
+    assert (row.queue_name, row.args_kwargs["args"]) == ("io", [Email.objects.get().pk])
 
 
 def test_links_use_the_public_address(head: Person, settings: Any) -> None:
     settings.PUBLIC_URL = "https://upscaler.example.com"
     head.client.post("/team/invite/", {"email": "nina@example.com", "role": "merchandiser"})
-    assert "https://upscaler.example.com/invitations/" in mail.outbox[0].body
+    assert "https://upscaler.example.com/invitations/" in deliver()[0].body
 
 
 @pytest.mark.django_db(transaction=True)

@@ -19,9 +19,9 @@ from tests.api.test_api import URL_BODY
 from tests.conftest import Person
 from tests.processing.test_worker_step import raising
 from tests.support.concurrency import at_once
+from tests.support.mail import deliver
 from upscaler import credits
-from upscaler.mail import outbox
-from upscaler.models import AuditEvent, Membership, MonthlySpend, Notice, Upscale
+from upscaler.models import AuditEvent, Email, Membership, MonthlySpend, Upscale
 from upscaler.processing import lifecycle
 from upscaler.queue import sweep, tasks
 
@@ -172,9 +172,7 @@ def addresses(owner: Person, head: Person) -> None:
 
 
 def send_all() -> list[tuple[list[str], str]]:
-    for notice in Notice.objects.filter(sent_at=None).order_by("pk"):
-        outbox.send(notice.pk)
-    return [(message.to, message.subject) for message in mail.outbox]
+    return [(message.to, message.subject) for message in deliver()]
 
 
 @time_machine.travel(NOON, tick=False)
@@ -198,7 +196,7 @@ def test_at_80_percent_admins_and_the_person_are_told_once(owner: Person, head: 
 
 def test_a_low_balance_is_told_once_after_each_grant(owner: Person, head: Person, addresses: None) -> None:
     credits.grant(team=owner.team, amount=-80, note="nearly low")
-    assert not Notice.objects.exists()
+    assert not Email.objects.exists()
     for _ in range(2):
         order_by_url(owner)
     assert [to for to, _ in send_all()] == [["head@atelier.example"]]
@@ -212,7 +210,7 @@ def test_people_without_an_address_are_left_out(owner: Person, head: Person) -> 
     limit(owner, team=1)
     order_by_url(owner)
     assert send_all() == []
-    assert Notice.objects.get().sent_at is not None
+    assert Email.objects.get().sent_at is not None
 
 
 def test_a_mail_server_that_is_away_loses_nothing(
@@ -220,28 +218,28 @@ def test_a_mail_server_that_is_away_loses_nothing(
 ) -> None:
     limit(owner, team=1)
     order_by_url(owner)
-    notice = Notice.objects.get()
+    email = Email.objects.get()
     now = timezone.now()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("django.core.mail.EmailMessage.send", raising(OSError("no route to host")))
-        assert outbox.send(notice.pk) is False
+        assert send_all() == []
     assert send_all() == [], "it waits before it tries again"
     sent: list[int] = []
 
     def noted(task: Any, pk: int) -> None:
-        if task.module_path.endswith("send_notice"):
+        if task.module_path.endswith("send_email"):
             sent.append(pk)
 
-    monkeypatch.setattr(type(tasks.send_notice), "enqueue", noted)
+    monkeypatch.setattr(type(tasks.send_email), "enqueue", noted)
     sweep.sweep(now + timedelta(seconds=50))
     assert sent == []
     sweep.sweep(now + timedelta(minutes=2))
-    assert sent == [notice.pk]
+    assert sent == [email.pk]
     with time_machine.travel(now + timedelta(minutes=2)):
         assert send_all() == [(["head@atelier.example"], "Atelier: most of this month’s budget is used")]
-        assert outbox.send(notice.pk) is False
+        assert len(send_all()) == 1
         sweep.sweep(now + timedelta(days=1))
-    assert sent == [notice.pk]
+    assert sent == [email.pk]
 
 
 def test_the_message_goes_to_the_queue_after_the_charge(
@@ -252,8 +250,8 @@ def test_the_message_goes_to_the_queue_after_the_charge(
     limit(owner, team=1)
     with django_capture_on_commit_callbacks(execute=True):
         order_by_url(owner)
-    [row] = [row for row in DBTaskResult.objects.all() if row.task_path.endswith("send_notice")]
-    assert (row.queue_name, row.args_kwargs["args"]) == ("io", [Notice.objects.get().pk])
+    [row] = [row for row in DBTaskResult.objects.all() if row.task_path.endswith("send_email")]
+    assert (row.queue_name, row.args_kwargs["args"]) == ("io", [Email.objects.get().pk])
 
 
 # --- The months of desks that were there before

@@ -23,7 +23,7 @@ from tests.support.reference_ledger import Model, Work
 from upscaler import credits
 from upscaler.accounts import tokens
 from upscaler.errors import PublicError
-from upscaler.models import CreditEntry, Membership, MonthlySpend, Notice, Team, Upscale
+from upscaler.models import CreditEntry, Email, Membership, MonthlySpend, Team, Upscale
 from upscaler.ordering import reorder, submission
 from upscaler.ordering.submission import NewUpscale
 from upscaler.processing import lifecycle, manual_refunds
@@ -318,7 +318,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert spent == {key: total for key, total in model.spent.items() if total}
         statuses = dict(Upscale.objects.values_list("pk", "status"))
         assert statuses == {number: work.status for number, work in model.work.items()}
-        assert set(Notice.objects.values_list("kind", "about")) == model.notices
+        assert set(Email.objects.values_list("kind", "about")) == model.notices
 
 
 @pytest.fixture

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
-from django.contrib.auth.forms import PasswordResetForm, UserCreationForm
-from django.utils.crypto import salted_hmac
+from django.contrib.auth.forms import UserCreationForm
 
-from upscaler.accounts import rate_limit
 from upscaler.models import Membership
 
 User: Any = get_user_model()
-PAUSE_SECONDS = 60
-"""Between two e-mails with links for a new password of one account, as far as the cache knows of both."""
-outgoing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mail")
 
 
 class InviteForm(forms.Form):
@@ -52,11 +46,8 @@ class AccountForm(UserCreationForm):
         return bool(User.objects.filter(email__iexact=email, is_active=True).exists())
 
 
-class ForgottenForm(PasswordResetForm):
-    """Django's own, except that the e-mail leaves beside the request.
-
-    The time that a mail server takes would tell whether the address belongs to anybody.
-    """
+class ForgottenForm(forms.Form):
+    """Whose password to replace."""
 
     email = forms.EmailField(
         max_length=254,
@@ -65,14 +56,3 @@ class ForgottenForm(PasswordResetForm):
             "invalid": "This is not an e-mail address. It looks like anna@example.com.",
         },
     )
-
-    def send_mail(self, *args: Any, **options: Any) -> None:
-        # The pause, too: a cache that is away takes a second to say so.
-        outgoing.submit(self._send_unless_just_sent, *args, **options)
-
-    def _send_unless_just_sent(self, *args: Any, **options: Any) -> None:
-        context: dict[str, Any] = options.get("context") or args[2]
-        # Not by the account's number: two desks may share one cache.
-        account = salted_hmac("upscaler.new-password", str(context["user"].pk)).hexdigest()
-        if rate_limit.count(f"new-password-{account}", seconds=PAUSE_SECONDS) <= 1:
-            super().send_mail(*args, **options)

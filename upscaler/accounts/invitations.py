@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 
 from upscaler.accounts import audit_log, people, secrets
 from upscaler.errors import PublicError
-from upscaler.models import AuditEvent, Invitation, Membership, Team
-
-logger = logging.getLogger(__name__)
+from upscaler.mail import outbox
+from upscaler.models import AuditEvent, Email, Invitation, Membership, Team
+from upscaler.storage.signed_links import absolute
 
 LIFETIME = timedelta(days=7)
 
@@ -37,12 +35,12 @@ class AlreadyMember(Exception):
 def open_ones(team: Team) -> Any:
     """The team's invitations that were neither accepted nor withdrawn, also those that ran out; the newest first."""
     waiting = Invitation.objects.filter(team=team, accepted_at=None, revoked_at=None)
-    return waiting.select_related("invited_by").order_by("-pk")
+    return waiting.select_related("invited_by", "last_email").order_by("-pk")
 
 
 @transaction.atomic
 def invite(*, team: Team, email: str, role: str, by: Any, request: HttpRequest | None = None) -> tuple[Invitation, str]:
-    """Make an invitation. The second value is its link's secret part, which is not stored anywhere.
+    """Make an invitation, and the e-mail with its link. Returns the invitation and the link.
 
     Raises PublicError where ``by`` is no admin, or somebody with this e-mail is in the team or invited already.
     """
@@ -57,35 +55,24 @@ def invite(*, team: Team, email: str, role: str, by: Any, request: HttpRequest |
             f"{email} is invited already. You can send that invitation again, or withdraw it first.",
             code="invited_already",
         )
-    secret = secrets.new_secret()
-    invitation = Invitation.objects.create(
-        team=team,
-        email=email,
-        role=role,
-        digest=secrets.digest(secret),
-        invited_by=by,
-        expires_at=timezone.now() + LIFETIME,
-    )
+    invitation = Invitation(team=team, email=email, role=role)
+    link = _new_link(invitation, by=by, request=request)
     about = f"{email} as {invitation.get_role_display().lower()}"
     audit_log.record(AuditEvent.Action.INVITED, team=team, user=by, about=about, request=request)
-    return invitation, secret
+    return invitation, link
 
 
 @transaction.atomic
 def renew(invitation: Invitation, *, by: Any, request: HttpRequest | None = None) -> tuple[Invitation, str]:
-    """Give an open invitation a new link and another week; the old link stops working. Raises PublicError.
+    """Give an open invitation a new link, an e-mail with it, and another week; the old link stops working.
 
-    A new one, because the old link is known to nobody here.
+    A new one, because the old link is known to nobody here. Returns the invitation and the link; raises PublicError.
     """
-    secret = secrets.new_secret()
     current = _locked_open(invitation, by=by)
-    current.digest = secrets.digest(secret)
-    current.expires_at = timezone.now() + LIFETIME
-    current.invited_by = by
-    current.save(update_fields=["digest", "expires_at", "invited_by"])
+    link = _new_link(current, by=by, request=request)
     about = f"{current.email} again, as {current.get_role_display().lower()}"
     audit_log.record(AuditEvent.Action.INVITED, team=current.team, user=by, about=about, request=request)
-    return current, secret
+    return current, link
 
 
 @transaction.atomic
@@ -94,31 +81,10 @@ def withdraw(invitation: Invitation, *, by: Any, request: HttpRequest | None = N
     current = _locked_open(invitation, by=by)
     current.revoked_at = timezone.now()
     current.save(update_fields=["revoked_at"])
+    outbox.cancel(current.last_email)
     action = AuditEvent.Action.INVITATION_REVOKED
     audit_log.record(action, team=current.team, user=by, about=f"to {current.email}", request=request)
     return current
-
-
-def send(invitation: Invitation, link: str) -> bool:
-    """E-mail the link. False where the mail server did not take it: the invitation is good all the same."""
-    context = {
-        "invitation": invitation,
-        "team": invitation.team,
-        "inviter": audit_log.name_of(invitation.invited_by),
-        "link": link,
-    }
-    try:
-        send_mail(
-            # A header is one line, whatever a team is called.
-            " ".join(f"Join {invitation.team.name} on Upscaler".split()),
-            render_to_string("team/invitation_email.txt", context),
-            settings.DEFAULT_FROM_EMAIL,
-            [invitation.email],
-        )
-    except Exception:
-        logger.exception("invitation %s: the e-mail could not be sent", invitation.pk)
-        return False
-    return True
 
 
 def find_invitation(secret: str) -> Invitation | None:
@@ -156,7 +122,29 @@ def accept(invitation: Invitation, *, user: Any, request: HttpRequest | None = N
     current.accepted_at = timezone.now()
     current.accepted_by = user
     current.save(update_fields=["accepted_at", "accepted_by"])
+    outbox.cancel(current.last_email)
     return membership
+
+
+def _new_link(invitation: Invitation, *, by: Any, request: HttpRequest | None) -> str:
+    secret = secrets.new_secret()
+    link = absolute(request, reverse("invitation", args=[secret]))
+    # The link in an e-mail that did not leave yet stops working now.
+    outbox.cancel(invitation.last_email)
+    invitation.digest = secrets.digest(secret)
+    invitation.expires_at = timezone.now() + LIFETIME
+    invitation.invited_by = by
+    context = {"invitation": invitation, "team": invitation.team, "inviter": audit_log.name_of(by), "link": link}
+    invitation.last_email = outbox.post(
+        kind=Email.Kind.INVITATION,
+        team_id=invitation.team_id,
+        to=[invitation.email],
+        subject=f"Join {invitation.team.name} on Upscaler",
+        text=render_to_string("team/invitation_email.txt", context),
+        expires_at=invitation.expires_at,
+    )
+    invitation.save()
+    return link
 
 
 def _locked_open(invitation: Invitation, *, by: Any) -> Invitation:

@@ -4,7 +4,7 @@
 - `teams`: teams, memberships, invitations, tokens.
 - `accounts`: people's accounts.
 - `upscales`: upscales, and the engines' state.
-- `records`: the ledger and the audit log.
+- `records`: the ledger, the audit log and the e-mails.
 """
 
 from upscaler.admin import accounts, records, teams, upscales

@@ -1,7 +1,4 @@
-"""The e-mails that a charge gives rise to. Here they are only written down, in the charge's own transaction.
-
-`upscaler.mail.outbox` sends them after it.
-"""
+"""The e-mails that a charge gives rise to, written down in the charge's own transaction."""
 
 from __future__ import annotations
 
@@ -13,44 +10,50 @@ from django.utils.formats import date_format
 
 from upscaler.accounts.audit_log import name_of
 from upscaler.credits.budgets import Budget, SpendingStatus
-from upscaler.models import CreditEntry, Notice, Team
+from upscaler.mail import outbox
+from upscaler.models import CreditEntry, Email, Team
 from upscaler.text import format_credits
 
 OWN = "own"
+SUBJECTS: dict[str, str] = {
+    Email.Kind.TEAM_BUDGET: "most of this month’s budget is used",
+    Email.Kind.PERSON_BUDGET: "most of a person’s budget of this month is used",
+    Email.Kind.LOW_BALANCE: "few credits are left",
+}
 
 
 def about_budget(budget: Budget, user: Any) -> str:
-    """What tells one notice of a budget from the next: the month, and whose it is."""
+    """What tells one e-mail about a budget from the next: the month, and whose it is."""
     return f"{budget.month:%Y-%m}:{user.pk}" if budget.is_own else f"{budget.month:%Y-%m}"
 
 
-def person_of(notice: Notice) -> tuple[int | None, bool]:
-    """The id of the person whose budget a notice is about, and whether it is to them and not to the admins."""
-    if notice.kind != Notice.Kind.PERSON_BUDGET:
-        return None, False
-    _month, person, *own = notice.about.split(":")
-    return int(person), own == [OWN]
-
-
 def create_notices(now: SpendingStatus, *, team_id: int, user: Any) -> None:
-    """After a charge: one notice for each limit that is reached, unless there is one. The team's row is locked."""
-    wanted = []
+    """After a charge: one e-mail for each limit that is reached, unless there is one. The team's row is locked."""
+    wanted: list[tuple[str, str, str, dict[str, Any]]] = []
     for budget in now.low_budgets:
         about = about_budget(budget, user)
         if budget.is_own:
-            wanted.append((Notice.Kind.PERSON_BUDGET, about, _of_person(budget, now, name_of(user))))
-            wanted.append((Notice.Kind.PERSON_BUDGET, f"{about}:{OWN}", _of_own(budget, now)))
+            to_others = {"to_admins": True, "user": user}
+            wanted.append((Email.Kind.PERSON_BUDGET, about, _of_person(budget, now, name_of(user)), to_others))
+            wanted.append((Email.Kind.PERSON_BUDGET, f"{about}:{OWN}", _of_own(budget, now), {"user": user}))
         else:
-            wanted.append((Notice.Kind.TEAM_BUDGET, about, _of_team(budget, now)))
+            wanted.append((Email.Kind.TEAM_BUDGET, about, _of_team(budget, now), {"to_admins": True}))
     if now.balance < now.low_balance:
         # Since the newest grant: whoever grants too little is told again.
         grants = CreditEntry.objects.filter(team_id=team_id, kind=CreditEntry.Kind.GRANT)
         newest = grants.order_by("-pk").values_list("pk", flat=True).first() or 0
-        wanted.append((Notice.Kind.LOW_BALANCE, f"grant:{newest}", _of_balance(now)))
-    for kind, about, text in wanted:
-        if not Notice.objects.filter(team_id=team_id, kind=kind, about=about).exists():
+        wanted.append((Email.Kind.LOW_BALANCE, f"grant:{newest}", _of_balance(now), {"to_admins": True}))
+    for kind, about, text, recipients in wanted:
+        if not outbox.was_posted(team_id=team_id, kind=kind, about=about):
             name = Team.objects.values_list("name", flat=True).get(pk=team_id)
-            Notice.objects.create(team_id=team_id, kind=kind, about=about, text=f"{name}: {text}\n{_link()}")
+            outbox.post(
+                team_id=team_id,
+                kind=kind,
+                about=about,
+                subject=f"{name}: {SUBJECTS[kind]}",
+                text=f"{name}: {text}\n{_link()}",
+                **recipients,
+            )
 
 
 def _used(budget: Budget, whose: str) -> str:

@@ -3,7 +3,8 @@
 from upscaler.models.append_only import AppendOnlyError
 from upscaler.models.audit import AuditEvent
 from upscaler.models.engines import EngineState
-from upscaler.models.ledger import CreditEntry, MonthlySpend, Notice
+from upscaler.models.ledger import CreditEntry, MonthlySpend
+from upscaler.models.mail import Email
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
 from upscaler.models.upscales import MAX_ID, Upscale, media_storage, result_hours
 from upscaler.models.usage import UsageDay, UsageTime
@@ -14,11 +15,11 @@ __all__ = [
     "AppendOnlyError",
     "AuditEvent",
     "CreditEntry",
+    "Email",
     "EngineState",
     "Invitation",
     "Membership",
     "MonthlySpend",
-    "Notice",
     "Team",
     "Upscale",
     "UsageDay",

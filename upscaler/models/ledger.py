@@ -1,4 +1,4 @@
-"""Credits: the ledger, what each month has cost, and what people were told about it."""
+"""Credits: the ledger, and what each month has cost."""
 
 from __future__ import annotations
 
@@ -87,28 +87,3 @@ class MonthlySpend(models.Model):
 
     def __str__(self) -> str:
         return f"{self.team}, {self.month:%Y-%m}: {self.credits}"
-
-
-class Notice(models.Model):
-    """An e-mail that goes out once: ``about`` says which budget of which month, or since which grant."""
-
-    class Kind(models.TextChoices):
-        TEAM_BUDGET = "team_budget", "80 % of the team's budget"
-        PERSON_BUDGET = "person_budget", "80 % of a person's budget"
-        LOW_BALANCE = "low_balance", "Low balance"
-
-    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="notices")
-    kind = models.CharField(max_length=20, choices=Kind.choices)
-    about = models.CharField(max_length=100)
-    text = models.TextField(help_text="The e-mail's text.")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    due_at = models.DateTimeField(default=timezone.now, editable=False, help_text="The next attempt is due then.")
-    sent_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ("-id",)
-        constraints = (models.UniqueConstraint(fields=("team", "kind", "about"), name="notice_once"),)
-        indexes = (models.Index(fields=("created_at",), condition=Q(sent_at__isnull=True), name="notice_unsent"),)
-
-    def __str__(self) -> str:
-        return f"{self.get_kind_display()} ({self.team}, {self.about})"

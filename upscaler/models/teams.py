@@ -80,6 +80,14 @@ class Invitation(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     revoked_at = models.DateTimeField(null=True, blank=True)
+    last_email = models.ForeignKey(
+        "upscaler.Email",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The e-mail with the link that works.",
+    )
 
     class Meta:
         ordering = ("-created_at",)

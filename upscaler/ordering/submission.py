@@ -18,7 +18,6 @@ from django.utils import timezone
 from upscaler import credits, upscaling_models
 from upscaler.accounts import audit_log
 from upscaler.imaging import intake
-from upscaler.mail import outbox
 from upscaler.models import ApiToken, AuditEvent, Team, Upscale
 from upscaler.ordering import deduplication
 from upscaler.queue import dispatch
@@ -193,7 +192,7 @@ def submit(
                 # Robust: a queue that is away must not fail a submit that is stored and charged. The sweep sends it
                 # later.
                 transaction.on_commit(lambda: dispatch.upscales(rows), robust=True)
-                transaction.on_commit(lambda: outbox.enqueue_due(team=team), robust=True)
+                transaction.on_commit(lambda: dispatch.emails(team=team), robust=True)
                 files.keep()
     except IntegrityError:
         # Two requests with one key at the same moment: the other one got there first, and this is its repeat.

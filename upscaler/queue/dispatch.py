@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from upscaler.models import Upscale
+from upscaler.mail import outbox
+from upscaler.models import Team, Upscale
 from upscaler.queue import tasks
 
 
@@ -13,3 +15,20 @@ def upscales(rows: Sequence[Upscale]) -> None:
     # Where the first can't be sent, the others would only wait for the same time-out.
     for row in rows:
         tasks.enqueue_step(row)
+
+
+def email(email_id: int) -> None:
+    """Wake a worker for one e-mail."""
+    tasks.send_email.enqueue(email_id)
+
+
+def emails(*, team: Team) -> None:
+    """Wake the workers for the team's e-mails that are due, if any."""
+    for email_id in outbox.due(team_id=team.pk):
+        email(email_id)
+
+
+def overdue_emails(now: datetime) -> None:
+    """Wake the workers for e-mails whose message was lost, or that could not be sent before."""
+    for email_id in outbox.overdue(now):
+        email(email_id)

@@ -14,7 +14,7 @@ from upscaler.engines.base import RemoteEngine
 from upscaler.mail import outbox
 from upscaler.models import Upscale
 from upscaler.processing import circuit_breaker, handover
-from upscaler.queue import tasks
+from upscaler.queue import dispatch, tasks
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def sweep(now: datetime | None = None) -> int:
     now = now or timezone.now()
     _ask_whether_it_is_back(now)
     idle = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-    outbox.enqueue_overdue(now)
+    _emails(now)
     sent = 0
     for upscale in Upscale.objects.open().filter(idle, due_at__lte=now).order_by("due_at")[:BATCH]:
         wait = min(FIRST_WAIT * 2**upscale.resends, MAX_WAIT)
@@ -43,6 +43,14 @@ def sweep(now: datetime | None = None) -> int:
         if took and _resend(upscale):
             sent += 1
     return sent
+
+
+def _emails(now: datetime) -> None:
+    try:
+        outbox.forget_expired(now)
+        dispatch.overdue_emails(now)
+    except Exception:
+        logger.exception("messages about unsent e-mails could not be sent, tried again at the next sweep")
 
 
 def _ask_whether_it_is_back(now: datetime) -> None:

@@ -7,9 +7,10 @@ from datetime import timedelta
 from django.utils import timezone
 from django_tasks import task
 
+from upscaler.accounts import passwords
 from upscaler.engines import get_engine
 from upscaler.mail import outbox
-from upscaler.models import Upscale
+from upscaler.models import Email, Upscale
 from upscaler.processing import worker_step
 
 
@@ -30,6 +31,6 @@ def enqueue_step(upscale: Upscale, *, delay: float = 0) -> None:
 
 
 @task(queue_name="io")
-def send_notice(notice_id: int) -> None:
+def send_email(email_id: int) -> None:
     """Send one e-mail."""
-    outbox.send(notice_id)
+    outbox.send(email_id, writers={Email.Kind.PASSWORD: passwords.write})

@@ -17,11 +17,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.views.generic import FormView
 
-from upscaler.accounts import audit_log
+from upscaler.accounts import audit_log, passwords
 from upscaler.accounts.forms import ForgottenForm
 from upscaler.models import AuditEvent
+from upscaler.queue import dispatch
 from upscaler.storage.signed_links import site
 
 
@@ -53,16 +56,17 @@ class PasswordChange(views.PasswordChangeView):
         return response
 
 
-class PasswordReset(views.PasswordResetView):
+@method_decorator(login_not_required, name="dispatch")
+class PasswordReset(FormView):
     """Asking for a link by e-mail. The answer is the same whether or not the address belongs to anybody."""
 
     form_class = ForgottenForm
     template_name = "registration/forgotten.html"
-    email_template_name = "registration/forgotten_email.txt"
-    subject_template_name = "registration/forgotten_subject.txt"
+    success_url = reverse_lazy("password_reset_done")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        self.extra_email_context = {"site": site(self.request)}
+        email = passwords.request_link(form.cleaned_data["email"], site=site(self.request))
+        transaction.on_commit(lambda: dispatch.email(email.pk), robust=True)
         return super().form_valid(form)
 
 

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import Resolver404, resolve, reverse
@@ -18,7 +19,7 @@ from upscaler.accounts.forms import InviteForm
 from upscaler.errors import PublicError
 from upscaler.middleware import CHOSEN_TEAM
 from upscaler.models import Invitation, Membership
-from upscaler.storage.signed_links import absolute
+from upscaler.queue import dispatch
 from upscaler.views.access import TeamRequest, admin_required, team_required
 from upscaler.views.query import number
 
@@ -58,7 +59,7 @@ def invite(request: TeamRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, status=422)
     try:
-        invitation, secret = invitations.invite(
+        invitation, link = invitations.invite(
             team=request.team,
             email=form.cleaned_data["email"],
             role=form.cleaned_data["role"],
@@ -68,7 +69,7 @@ def invite(request: TeamRequest) -> HttpResponse:
     except PublicError as refusal:
         form.add_error("email", refusal.message)
         return _page(request, form, status=422)
-    return _sent(request, invitation, secret)
+    return _invited(request, invitation, link)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -77,9 +78,9 @@ def invite(request: TeamRequest) -> HttpResponse:
 def renew_invitation(request: TeamRequest) -> HttpResponse:
     """Send an invitation again, with a new link."""
     if request.method != "POST":
-        return redirect("team")  # Or of the answer that shows a link where the e-mail could not be sent.
-    invitation, secret = invitations.renew(_invitation(request), by=request.user, request=request)
-    return _sent(request, invitation, secret)
+        return redirect("team")  # Or of the answer that shows a link.
+    invitation, link = invitations.renew(_invitation(request), by=request.user, request=request)
+    return _invited(request, invitation, link)
 
 
 @require_POST
@@ -170,11 +171,8 @@ def _page(request: TeamRequest, form: InviteForm, *, status: int = 200, **more: 
     return render(request, "team/people.html", context, status=status)
 
 
-def _sent(request: TeamRequest, invitation: Invitation, secret: str) -> HttpResponse:
-    link = absolute(request, reverse("invitation", args=[secret]))
-    if invitations.send(invitation, link):
-        messages.success(request, f"{invitation.email} has an e-mail with the link. It is good for a week.")
-        return redirect("team")
+def _invited(request: TeamRequest, invitation: Invitation, link: str) -> HttpResponse:
+    transaction.on_commit(lambda: dispatch.emails(team=request.team), robust=True)
     # On the answer itself, since a redirect would have to keep the link somewhere.
     response = _page(request, InviteForm(), link=link, link_for=invitation)
     response.headers["Cache-Control"] = "no-store"

@@ -1,0 +1,57 @@
+"""Links for a new password, for whoever forgot the old one.
+
+The request only notes the address that was typed, in the same way for each, so that neither the answer nor its time
+tells whether anybody has it. Whose it is, a worker finds out; the link is made while the e-mail leaves and is stored
+nowhere.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.forms import PasswordResetForm
+from django.contrib.auth.tokens import default_token_generator
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from upscaler.mail import outbox
+from upscaler.models import Email
+
+PAUSE = timedelta(seconds=60)
+"""Between two e-mails with links for a new password to one address."""
+
+
+def request_link(address: str, *, site: str) -> Email:
+    """Note that somebody asked for a link; it will begin with ``site``. The accounts with this address get it."""
+    return outbox.post(
+        kind=Email.Kind.PASSWORD,
+        # As Django compares addresses, so that another spelling is no way round the pause.
+        about=unicodedata.normalize("NFKC", address).casefold()[:320],
+        subject=render_to_string("registration/forgotten_subject.txt"),
+        facts={"address": address, "site": site},
+        expires_at=timezone.now() + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT),
+    )
+
+
+def write(email: Email) -> list[EmailMessage]:
+    """The messages of one that was noted: none where no account has the address, or it had one a moment ago."""
+    earlier = Email.objects.filter(team=None, kind=email.kind, about=email.about, pk__lt=email.pk)
+    if earlier.filter(created_at__gt=email.created_at - PAUSE).exists():
+        return []
+    messages = []
+    # Django's own rules: active accounts that have a password, and the address as it is spelled there.
+    for user in PasswordResetForm().get_users(email.facts["address"]):
+        context = {
+            "user": user,
+            "site": email.facts["site"],
+            "uid": urlsafe_base64_encode(force_bytes(user.pk)),
+            "token": default_token_generator.make_token(user),
+        }
+        text = render_to_string("registration/forgotten_email.txt", context)
+        messages.append(EmailMessage(subject=email.subject, body=text, to=[user.email]))
+    return messages
