@@ -16,9 +16,11 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 
 from tests.support import pictures, services_available
+from tests.support.cutting_proxy import CuttingProxy
 from tests.support.live_server import Desk
 from upscaler import credits, usage
 from upscaler.accounts import tokens
@@ -162,6 +164,25 @@ def vendor() -> Iterator[Vendor]:
 
     with running() as vendor:
         yield vendor
+
+
+@pytest.fixture
+def proxy(transactional_db: None) -> Iterator[CuttingProxy]:
+    """What this process's database connections go through, in PostgreSQL. It passes everything on until it is told."""
+    if connection.vendor != "postgresql":
+        pytest.skip("of PostgreSQL's line: `python -m tests.on_postgres` runs it")
+    # One and the same for the connections of all threads.
+    known = connection.settings_dict
+    before = {name: known[name] for name in ("HOST", "PORT", "OPTIONS")}
+    proxy = CuttingProxy((known["HOST"] or "127.0.0.1", int(known["PORT"] or 5432)))
+    connection.close()
+    known.update(HOST="127.0.0.1", PORT=proxy.port, OPTIONS={**before["OPTIONS"], "sslmode": "disable"})
+    try:
+        yield proxy
+    finally:
+        connection.close()
+        known.update(before)
+        proxy.close()
 
 
 def move_end(upscale: Upscale, ended: datetime) -> None:
