@@ -27,7 +27,7 @@ def is_order(sql: str) -> bool:
 
 def lose_each_answer_once(proxy: CuttingProxy, when: When, send: Callable[[], Any]) -> list[tuple[Any, bool]]:
     """What ``send`` gives with its first commit cut, its second and so on; and whether that was the order."""
-    answers = []
+    answers: list[tuple[Any, bool]] = []
     for number in itertools.count(1):
         with proxy.cutting(nth(number), when):
             answer = send()

@@ -29,6 +29,12 @@ CODES = {
     "null_characters_not_allowed": "value_error",
 }
 """Pydantic's names for what Django's own fields refuse."""
+MAYBE_TAKEN = (
+    "The desk's database did not answer, so this order may have been taken all the same. Send it again with the same "
+    "Idempotency-Key: that gives the same generation and charges nothing twice. Without a key, look at your "
+    "generations first."
+)
+"""What programs are told in place of the words for people."""
 
 
 def check_engine(form: UpscaleForm) -> None:
@@ -114,6 +120,10 @@ def _too_fast(request: HttpRequest, error: Throttled) -> HttpResponse:
 
 
 def _public_error(request: HttpRequest, error: PublicError) -> HttpResponse:
+    if error.code == submission.MAYBE_TAKEN:
+        response = _answer(request, 503, MAYBE_TAKEN)
+        response.headers["Retry-After"] = "10"
+        return response
     if error.code != results.UNAVAILABLE:
         return _answer(request, 422, [{"type": error.code, "loc": ["body"], "msg": error.message}])
     response = _answer(request, 503, error.message)

@@ -11,12 +11,13 @@ from datetime import timedelta
 from typing import IO, Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
 from upscaler import credits, upscaling_models
 from upscaler.accounts import audit_log
+from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.models import ApiToken, AuditEvent, Team, Upscale
 from upscaler.ordering import deduplication
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 SWEEP_GRACE = timedelta(seconds=20)
 """How long a fresh message has before the sweep takes it for lost."""
+MAYBE_TAKEN = "maybe_taken"
+"""The code of the error that says that nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,8 @@ def submit(
     Files are written before the transaction. With ``once`` no order is taken that the team has had done, or that is
     under way; give `deduplication.split_duplicates` ones then.
     Raises credits.CreditsRefused, IdempotencyConflict, RetriedBefore and, with ``once``, OrderedBefore; OSError where
-    the storage can't take a file. After any other error nobody knows whether the orders were taken.
+    the storage can't take a file; PublicError with the code `MAYBE_TAKEN` where the database did not say whether it
+    took the orders. After any other error they were not taken.
     """
     gone: frozenset[int] = frozenset()
     if once:
@@ -168,6 +172,7 @@ def submit(
             return [earlier]
         raise
 
+    is_sent = False
     try:
         with NewFiles() as files:
             rows = [_row(order, team=team, user=user, token=token, files=files) for order in orders]
@@ -194,6 +199,17 @@ def submit(
                 transaction.on_commit(lambda: dispatch.upscales(rows), robust=True)
                 transaction.on_commit(lambda: dispatch.emails(team=team), robust=True)
                 files.keep()
+                is_sent = True
+    except (OperationalError, InterfaceError) as error:
+        if not is_sent:
+            raise
+        logger.exception("the database did not say whether it took %s orders of team %s", len(orders), team.slug)
+        raise PublicError(
+            "The desk’s database did not answer, so we can’t tell whether the order was taken. It may have been taken "
+            "all the same, and is charged once then. Look in the history before you send it again.",
+            code=MAYBE_TAKEN,
+            permanent=False,
+        ) from error
     except IntegrityError:
         # Two requests with one key at the same moment: the other one got there first, and this is its repeat.
         if idempotency is not None and (earlier := find_repeat(team=team, idempotency=idempotency)):

@@ -148,7 +148,7 @@ def _send(request: TeamRequest, orders: Sequence[NewUpscale], outcome: Outcome) 
             except submission.OrderedBefore as before:
                 outcome.known += before.known
                 waiting = [*before.others, *waiting]
-    except credits.CreditsRefused as error:
+    except PublicError as error:
         outcome.problems.insert(0, {"name": "", "message": error.message})
     except OSError:
         logger.exception("an upload could not be stored")
