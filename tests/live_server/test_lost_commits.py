@@ -24,7 +24,7 @@ pytestmark = [
     ),
 ]
 
-PAGE, API, WEB = 6, 6, 3
+PAGE, API, WEB = 3, 2, 2
 """How many pictures are ordered on each way: an upload on the page, one through the API, an address."""
 FILES = ("source_file", "source_thumbnail", "result_file", "result_thumbnail", "before_preview", "after_preview")
 SUBMIT = 'INSERT INTO "upscaler_upscale"'

@@ -63,6 +63,8 @@ def test_pictures_of_the_page(proxy: CuttingProxy, when: When, owner: Person, up
     prove_all_are_there(owner)
     of_orders = [answer for answer, is_order in answers if is_order]
     assert of_orders
+    # What is lost after the order, as the messages to the workers are, is no failure of it.
+    assert {answer.status_code for answer, is_order in answers if not is_order} <= {302}
     assert Upscale.objects.count() % 3 == 0
     for answer in of_orders:
         text = answer.content.decode()

@@ -55,18 +55,6 @@ def nth(number: int) -> Which:
     return lambda commit: commit.number == number
 
 
-def once_for_each(pattern: str) -> Which:
-    """For `CuttingProxy.cut`: the first commit whose SQL holds each new text that ``pattern`` matches."""
-    seen: set[str] = set()
-
-    def matches(commit: Commit) -> bool:
-        found = {match.group() for match in re.finditer(pattern, commit.sql)} - seen
-        seen.update(found)
-        return bool(found)
-
-    return matches
-
-
 class CuttingProxy:
     """Listens at ``port`` of the loopback and passes everything on to ``upstream``, until `cut` arms it."""
 
