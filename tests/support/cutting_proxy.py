@@ -129,6 +129,9 @@ class CuttingProxy:
             except OSError:
                 client.close()
                 continue
+            for end in (client, server):
+                # An answer goes on message by message, and none may wait for the last one's receipt.
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._sockets |= {client, server}
             line = _Line(self, client, server)
