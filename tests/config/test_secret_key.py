@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -45,7 +47,8 @@ def output(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.processes
 def test_two_fresh_desks_make_a_key_each_and_all_their_processes_agree(tmp_path: Path) -> None:
-    keys = []
+    """And each an identity, with its tables."""
+    keys, identities = [], set()
     for name in ("one", "other"):
         folder = copy_of_the_tree(tmp_path / name)
         at_once = [starting(folder, "-c", SHOW) for _ in range(6)]
@@ -58,7 +61,10 @@ def test_two_fresh_desks_make_a_key_each_and_all_their_processes_agree(tmp_path:
         assert found == {file.read_text()}
         assert [path.name for path in folder.glob(".secret_key*")] == [".secret_key"], "no draft is left"
         keys += found
-    assert len(set(keys)) == 2
+        output(starting(folder, "manage.py", "migrate", "--verbosity", "0"))
+        with contextlib.closing(sqlite3.connect(folder / "db.sqlite3")) as database:
+            identities |= set(database.execute("SELECT id, identity FROM upscaler_deskidentity"))
+    assert len(set(keys)) == len(identities) == 2
     assert all(len(key) >= MIN_LENGTH for key in keys)
 
 
