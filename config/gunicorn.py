@@ -1,9 +1,9 @@
 """The web server: a few processes with threads, since most requests wait for disk or database."""
 
-import os
+from config.environment import env, whole
 
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+bind = f"{env.str('HOST', default='127.0.0.1')}:{whole('PORT', 8000)}"
+workers = whole("WEB_CONCURRENCY", 2, minimum=1)
 worker_class = "gthread"
 threads = 8
 # A 50 MB upload on a slow line takes minutes; threads keep the heartbeat going meanwhile.

@@ -71,6 +71,7 @@ FAULTS: dict[str, tuple[webserver.Answer, str, int]] = {
     "cut": (webserver.hang_up, "fetch_unreachable", 3),
     "endless": (webserver.endless, "too_large", 1),
     "too large": (webserver.body(b"", 200, Content_Length="51000000"), "too_large", 1),
+    "an announced size that is no number": (webserver.body(b"", 200, Content_Length="²"), "empty", 1),
     "into the private network": (webserver.redirect("http://169.254.169.254/latest/meta-data/"), "url_private", 1),
     "to another scheme": (webserver.redirect("file:///etc/passwd"), "url_parsing", 1),
     "to nonsense": (webserver.redirect("http://["), "url_parsing", 1),

@@ -224,7 +224,8 @@ def _save(response: requests.Response, target: Path, *, max_bytes: int, deadline
         code="too_large",
     )
     announced = response.headers.get("Content-Length", "")
-    if announced.isdigit() and int(announced) > max_bytes:
+    # Plain digits only: a header may hold a ², which counts as a digit and is no number.
+    if announced.isascii() and announced.isdigit() and int(announced) > max_bytes:
         raise too_large
     received = 0
     with target.open("wb") as out:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from upscaler.errors import PublicError
+from upscaler.numbers import any_number
 
 RECRAFT = "recraft"
 TOPAZ = "topaz"
@@ -85,7 +86,7 @@ class Setting:
         try:
             if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
                 raise ValueError
-            number = float(raw)
+            number = any_number(raw) if isinstance(raw, str) else float(raw)
         except (ValueError, OverflowError):
             raise PublicError(limits, code="float_parsing") from None
         if not math.isfinite(number):

@@ -194,6 +194,7 @@ def test_many_tokens_come_in_pages_with_the_living_first(owner: Person) -> None:
     assert (first[0], len(first)) == ("number 54", 50)
     last = owner.client.get("/tokens/?page=2").context["rows"]
     assert [row["state"] for row in last] == ["Live"] * 6 + ["Revoked"] * 5
+    assert len(owner.client.get("/tokens/?page=0_2").context["rows"]) == 50, "no number, so the first page"
     for page in ("x", "-1", "0", "9" * 5000, "\0"):
         assert owner.client.get("/tokens/", {"page": page}).status_code == 200
 

@@ -55,6 +55,7 @@ def test_upscales_are_found_by_each_filter(boss: Person, owner: Person, done: Or
         "engine__exact=local",
     ):
         assert listed(boss, query) == both
+    assert boss.client.get(f"{LIST}?created_by__id__exact=0_{owner.user.pk}").status_code == 302
     for query in (f"created_by__id__exact={boss.user.pk}", "created_at__to=2001-01-01", f"q={9**40}"):
         assert listed(boss, query) == []
 
@@ -64,6 +65,7 @@ def test_upscales_are_found_by_each_filter(boss: Person, owner: Person, done: Or
     [
         "created_by__id__exact=x",
         "created_by__id__exact=%00",
+        "created_by__id__exact=1_0",
         f"team__id__exact={9**40}",
         f"team__gte={9**40}",
         f"id__in={9**40}",

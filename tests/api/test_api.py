@@ -193,6 +193,17 @@ def test_a_body_that_is_not_the_contract_s_is_422(body: str | bytes, kind: str, 
     assert owner.balance == 100
 
 
+@pytest.mark.parametrize("page", ["1_0", "0_1", "%D9%A1", "one", "1.5"])
+@pytest.mark.parametrize("name", ["page", "items_per_page"])
+@pytest.mark.parametrize("call", ["generations", "generation-results"])
+def test_a_page_that_is_no_number_is_refused(call: str, name: str, page: str, owner: Person) -> None:
+    answer = owner.api("get", f"{call}?{name}={page}")
+    assert answer.status_code == 422
+    [problem] = answer.json()["detail"]
+    assert problem["type"] in ("int_parsing", "int_from_float")
+    assert problem["loc"] == ["query", name]
+
+
 def test_errors_that_django_makes_itself_have_the_same_shape(owner: Person) -> None:
     for method, path, status in (
         ("get", "/api/v1/nothing-here", 404),
@@ -203,6 +214,10 @@ def test_errors_that_django_makes_itself_have_the_same_shape(owner: Person) -> N
         ("get", "/api/v1/generation-result/99999999999999999999", 404),
         ("get", "/api/v1/generations?page=0", 422),
         ("get", "/api/v1/generations?items_per_page=101", 422),
+        ("get", "/api/v1/generations?items_per_page=1_0", 422),
+        ("get", "/api/v1/generation-results?page=0_1", 422),
+        ("get", "/api/v1/generation-results?page=%D9%A1", 422),
+        ("get", "/api/v1/generation/1_0", 404),
         ("get", "/api/v1/generations?status=Lost", 422),
     ):
         answer = getattr(Client(), method)(path, headers={"Authorization": f"Bearer {owner.token}"})

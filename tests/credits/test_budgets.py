@@ -152,7 +152,8 @@ def test_an_admin_sets_budgets(head: Person, owner: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [("-1", "Enter 0 or more."), ("x", "Enter a whole number"), ("9" * 30, "at most")]
+    ("value", "words"),
+    [("-1", "Enter 0 or more."), ("x", "Enter a whole number"), ("1_0", "Enter a whole number"), ("9" * 30, "at most")],
 )
 def test_a_budget_that_is_none_is_refused(head: Person, value: str, words: str) -> None:
     answer = head.client.post("/ledger/budgets/", {"budget-monthly_budget": value, "budget-low_balance": "1"})

@@ -72,6 +72,19 @@ def test_every_entry_says_what_who_why_and_the_balance_after(
     assert '<a id="balance" class="balance" href="/ledger/"' in page
 
 
+@pytest.mark.parametrize("amount", ["1_0", "٣", "1e1", "ten", "1 0"])
+def test_an_amount_that_is_no_number_is_refused(amount: str, head: Person) -> None:
+    answer = grant(head, amount)
+    assert "Enter a whole number, like 50." in answer.content.decode()
+    assert head.balance == 100
+
+
+@pytest.mark.parametrize("amount", ["10", " 10 ", "+10", "10.0"])
+def test_an_amount_may_be_written_in_several_ways(amount: str, head: Person) -> None:
+    grant(head, amount)
+    assert head.balance == 110
+
+
 def test_filters_and_nonsense(owner: Person, head: Person, teammate: Person, order: Callable[..., Upscale]) -> None:
     start = CreditEntry.objects.get().pk
     with time_machine.travel(timezone.now() - timedelta(days=3)):

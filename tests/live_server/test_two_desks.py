@@ -66,8 +66,8 @@ def paired(folders: pytest.TempPathFactory, mode: str = "embedded", s3: str = ""
     vendor = Desk(mode, folders.mktemp("vendor"))
     desk = Desk(mode, folders.mktemp("desk"))
     try:
-        # Else the one would take the other's links for its own.
-        vendor.environment["SECRET_KEY"] = "the-vendor-s-own"
+        # One key, as where a .env was copied: to each the other's links are plain web addresses all the same.
+        assert vendor.environment["SECRET_KEY"] == desk.environment["SECRET_KEY"]
         reachable = [f"127.0.0.1:{desk.port}", f"127.0.0.1:{desk.shop_port}", *([s3] if s3 else [])]
         vendor.environment["FETCH_ALLOW_HOSTS"] += "," + ",".join(reachable)
         vendor.set_up()

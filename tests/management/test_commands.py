@@ -30,11 +30,11 @@ def run(*arguments: str) -> str:
 
 
 def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own, with nothing in its environment but this."""
+    """A command in a process of its own, with nothing in its environment but this and a key."""
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environment},
+        env={"PATH": os.environ["PATH"], "SECRET_KEY": "for-tests-only", **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -114,7 +114,21 @@ def test_the_deployment_check_is_clean_under_production_settings() -> None:
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
-        ({"DEBUG": "false"}, "SECRET_KEY is not set"),
+        ({"DEBUG": "false", "SECRET_KEY": ""}, "SECRET_KEY is not set"),
+        ({"DEBUG": "false", "SECRET_KEY": " "}, "SECRET_KEY is not set"),
+        ({"DEBUG": "flase"}, "DEBUG is 'flase'. It must be true or false."),
+        ({"DEBUG": "0_1"}, "DEBUG is '0_1'. It must be true or false."),
+        ({"DEBUG": ""}, "DEBUG is ''. It must be true or false."),
+        ({"DEBUG": "false", "HTTPS": "2"}, "HTTPS is '2'. It must be true or false."),
+        ({"DEBUG": "false", "HSTS_PRELOAD": "maybe"}, "HSTS_PRELOAD is 'maybe'. It must be true or false."),
+        ({"DEBUG": "false", "HSTS_INCLUDE_SUBDOMAINS": "all"}, "HSTS_INCLUDE_SUBDOMAINS is 'all'"),
+        (
+            {"DEBUG": "false", "HSTS_PRELOAD": "true"},
+            "HSTS_PRELOAD=true needs HTTPS=true, HSTS_INCLUDE_SUBDOMAINS=true",
+        ),
+        ({"CPU_SLOTS": "0_1"}, "CPU_SLOTS is '0_1'. It must be a whole number."),
+        ({"CPU_SLOTS": "٣"}, "CPU_SLOTS is '٣'. It must be a whole number."),
+        ({"API_RATE": "1٣/min"}, "API_RATE is '1٣/min'"),
         ({"ENGINE": "magic"}, "ENGINE is 'magic'. It must be one of: local, uwear."),
         ({"ENGINE": "uwear"}, "UWEAR_API_KEY is not set."),
         ({"UWEAR_API_KEY": "two words"}, "UWEAR_API_KEY holds blanks"),
@@ -141,6 +155,43 @@ def test_a_bad_setting_stops_the_start_with_a_sentence(environment: dict[str, st
     assert done.returncode != 0
     assert words in done.stderr
     assert "hidden" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "header"),
+    [
+        ({}, "max-age=31536000"),
+        ({"HSTS_INCLUDE_SUBDOMAINS": "true"}, "max-age=31536000; includeSubDomains"),
+        ({"HSTS_INCLUDE_SUBDOMAINS": "on", "HSTS_PRELOAD": "yes"}, "max-age=31536000; includeSubDomains; preload"),
+        ({"HSTS_SECONDS": "60", "HSTS_PRELOAD": "off"}, "max-age=60"),
+    ],
+)
+def test_hsts_binds_other_hosts_only_when_told_to(environment: dict[str, str], header: str) -> None:
+    ask = (
+        "import django; django.setup(); from django.test import Client\n"
+        "page = Client().get('/healthz', secure=True, headers={'host': 'upscaler.example.com'})\n"
+        "print(page.headers['Strict-Transport-Security'])"
+    )
+    settings = {"DJANGO_SETTINGS_MODULE": "config.settings", "DATABASE_URL": "sqlite://:memory:", **PRODUCTION}
+    done = subprocess.run(
+        [sys.executable, "-c", ask],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **settings, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == header, done.stderr
+
+
+@pytest.mark.parametrize("amount", ["1_0", "٣", "1__0", "ten", "1e1"])
+def test_what_is_no_number_grants_nothing(team: Team, amount: str) -> None:
+    with pytest.raises(CommandError, match="argument amount"):
+        run("grant_credits", "--team", "atelier", amount, "--note", "autumn")
+    with pytest.raises(CommandError, match="argument --expires-days"):
+        run("issue_token", "--team", "atelier", "--user", "owner", "--name", "x", "--expires-days", amount)
+    team.refresh_from_db()
+    assert team.balance == 100
 
 
 def test_the_address_of_a_bucket_moves_the_pictures_there() -> None:

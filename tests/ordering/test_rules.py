@@ -38,6 +38,16 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str], str]] = {
         [],
         "source_ambiguous",
     ),
+    "an underscore in a number": (
+        {"model_name": "recraft", "generation_result_id": "98_7654"},
+        ["generation_result_id"],
+        "int_parsing",
+    ),
+    "digits of another script": (
+        {"model_name": "recraft", "generation_result_id": "٩٨٧"},
+        ["generation_result_id"],
+        "int_parsing",
+    ),
     "unknown result": (
         {"model_name": "recraft", "generation_result_id": 987654},
         ["generation_result_id"],
@@ -95,6 +105,9 @@ BAD_SETTINGS: list[tuple[str, Any, str]] = [
     ("face_enhancement_creativity", "nan", "finite_number"),
     ("face_enhancement_creativity", float("nan"), "finite_number"),
     ("face_enhancement_creativity", "much", "float_parsing"),
+    ("face_enhancement_creativity", "0_1", "float_parsing"),
+    ("face_enhancement_creativity", "0.2_5", "float_parsing"),
+    ("face_enhancement_creativity", "٠.٥", "float_parsing"),
     ("face_enhancement_creativity", True, "float_parsing"),
     ("face_enhancement_creativity", None, "float_parsing"),
 ]
@@ -138,7 +151,7 @@ def test_a_broken_rule_is_refused_alike_on_both_ways_in(case: str, owner: Person
     form = UpscaleForm(body, team=owner.team)
     assert not form.is_valid()
     codes = {error.code for errors in form.errors.as_data().values() for error in errors}
-    assert ("required" if code == "missing" else code) in codes
+    assert {"missing": "required", "int_parsing": "invalid"}.get(code, code) in codes
 
     answer = owner.api("post", "generation-upscale", body)
     assert answer.status_code == 422, answer.content

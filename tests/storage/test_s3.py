@@ -13,7 +13,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
-from config.settings import s3_options
+from config.environment import s3_options
 from tests.conftest import Person
 from tests.support import pictures, vendor
 from tests.support.vendor import follow

@@ -95,7 +95,17 @@ def test_a_shorter_month_is_compared_whole(today: date, before_last: date, is_pa
 
 
 @pytest.mark.parametrize(
-    "query", ["month=13", "month=2026-13", "month=%00", "month=9999-12", "team=x", f"team={9**40}"]
+    "query",
+    [
+        "month=13",
+        "month=2026-13",
+        "month=2%D9%A026-01",
+        "team=0_1",
+        "month=%00",
+        "month=9999-12",
+        "team=x",
+        f"team={9**40}",
+    ],
 )
 def test_an_address_that_makes_no_sense_shows_this_month(query: str, head: Person, staff: Person, done: Order) -> None:
     done()

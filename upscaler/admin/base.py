@@ -20,6 +20,8 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from upscaler.views.query import as_number
+
 MAX_COUNTED = 10_000
 
 
@@ -121,7 +123,10 @@ class AutocompleteFilter(_FormFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         [name] = self.expected_parameters()
-        found = super().queryset(request, queryset) if self.value(str(name)) else None
+        value = self.value(str(name))
+        if value and as_number(value) is None:
+            raise IncorrectLookupParameters(f"not a number: {value!r}")
+        found = super().queryset(request, queryset) if value else None
         return queryset if found is None else found
 
     def context(self) -> dict[str, Any]:

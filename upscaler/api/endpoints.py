@@ -85,7 +85,7 @@ def create_upscale(
     idempotency = submission.Idempotency.of(idempotency_key, body) if idempotency_key else None
     if idempotency and (earlier := submission.find_repeat(team=token.team, idempotency=idempotency)):
         return _created(earlier)
-    form = UpscaleForm(body, team=token.team)
+    form = UpscaleForm(body, team=token.team, host=request.get_host())
     if not form.is_valid() or form.order is None:
         errors.check_engine(form)
         raise RequestInvalid(errors.problems_of(form))

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticKnownError
 
 from upscaler import upscaling_models
 from upscaler.engines.base import KnownResult
@@ -54,11 +55,21 @@ ITEMS_PER_PAGE = 20
 EMPTY_IS_NOT_GIVEN = BeforeValidator(lambda value: None if value == "" else value)
 
 
+def _refuse_underscores(value: Any) -> Any:
+    if isinstance(value, str) and "_" in value:
+        # Pydantic would read 1_0 as 10. All else that is no number it refuses itself.
+        raise PydanticKnownError("int_parsing")
+    return value
+
+
+PLAIN_DIGITS = BeforeValidator(_refuse_underscores)
+
+
 class PageQuery(Schema):
     """Which page of a list. Pages start at 1; an empty value counts as not given."""
 
-    page: Annotated[int | None, EMPTY_IS_NOT_GIVEN] = Field(1, ge=1, le=1_000_000)
-    items_per_page: Annotated[int | None, EMPTY_IS_NOT_GIVEN] = Field(ITEMS_PER_PAGE, ge=1, le=100)
+    page: Annotated[int | None, EMPTY_IS_NOT_GIVEN, PLAIN_DIGITS] = Field(1, ge=1, le=1_000_000)
+    items_per_page: Annotated[int | None, EMPTY_IS_NOT_GIVEN, PLAIN_DIGITS] = Field(ITEMS_PER_PAGE, ge=1, le=100)
 
 
 class GenerationQuery(PageQuery):

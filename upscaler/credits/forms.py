@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 
 from upscaler.accounts.audit_log import name_of
+from upscaler.form_fields import WholeNumberField
 from upscaler.models import Membership, Team
 
 MAX_AMOUNT = 1_000_000
@@ -20,7 +21,7 @@ TOO_MANY = f"Enter at most {MAX_AMOUNT:,}."
 class GrantForm(forms.Form):
     """Credits to add, or with a minus to take away, and why."""
 
-    amount = forms.IntegerField(
+    amount = WholeNumberField(
         label="Credits",
         help_text="With a minus to correct downwards.",
         min_value=-MAX_AMOUNT,
@@ -87,9 +88,9 @@ class BudgetsForm(forms.Form):
         return {names[name]: self.cleaned_data[name] for name in self.changed_data if name in names}
 
 
-def _number(label: str, initial: int | None, *, required: bool = False) -> forms.IntegerField:
+def _number(label: str, initial: int | None, *, required: bool = False) -> WholeNumberField:
     placeholder = "" if required else "No limit"
-    return forms.IntegerField(
+    return WholeNumberField(
         label=label,
         initial=initial,
         required=required,

@@ -13,6 +13,8 @@ def get_engine(name: str) -> Engine:
 
     Raises LookupError for a name that is not an engine.
     """
+    # Here and not above: the local engine's child imports this package too, and must not wait for Django, which the
+    # other engine brings along.
     if name == "local":
         from upscaler.engines.local.engine import LocalEngine
 

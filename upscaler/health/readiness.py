@@ -16,6 +16,7 @@ from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.models import media_storage
 from upscaler.processing import circuit_breaker, handover
+from upscaler.queue.broker import check_broker
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +56,9 @@ def _database() -> None:
 
 
 def _queue() -> None:
-    if settings.TASK_BACKEND == "embedded":
-        return  # It lives in the database.
-    from config.celery import app
-
-    with app.connection_for_write(connect_timeout=3) as broker:
-        broker.ensure_connection(max_retries=1, timeout=3)
+    # The embedded one lives in the database.
+    if settings.TASK_BACKEND == "cluster":
+        check_broker()
 
 
 def _engine() -> None:

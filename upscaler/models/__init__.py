@@ -2,6 +2,7 @@
 
 from upscaler.models.append_only import AppendOnlyError
 from upscaler.models.audit import AuditEvent
+from upscaler.models.desk import DeskIdentity, desk_identity
 from upscaler.models.engines import EngineState
 from upscaler.models.ledger import CreditEntry, MonthlySpend
 from upscaler.models.mail import Email
@@ -15,6 +16,7 @@ __all__ = [
     "AppendOnlyError",
     "AuditEvent",
     "CreditEntry",
+    "DeskIdentity",
     "Email",
     "EngineState",
     "Invitation",
@@ -24,6 +26,7 @@ __all__ = [
     "Upscale",
     "UsageDay",
     "UsageTime",
+    "desk_identity",
     "media_storage",
     "result_hours",
 ]

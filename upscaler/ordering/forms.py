@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from upscaler import fetching, upscaling_models
 from upscaler.engines.base import KnownResult
 from upscaler.errors import PublicError
+from upscaler.form_fields import WholeNumberField
 from upscaler.imaging import intake
 from upscaler.models import MAX_ID, Team, Upscale
 from upscaler.ordering import results
@@ -71,7 +72,7 @@ class UpscaleForm(forms.Form):
 
     image = forms.FileField(required=False, allow_empty_file=True, max_length=None)
     image_url = forms.CharField(required=False, empty_value="")
-    generation_result_id = forms.IntegerField(
+    generation_result_id = WholeNumberField(
         required=False,
         min_value=0,
         max_value=MAX_ID,
@@ -81,10 +82,14 @@ class UpscaleForm(forms.Form):
     generation_settings = SettingsField(required=False)
     result_format = forms.CharField(required=False, empty_value="")
 
-    def __init__(self, *args: Any, team: Team, kept: StoredPicture | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, team: Team, kept: StoredPicture | None = None, host: str = "", **kwargs: Any
+    ) -> None:
+        """``host``: as the request calls this desk, with its port; empty where there is none."""
         super().__init__(*args, **kwargs)
         self.team = team
         self.kept = kept
+        self.host = host
         self.order: NewUpscale | None = None
 
     def clean_image(self) -> Any:
@@ -101,7 +106,7 @@ class UpscaleForm(forms.Form):
     def clean_image_url(self) -> str:
         url = self.cleaned_data["image_url"].strip()
         # Any other scheme is no address that could have led here, whatever its path says.
-        self.link = signed_links.find_link(url) if url.startswith(("http://", "https://")) else None
+        self.link = signed_links.find_link(url, host=self.host) if url.startswith(("http://", "https://")) else None
         if self.link is not None:
             return self._check_own_link(url, self.link)
         if url:

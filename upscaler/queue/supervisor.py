@@ -29,6 +29,7 @@ from django.core.management import call_command
 from django.db import close_old_connections
 from django.utils import timezone
 
+from upscaler.queue.broker import celery_app
 from upscaler.queue.sweep import sweep
 from upscaler.storage.cleanup import remove_left_folders, remove_orphans
 
@@ -208,13 +209,11 @@ def run_queue_worker(queue: str, worker_id: str) -> None:
             "db_worker", queue_name=queue, worker_id=worker_id, interval=0.25, reload=False, startup_delay=False
         )
         return
-    from config.celery import app
-
     pool = ["--pool=prefork", f"--concurrency={settings.CPU_SLOTS}"]
     if queue == "io":
         pool = ["--pool=threads", f"--concurrency={IO_THREADS}"]
     arguments = ["worker", f"--queues={queue}", f"--hostname={worker_id}@%h", "--loglevel=WARNING"]
-    app.worker_main([*arguments, *pool, "--without-gossip", "--without-mingle"])
+    celery_app().worker_main([*arguments, *pool, "--without-gossip", "--without-mingle"])
 
 
 def share_out_cores() -> None:

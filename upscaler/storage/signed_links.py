@@ -13,9 +13,11 @@ from django.http import HttpRequest
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
+from upscaler.models import desk_identity
 from upscaler.storage.pictures import StoredPicture
 
-SALT = "upscaler.links"
+OLD_SALT = "upscaler.links"
+"""Of links that were made before desks had identities: the team's own people open those for good."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def make(
     expires_at = expires_at or timezone.now() + timedelta(seconds=settings.UPLOAD_LINK_LIFETIME)
     facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.file_size, picture.digest]
     content = [facts, name[-100:], team_id, int(expires_at.timestamp()), result_of]
-    signed = signing.dumps(content, salt=SALT, compress=True)
+    signed = signing.dumps(content, salt=_own_salt(), compress=True)
     return absolute(request, reverse("signed-file", args=[signed, f"picture.{picture.path.rpartition('.')[2]}"]))
 
 
@@ -69,11 +71,23 @@ def site(request: HttpRequest | None) -> str:
     return absolute(request, "/").removesuffix("/")
 
 
+def _own_salt() -> str:
+    # In the signature, because two desks may share a key (a copied .env).
+    return f"upscaler.links.{desk_identity()}"
+
+
 def read(signed: str) -> Link | None:
-    """What a link's signed part stands for; None where this desk did not sign it."""
+    """What a link's signed part stands for; None where this desk did not sign it.
+
+    Whether it signed an old one is not known for sure: see `find_link`.
+    """
+    return _read(signed, _own_salt()) or _read(signed, OLD_SALT)
+
+
+def _read(signed: str, salt: str) -> Link | None:
     try:
         # One that was made before this desk noted downloads has no fifth part.
-        facts, name, team_id, expires, *result_of = signing.loads(signed, salt=SALT)
+        facts, name, team_id, expires, *result_of = signing.loads(signed, salt=salt)
     except signing.BadSignature:
         return None
     return Link(
@@ -85,13 +99,32 @@ def read(signed: str) -> Link | None:
     )
 
 
-def find_link(url: str) -> Link | None:
+def find_link(url: str, *, host: str = "") -> Link | None:
     """The link that ``url`` is, where it is one of this desk's own; None for any other address.
 
-    The signature proves it, whatever host name the caller knows this desk by.
+    The signature proves it, whatever host name the caller knows this desk by. An old link's signature says only that
+    a desk with this key made it, so its host must be this one's too: PUBLIC_URL's or ``host``, which the request named.
     """
     try:
         match: Any = resolve(urlsplit(url).path)
     except (Resolver404, ValueError):
         return None
-    return read(match.kwargs["signed"]) if match.url_name == "signed-file" else None
+    if match.url_name != "signed-file":
+        return None
+    signed = match.kwargs["signed"]
+    return _read(signed, _own_salt()) or (_read(signed, OLD_SALT) if _is_at_home(url, host) else None)
+
+
+def _is_at_home(url: str, host: str) -> bool:
+    try:
+        place = _place(url)
+        own = [_place(settings.PUBLIC_URL), _place(f"{urlsplit(url).scheme}://{host}")]
+    except ValueError:
+        return False
+    return place is not None and place in own
+
+
+def _place(address: str) -> tuple[str, int | None] | None:
+    """Host and port of an address; None where it names no host."""
+    parts = urlsplit(address)
+    return (parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)) if parts.hostname else None

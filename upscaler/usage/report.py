@@ -21,7 +21,7 @@ from upscaler.usage import counts
 MAX_LINES = 100
 """Lines of one table; the rest is summed up in one more."""
 SUMS = ("done", "failed", "credits", "refunded", "pixels")
-MONTH = re.compile(r"(2\d{3})-(0[1-9]|1[0-2])")
+MONTH = re.compile(r"(2[0-9]{3})-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def _orders(request: TeamRequest, outcome: Outcome) -> list[NewUpscale]:
         return []
     orders: list[NewUpscale] = []
     for files in [{"image": upload} for upload in uploads] or [{}]:
-        form = UpscaleForm(request.POST, files, team=request.team)
+        form = UpscaleForm(request.POST, files, team=request.team, host=request.get_host())
         if form.is_valid() and form.order is not None:
             orders.append(form.order)
             continue

@@ -22,6 +22,7 @@ from upscaler.accounts import tokens
 from upscaler.models import ApiToken
 from upscaler.storage.signed_links import site
 from upscaler.views.access import TeamRequest, team_required
+from upscaler.views.query import number
 
 PAGE_SIZE = 50
 MADE_ALREADY = (
@@ -139,7 +140,7 @@ def _page(request: TeamRequest, form: TokenForm, *, status: int = 200, **more: A
     now = timezone.now()
     is_live = Case(When(tokens.are_live(now), then=Value(1)), default=Value(0))
     listed = tokens.visible_to(request.membership).alias(is_live=is_live).order_by("-is_live", "-created_at", "-pk")
-    shown = Paginator(listed, PAGE_SIZE).get_page(request.GET.get("page"))
+    shown = Paginator(listed, PAGE_SIZE).get_page(number(request.GET, "page"))
     context = {
         "form": form,
         "form_key": uuid.uuid4(),

@@ -13,6 +13,7 @@ from typing import Any
 
 from upscaler import upscaling_models
 from upscaler.engines.base import EngineError
+from upscaler.numbers import any_number
 
 MAX_QUOTE_LENGTH = 200
 MAX_RETRY_AFTER = 15 * 60.0
@@ -158,7 +159,7 @@ def _tidy(text: str) -> str:
 def _seconds(header: str) -> float:
     """``Retry-After`` as seconds: a number or a date, within bounds."""
     try:
-        wished = float(header)
+        wished = any_number(header)
     except ValueError:
         try:
             wished = email.utils.parsedate_to_datetime(header).timestamp() - time.time()

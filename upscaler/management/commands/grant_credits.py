@@ -9,6 +9,7 @@ from django.db import transaction
 
 from upscaler import credits
 from upscaler.models import Team
+from upscaler.numbers import whole_number
 from upscaler.text import format_credits
 
 
@@ -17,7 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--team", required=True, help="The team's slug.")
-        parser.add_argument("amount", type=int)
+        parser.add_argument("amount", type=whole_number)
         parser.add_argument("--note", required=True, help="Why; it stays in the ledger.")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from upscaler.accounts import tokens
 from upscaler.models import Membership
+from upscaler.numbers import whole_number
 from upscaler.text import format_datetime
 
 
@@ -20,7 +21,9 @@ class Command(BaseCommand):
         parser.add_argument("--team", required=True, help="The team's slug.")
         parser.add_argument("--user", required=True, help="The person's user name.")
         parser.add_argument("--name", required=True, help="What the token is for.")
-        parser.add_argument("--expires-days", type=int, help="Days after which it runs out; without it, never.")
+        parser.add_argument(
+            "--expires-days", type=whole_number, help="Days after which it runs out; without it, never."
+        )
         parser.add_argument("--read-only", action="store_true", help="It may look, and neither upload nor submit.")
 
     def handle(self, *args: Any, **options: Any) -> None:

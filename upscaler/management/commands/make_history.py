@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from upscaler.numbers import whole_number
 from upscaler.seed import history
 
 LIMITS = {"upscales": 10_000_000, "teams": 100, "months": 120, "people": 5000}
@@ -17,10 +18,12 @@ class Command(BaseCommand):
     help = "Make new teams with people and a long history of upscales, to measure pages with. Minutes for a million."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--upscales", type=int, required=True, help="How many there are to be, in all teams.")
-        parser.add_argument("--teams", type=int, default=3, help="How many teams to make (3).")
-        parser.add_argument("--months", type=int, default=12, help="How far back it goes (12).")
-        parser.add_argument("--people", type=int, default=10, help="How many people each team has (10).")
+        parser.add_argument(
+            "--upscales", type=whole_number, required=True, help="How many there are to be, in all teams."
+        )
+        parser.add_argument("--teams", type=whole_number, default=3, help="How many teams to make (3).")
+        parser.add_argument("--months", type=whole_number, default=12, help="How far back it goes (12).")
+        parser.add_argument("--people", type=whole_number, default=10, help="How many people each team has (10).")
         parser.add_argument("--i-know", action="store_true", help="Needed where DEBUG is off: it fills the database.")
 
     def handle(self, *args: Any, **options: Any) -> None:
