@@ -195,9 +195,6 @@ UPLOAD_LINK_LIFETIME = 24 * 60 * 60
 
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / "media"))()
 MEDIA_URL_S3 = env.str("MEDIA_URL_S3", default="").strip()
-# Of a source that the vendor fetches, from the hand-over: a day for that, and the longest outage that may put it off.
-# No presigned link of S3 lives longer than a week.
-SOURCE_LINK_LIFETIME = min(UPLOAD_LINK_LIFETIME + UWEAR_OUTAGE_LIMIT, 7 * 24 * 60 * 60)
 STORAGES: dict[str, dict[str, Any]] = {
     "default": (
         {"BACKEND": "upscaler.storage.s3.S3Storage", "OPTIONS": s3_options(MEDIA_URL_S3)}

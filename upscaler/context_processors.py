@@ -14,11 +14,14 @@ from upscaler.processing import circuit_breaker
 
 
 def engine(request: HttpRequest) -> dict[str, Any]:
-    """``engine_down_since``: since when the remote engine does not answer; empty where it does. Asked for once used."""
-    return {"engine_down_since": SimpleLazyObject(_down_since)}
+    """``engine_down_since``: since when the remote engine does not answer; empty where it does. Asked for once used.
 
-
-def _down_since() -> Any:
-    if not isinstance(get_engine(settings.ENGINE), RemoteEngine):
-        return ""
-    return circuit_breaker.down_since(settings.ENGINE) or ""
+    ``engine_title``: what people call that engine.
+    """
+    engine = get_engine(settings.ENGINE)
+    if not isinstance(engine, RemoteEngine):
+        return {"engine_down_since": ""}
+    return {
+        "engine_down_since": SimpleLazyObject(lambda: circuit_breaker.down_since(engine) or ""),
+        "engine_title": engine.title,
+    }

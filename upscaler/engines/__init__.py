@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 
 from upscaler.engines.base import Engine
+
+ENGINES = {
+    "local": "upscaler.engines.local.engine.LocalEngine",
+    "uwear": "upscaler.engines.uwear.engine.UwearEngine",
+}
+"""Where the class of each is."""
 
 
 @cache
@@ -13,14 +20,10 @@ def get_engine(name: str) -> Engine:
 
     Raises LookupError for a name that is not an engine.
     """
+    if name not in ENGINES:
+        raise LookupError(f"There is no engine called {name!r}. Engines: {', '.join(ENGINES)}.")
+    module, _, class_name = ENGINES[name].rpartition(".")
     # Here and not above: the local engine's child imports this package too, and must not wait for Django, which the
     # other engine brings along.
-    if name == "local":
-        from upscaler.engines.local.engine import LocalEngine
-
-        return LocalEngine()
-    if name == "uwear":
-        from upscaler.engines.uwear.engine import UwearEngine
-
-        return UwearEngine()
-    raise LookupError(f"There is no engine called {name!r}. Engines: local, uwear.")
+    engine: Engine = getattr(import_module(module), class_name)()
+    return engine

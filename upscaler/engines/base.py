@@ -93,7 +93,8 @@ class EngineError(PublicError):
 
     Of a remote engine: ``unavailable`` says that it does not answer as
     itself, whatever the job; ``retry_after`` are the seconds for which it asks to be left alone (it is busy then, or
-    with ``unavailable`` down); after an error of ``start``, ``maybe_taken`` says that it may have the job all the same.
+    with ``unavailable`` down); after an error of ``start``, ``maybe_taken`` says that it may have the job all the same;
+    after one of a later call, ``doubtful`` says that it may never have had the job.
     """
 
     def __init__(
@@ -105,22 +106,44 @@ class EngineError(PublicError):
         unavailable: bool = False,
         retry_after: float | None = None,
         maybe_taken: bool = False,
+        doubtful: bool = False,
     ) -> None:
         super().__init__(message, code=code, permanent=permanent)
         self.unavailable = unavailable
         self.retry_after = retry_after
         self.maybe_taken = maybe_taken
+        self.doubtful = doubtful
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a remote engine is asked for at a time, and for how long anything is waited for."""
+
+    slots: int
+    """How many jobs may be in flight at the same time, over all workers."""
+    call_time: timedelta
+    """No call of the engine takes longer, however it ends."""
+    settle_time: timedelta
+    """After the end of a call without an answer: until then its job may still turn up."""
+    job_time: timedelta
+    """For one job, without the time in which the engine does not answer for it."""
+    outage_time: timedelta
+    """For how long an upscale waits for an engine that is down or busy."""
+    breaker_failures: int
+    """So many calls in a row without an answer, and it counts as down."""
 
 
 class Engine(Protocol):
     """What every engine offers."""
 
     name: str
-    """As stored with each upscale: ``local`` or ``uwear``."""
+    """As stored with each upscale. The codes of a remote engine's errors begin with it."""
     advice: Mapping[str, str]
     """By setting, what people should know about it with this engine; the page says so."""
     queue: str
     """The queue that ``advance`` belongs on: ``cpu`` for heavy work here, ``io`` for talking to others."""
+    setup_hint: str
+    """What an operator can do where ``check`` finds something."""
 
     def check(self) -> None:
         """Raises EngineError where the engine could not work at all: what is missing, and what to do."""
@@ -149,8 +172,20 @@ class RemoteEngine(Engine, Protocol):
     first call never arrived.
     """
 
-    slots: int
-    """How many jobs may be in flight at the same time, over all workers."""
+    title: str
+    """What people call it."""
+    address_setting: str
+    """The setting that holds ``address``."""
+
+    @property
+    def address(self) -> str:
+        """The URL that its calls go to, with the key."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """As they are set now."""
+        ...
 
     def start(self, order: Order) -> str:
         """Hand the job over; the engine's id of it. Raises EngineError."""
@@ -163,7 +198,7 @@ class RemoteEngine(Engine, Protocol):
     def find_job(self, order: Order) -> str | None:
         """The id of the job that an earlier ``start`` of this order made, although its answer was lost.
 
-        None where there is none. Raises EngineError, with code ``uwear_unclear`` where it can't be told.
+        None where there is none. Raises EngineError, a ``doubtful`` one where it can't be told.
         """
         ...
 
@@ -173,9 +208,4 @@ class RemoteEngine(Engine, Protocol):
 
     def reference_of(self, engine_id: str) -> Mapping[str, Any]:
         """The `Order.reference` that a job was handed over with; empty where it can't be told. Raises EngineError."""
-        ...
-
-    @property
-    def max_call_time(self) -> timedelta:
-        """No call of the engine takes longer, however it ends."""
         ...

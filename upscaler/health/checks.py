@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core import checks
 
 from upscaler.engines import get_engine
-from upscaler.engines.base import EngineError
+from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.processing import handover
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -18,11 +18,11 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @checks.register(checks.Tags.compatibility)
 def engine_is_there(**kwargs: Any) -> list[checks.CheckMessage]:
     """The chosen engine can be loaded."""
+    engine = get_engine(settings.ENGINE)
     try:
-        get_engine(settings.ENGINE).check()
+        engine.check()
     except EngineError as error:
-        hint = "Run `make setup`." if settings.ENGINE == "local" else "Set UWEAR_API_KEY, or ENGINE=local."
-        return [checks.Error(error.message, hint=hint, id="upscaler.E001")]
+        return [checks.Error(error.message, hint=engine.setup_hint, id="upscaler.E001")]
     return []
 
 
@@ -65,11 +65,14 @@ def remote_engine_can_fetch_uploads(**kwargs: Any) -> list[checks.CheckMessage]:
 @checks.register(checks.Tags.security)
 def key_is_not_sent_in_clear(**kwargs: Any) -> list[checks.CheckMessage]:
     """The key of a remote engine travels over TLS, except on this machine."""
-    address = urlsplit(settings.UWEAR_API_URL)
-    if settings.ENGINE == "uwear" and address.scheme == "http" and address.hostname not in LOOPBACK:
+    engine = get_engine(settings.ENGINE)
+    if not isinstance(engine, RemoteEngine):
+        return []
+    address = urlsplit(engine.address)
+    if address.scheme == "http" and address.hostname not in LOOPBACK:
         return [
             checks.Warning(
-                "UWEAR_API_URL starts with http://, so the key is sent in clear.",
+                f"{engine.address_setting} starts with http://, so the key is sent in clear.",
                 hint="Use the https:// address.",
                 id="upscaler.W003",
             )

@@ -72,11 +72,11 @@ def _remote_engine(engine: RemoteEngine) -> None:
     # Anyone may ask us, however often, and each question would be a call to the vendor and hold a thread of ours while
     # that hangs. So one caller in a while asks, and the others get what was found last.
     handover.ask_how_it_is(engine, every=ASK_AGAIN)
-    trouble, passes = circuit_breaker.last_found(engine.name)
-    since = circuit_breaker.down_since(engine.name)
+    trouble, passes = circuit_breaker.last_found(engine)
+    since = circuit_breaker.down_since(engine)
     if since is not None and (passes or not trouble):
         moment = formats.date_format(timezone.localtime(since), "j F, H:i")
-        trouble, passes = f"{engine.name.capitalize()} does not answer since {moment}. {trouble}".strip(), True
+        trouble, passes = f"{engine.title} does not answer since {moment}. {trouble}".strip(), True
     if trouble:
         raise EngineError(trouble, code="engine_trouble", permanent=not passes, unavailable=passes)
 

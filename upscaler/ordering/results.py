@@ -29,11 +29,12 @@ def find_source_result(result_id: int, *, team: Team) -> Upscale | KnownResult:
     engine = get_engine(settings.ENGINE)
     made_here = Upscale.objects.filter(engine=engine.name, team=team, status=Upscale.Status.DONE)
     ours = made_here.filter(result_id=result_id).first()
-    if ours is not None:
-        if not ours.is_referable:
-            raise _expired(result_id, ours.expires_at, is_kept=True)
-        if not isinstance(engine, RemoteEngine):
-            return ours
+    if ours is not None and not ours.is_referable:
+        raise _expired(result_id, ours.expires_at, is_kept=True)
+    if not isinstance(engine, RemoteEngine):
+        if ours is None:
+            raise _not_found(result_id)
+        return ours
     try:
         known = find_elsewhere(result_id, team=team)
     except PublicError as refusal:
@@ -50,8 +51,8 @@ def find_source_result(result_id: int, *, team: Team) -> Upscale | KnownResult:
     except PublicError as error:
         logger.warning("result %s at %s: %s", result_id, engine.name, error.code)
         raise PublicError(
-            f"This desk can’t open the address that Uwear gives for result {result_id}. Nothing was charged; upload "
-            "the picture instead.",
+            f"This desk can’t open the address that {engine.title} gives for result {result_id}. Nothing was charged; "
+            "upload the picture instead.",
             code="source_unusable",
         ) from None
     return known
@@ -72,8 +73,8 @@ def find_elsewhere(result_id: int, *, team: Team) -> KnownResult:
     except (EngineError, Pause) as error:
         logger.warning("result %s can't be looked up at %s: %s", result_id, engine.name, getattr(error, "code", "down"))
         raise PublicError(
-            f"Result {result_id} can’t be looked up, because Uwear does not answer at the moment. Nothing was "
-            "charged; try again in a while, or upload the picture.",
+            f"Result {result_id} can’t be looked up, because {engine.title} does not answer at the moment. Nothing "
+            "was charged; try again in a while, or upload the picture.",
             code=UNAVAILABLE,
         ) from None
     if known is None:

@@ -5,9 +5,9 @@ second is down alone.
 
 ::
 
-    up ──UWEAR_BREAKER_FAILURES calls in a row without an answer──► down ──an answer──► up
-         or one 503 with Retry-After                                │ ▲
-                                             one call at `retry_at` └─┘ no answer: a longer pause
+    up ──`breaker_failures` calls without an answer in a row──► down ──an answer──► up
+         or one that says for how long it is away               │ ▲
+                                         one call at `retry_at` └─┘ no answer: a longer pause
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from upscaler.engines.base import RemoteEngine
 from upscaler.models import EngineState
 
 logger = logging.getLogger(__name__)
@@ -30,8 +30,6 @@ SAME_TROUBLE = timedelta(minutes=15)
 """Two requests to slow down that are further apart are two different times of being busy."""
 FAR_APART = timedelta(hours=1)
 """Failures with more time between them are not taken for one outage."""
-
-WAITING = "Waiting for Uwear to answer again"
 
 
 class Pause(Exception):
@@ -47,132 +45,141 @@ class Pause(Exception):
         self.since = since
 
 
-def orders(engine: str) -> str:
-    """The name under which failed orders are counted; no answer to a mere question clears them."""
-    return f"{engine}: orders"
+def _row(engine: RemoteEngine, *, of_orders: bool) -> str:
+    """Failed orders are counted under a name of their own: no answer to a mere question clears them."""
+    return f"{engine.name}: orders" if of_orders else engine.name
 
 
-def down_since(engine: str) -> datetime | None:
+def waiting_text(engine: RemoteEngine) -> str:
+    """What an upscale waits for while the engine does not answer, for people."""
+    return f"Waiting for {engine.title} to answer again"
+
+
+def down_since(engine: RemoteEngine) -> datetime | None:
     """Since when the engine does not answer, or takes no orders; None while it does."""
+    orders = _row(engine, of_orders=True)
     # Only an order can find out whether orders are taken, so without any for a while nobody knows.
-    not_tried = Q(pk=orders(engine), retry_at__lt=timezone.now() - SAME_TROUBLE)
-    down = EngineState.objects.filter(pk__in=(engine, orders(engine)), retry_at__isnull=False).exclude(not_tried)
+    not_tried = Q(pk=orders, retry_at__lt=timezone.now() - SAME_TROUBLE)
+    down = EngineState.objects.filter(pk__in=(engine.name, orders), retry_at__isnull=False).exclude(not_tried)
     return down.order_by("failing_since").values_list("failing_since", flat=True).first()
 
 
-def is_due(engine: str, now: datetime) -> bool:
+def is_due(engine: RemoteEngine, now: datetime) -> bool:
     """Whether the engine is down and its pause is over."""
-    return EngineState.objects.filter(pk=engine, retry_at__lte=now).exists()
+    return EngineState.objects.filter(pk=engine.name, retry_at__lte=now).exists()
 
 
-def may_ask(engine: str, every: timedelta) -> bool:
+def may_ask(engine: RemoteEngine, every: timedelta) -> bool:
     """Whether to find out how the engine is: one caller of all in each ``every``, and none during an outage's pause."""
-    state, _ = EngineState.objects.get_or_create(pk=engine)
+    state, _ = EngineState.objects.get_or_create(pk=engine.name)
     now = timezone.now()
     if state.asked_at is not None and now - state.asked_at < every:
         return False
     if any(until is not None and now < until for until in (state.retry_at, state.busy_until)):
         return False
     # Conditional on what was read: of two callers at the same moment one asks.
-    return EngineState.objects.filter(pk=engine, asked_at=state.asked_at).update(asked_at=now) == 1
+    return EngineState.objects.filter(pk=engine.name, asked_at=state.asked_at).update(asked_at=now) == 1
 
 
-def found(engine: str, trouble: str, *, passes: bool) -> None:
+def found(engine: RemoteEngine, trouble: str, *, passes: bool) -> None:
     """Keep what was found by asking; ``trouble`` is empty where the engine is well."""
-    EngineState.objects.filter(pk=engine).update(trouble=trouble, trouble_passes=passes)
+    EngineState.objects.filter(pk=engine.name).update(trouble=trouble, trouble_passes=passes)
 
 
-def last_found(engine: str) -> tuple[str, bool]:
+def last_found(engine: RemoteEngine) -> tuple[str, bool]:
     """What was found by asking last: the trouble, empty for none, and whether waiting cures it."""
-    state = EngineState.objects.filter(pk=engine).first()
+    state = EngineState.objects.filter(pk=engine.name).first()
     return (state.trouble, state.trouble_passes) if state is not None else ("", False)
 
 
-def takes_orders(engine: str) -> bool:
+def takes_orders(engine: RemoteEngine) -> bool:
     """Whether the last orders were answered."""
-    return not EngineState.objects.filter(pk=orders(engine), retry_at__isnull=False).exists()
+    return not EngineState.objects.filter(pk=_row(engine, of_orders=True), retry_at__isnull=False).exists()
 
 
-def let_through(*names: str) -> None:
-    """Take leave for one call: of the engine, or with `orders` for an order. Raises Pause where it can't be made now.
+def let_through(engine: RemoteEngine, *, takes_work: bool = False) -> None:
+    """Take leave for one call, ``takes_work`` for an order. Raises Pause where it can't be made now.
 
     Of a down engine one caller at a time finds out whether it is back.
     """
     now = timezone.now()
+    names = [_row(engine, of_orders=of_orders) for of_orders in ((False, True) if takes_work else (False,))]
     states = list(EngineState.objects.filter(pk__in=names).order_by("pk"))
     for state in states:
         if state.busy_until is not None and now < state.busy_until:
-            raise _busy(state, now)
+            raise _busy(engine, state, now)
         if state.retry_at is not None and now < state.retry_at:
-            raise _down(state, now)
+            raise _down(engine, state, now)
     for state in states:
         if state.retry_at is None:
             continue
         # Conditional on what was read: of two callers at the same moment one tries, and the other waits on, also while
         # the first one's call hangs.
-        max_call_time = timedelta(seconds=settings.UWEAR_CONNECT_TIMEOUT + settings.UWEAR_READ_TIMEOUT)
-        others_try_at = now + max_call_time + _pause(state)
+        others_try_at = now + engine.limits.call_time + _pause(engine, state)
         if not EngineState.objects.filter(pk=state.pk, retry_at=state.retry_at).update(retry_at=others_try_at):
-            raise _down(state, now)
+            raise _down(engine, state, now)
 
 
-def answered(engine: str, *, took_work: bool) -> None:
+def answered(engine: RemoteEngine, *, took_work: bool, of_orders: bool = False) -> None:
     """The engine answered as itself. ``took_work``: it was an order, so it is not busy any more either."""
-    state = EngineState.objects.filter(pk=engine).first()
+    row = _row(engine, of_orders=of_orders)
+    state = EngineState.objects.filter(pk=row).first()
     if state is None:
         return
     if state.failures:
-        EngineState.objects.filter(pk=engine).update(failures=0, failing_since=None, retry_at=None)
+        EngineState.objects.filter(pk=row).update(failures=0, failing_since=None, retry_at=None)
         if state.retry_at is not None:
-            logger.warning("%s answers again; it did not since %s", engine, state.failing_since)
+            logger.warning("%s answers again; it did not since %s", row, state.failing_since)
     if took_work and state.busy_since is not None:
-        EngineState.objects.filter(pk=engine).update(busy_since=None, busy_until=None)
+        EngineState.objects.filter(pk=row).update(busy_since=None, busy_until=None)
 
 
-def did_not_answer(engine: str, retry_after: float | None = None) -> Pause | None:
+def did_not_answer(engine: RemoteEngine, retry_after: float | None = None, *, of_orders: bool = False) -> Pause | None:
     """A call got no answer. Returns the pause for its upscale where that makes the engine count as down.
 
     ``retry_after``: for how many seconds the engine itself says that it is away; then it counts as down at once.
     """
     now = timezone.now()
-    EngineState.objects.get_or_create(pk=engine)
-    old = EngineState.objects.filter(pk=engine, retry_at__isnull=True, failing_since__lt=now - FAR_APART)
+    row = _row(engine, of_orders=of_orders)
+    EngineState.objects.get_or_create(pk=row)
+    old = EngineState.objects.filter(pk=row, retry_at__isnull=True, failing_since__lt=now - FAR_APART)
     old.update(failures=0, failing_since=None)
-    EngineState.objects.filter(pk=engine).update(
+    EngineState.objects.filter(pk=row).update(
         failures=F("failures") + 1, failing_since=Coalesce("failing_since", Value(now))
     )
-    state = EngineState.objects.get(pk=engine)
-    if state.failures < settings.UWEAR_BREAKER_FAILURES and retry_after is None:
+    state = EngineState.objects.get(pk=row)
+    if state.failures < engine.limits.breaker_failures and retry_after is None:
         return None
     if state.retry_at is None:
-        logger.warning("%s did not answer %s times in a row: its upscales wait", engine, state.failures)
-    state.retry_at = now + max(_pause(state), timedelta(seconds=retry_after or 0))
-    EngineState.objects.filter(pk=engine).update(retry_at=state.retry_at)
-    return _down(state, now)
+        logger.warning("%s did not answer %s times in a row: its upscales wait", row, state.failures)
+    state.retry_at = now + max(_pause(engine, state), timedelta(seconds=retry_after or 0))
+    EngineState.objects.filter(pk=row).update(retry_at=state.retry_at)
+    return _down(engine, state, now)
 
 
-def asked_to_wait(engine: str, seconds: float) -> Pause:
+def asked_to_wait(engine: RemoteEngine, seconds: float) -> Pause:
     """The engine wants to be left alone for ``seconds``. Returns the pause for the upscale that was told so."""
     now = timezone.now()
-    state, _ = EngineState.objects.get_or_create(pk=engine)
+    state, _ = EngineState.objects.get_or_create(pk=engine.name)
     if state.busy_since is None or state.busy_until is None or now - state.busy_until > SAME_TROUBLE:
         state.busy_since = now
     # Two calls at once may be told differently: the longer one is obeyed.
     state.busy_until = max(now + timedelta(seconds=seconds), state.busy_until or now)
     state.save(update_fields=["busy_since", "busy_until"])
-    return _busy(state, now)
+    return _busy(engine, state, now)
 
 
-def _pause(state: EngineState) -> timedelta:
-    probes = max(state.failures - settings.UWEAR_BREAKER_FAILURES, 0)
+def _pause(engine: RemoteEngine, state: EngineState) -> timedelta:
+    probes = max(state.failures - engine.limits.breaker_failures, 0)
     return timedelta(seconds=min(FIRST_PAUSE * 2 ** min(probes, 10), MAX_PAUSE))
 
 
-def _down(state: EngineState, now: datetime) -> Pause:
+def _down(engine: RemoteEngine, state: EngineState, now: datetime) -> Pause:
     retry_at = state.retry_at or now
-    return Pause((retry_at - now).total_seconds(), WAITING, since=state.failing_since)
+    return Pause((retry_at - now).total_seconds(), waiting_text(engine), since=state.failing_since)
 
 
-def _busy(state: EngineState, now: datetime) -> Pause:
+def _busy(engine: RemoteEngine, state: EngineState, now: datetime) -> Pause:
     until = state.busy_until or now
-    return Pause((until - now).total_seconds(), "Waiting: Uwear asks us to slow down", since=state.busy_since)
+    text = f"Waiting: {engine.title} asks us to slow down"
+    return Pause((until - now).total_seconds(), text, since=state.busy_since)

@@ -18,7 +18,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import formats, timezone
 
+from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, Order, RemoteEngine
+from upscaler.errors import PublicError
 from upscaler.models import EngineState, Upscale, media_storage
 from upscaler.processing import circuit_breaker, lifecycle
 from upscaler.processing.circuit_breaker import Pause
@@ -30,26 +32,32 @@ SLOT_PAUSE = 5.0
 MAX_SLOT_PAUSE = 120.0
 FIRST_LOOK = 5.0
 LOOK_PAUSE = 10.0
-LOOKING = "Asking Uwear whether it has the picture"
-AGAIN = "Uwear’s picture can’t be had yet; tried until {until}"
+LOOKING = "Asking {engine} whether it has the picture"
+AGAIN = "{engine}’s picture can’t be had yet; tried until {until}"
+TURN = "Waiting for its turn at {engine}"
 FRESH = timedelta(minutes=10)
 FIRST_AGAIN = 5.0
 MAX_AGAIN_PAUSE = 120.0
-DOUBTFUL = ("uwear_lost", "uwear_unclear")
-"""Errors that say that the engine may never have had the job."""
-MAX_DOUBT = 10 * 60
+MAX_DOUBT = timedelta(minutes=10)
+"""For how long a doubtful answer is asked for again."""
+MAX_LINK_LIFETIME = timedelta(weeks=1)
+"""No presigned link of S3 lives longer."""
 UNANSWERED: dict[str, Any] = {"lost_at": None, "followed_since": None, "silent_since": None}
 """What a row knows of an order that was not sent yet."""
 NO_PUBLIC_URL = (
-    "Uploads can’t be enlarged by Uwear here, because Uwear could not fetch them: this desk has no public address. "
-    "An admin has to set PUBLIC_URL to it, like https://upscaler.example.com. Until then, give the address of a "
-    "picture on the web."
+    "Uploads can’t be enlarged by {engine} here, because {engine} could not fetch them: this desk has no public "
+    "address. An admin has to set PUBLIC_URL to it, like https://upscaler.example.com. Until then, give the address of "
+    "a picture on the web."
 )
 NOT_TAKEN = (
-    "We sent your picture to Uwear {times}, and Uwear does not have it. Nothing is wrong with the picture: try again "
-    "later."
+    "We sent your picture to {engine} {times}, and {engine} does not have it. Nothing is wrong with the picture: try "
+    "again later."
 )
-OUTAGE = "Uwear did not take work for {hours:.1f} hours, so we gave up. Try again once it does."
+ID_TAKEN = (
+    "{engine} gave us the number of another order. Tell the admin of your desk: the desk’s account at {engine} may "
+    "have been changed."
+)
+OUTAGE = "{engine} did not take work for {hours:.1f} hours, so we gave up. Try again once it does."
 
 
 def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
@@ -70,20 +78,20 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
             found = engine.find_job(order)
         if found is not None:
             logger.info("upscale %s: %s has it already, as %s", upscale.pk, engine.name, found)
-            return _with_id(upscale, order, found)
+            return _with_id(upscale, engine, order, found)
         # A worker that died in the middle of its call could not say when that ended.
-        ended_at = upscale.lost_at or upscale.handed_over_at + engine.max_call_time
-        left = ended_at + timedelta(seconds=settings.UWEAR_SETTLE_SECONDS) - asked_at
+        ended_at = upscale.lost_at or upscale.handed_over_at + engine.limits.call_time
+        left = ended_at + engine.limits.settle_time - asked_at
         if left > timedelta(0):
-            raise Pause(min(left.total_seconds(), LOOK_PAUSE), LOOKING)
+            raise Pause(min(left.total_seconds(), LOOK_PAUSE), LOOKING.format(engine=engine.title))
         if "generation_result_id" in order.reference:
             # The engine may have dropped it meanwhile.
-            order = replace(order, reference=_reference(upscale))
+            order = replace(order, reference=_reference(upscale, engine))
         # While no orders are taken at all, one more lost is no failure of this upscale.
-        if circuit_breaker.takes_orders(engine.name):
+        if circuit_breaker.takes_orders(engine):
             _count_lost_call(upscale, engine)
     else:
-        order = replace(order, reference=_reference(upscale))
+        order = replace(order, reference=_reference(upscale, engine))
     _take_slot(upscale, engine, order)
     order = replace(order, handed_over_at=upscale.handed_over_at)
     try:
@@ -91,10 +99,10 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
             lifecycle.record(upscale, submit_count=upscale.submit_count + 1)
             engine_id = engine.start(order)
     except EngineError as error:
-        raise _after_failed_start(upscale, error) from error
+        raise _after_failed_start(upscale, engine, error) from error
     except Pause as pause:
         if isinstance(pause.__cause__, EngineError):
-            outcome = _after_failed_start(upscale, pause.__cause__)
+            outcome = _after_failed_start(upscale, engine, pause.__cause__)
             # It is looked for first: else the outage's end could be the end of a job that the engine has.
             if isinstance(outcome, Pause):
                 raise outcome from pause
@@ -102,10 +110,10 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
             # Nothing was sent: the engine turned out to be down at the last moment.
             _is_not_handed_over(upscale)
         raise
-    return _with_id(upscale, order, engine_id)
+    return _with_id(upscale, engine, order, engine_id)
 
 
-def _after_failed_start(upscale: Upscale, error: EngineError) -> Exception:
+def _after_failed_start(upscale: Upscale, engine: RemoteEngine, error: EngineError) -> Exception:
     """Note what a failed hand-over means, and give what to raise."""
     if not error.maybe_taken:
         # Without any answer, and not taken for certain: it never left.
@@ -117,7 +125,7 @@ def _after_failed_start(upscale: Upscale, error: EngineError) -> Exception:
     # refunded, while the engine may be working on it.
     lifecycle.record(upscale, lost_at=timezone.now())
     logger.warning("upscale %s: %s, the engine may have it all the same", upscale.pk, error.code)
-    return Pause(FIRST_LOOK, LOOKING)
+    return Pause(FIRST_LOOK, LOOKING.format(engine=engine.title))
 
 
 def _is_not_handed_over(upscale: Upscale, **values: Any) -> None:
@@ -130,7 +138,8 @@ def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
     if failures >= settings.MAX_FAILURES:
         # What was sent stays noted: should it arrive after all, it is still told apart from other programs' work.
         times = f"{upscale.submit_count} times" if upscale.submit_count > 1 else "once"
-        raise EngineError(NOT_TAKEN.format(times=times), code="uwear_not_taken", permanent=True)
+        message = NOT_TAKEN.format(engine=engine.title, times=times)
+        raise EngineError(message, code=f"{engine.name}_not_taken", permanent=True)
     logger.warning("upscale %s: %s never got it, it is sent again", upscale.pk, engine.name)
     lifecycle.record(upscale, failures=failures)
 
@@ -143,7 +152,7 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
     error that only waiting cures.
     """
     try:
-        circuit_breaker.let_through(engine.name, *([circuit_breaker.orders(engine.name)] if takes_work else []))
+        circuit_breaker.let_through(engine, takes_work=takes_work)
     except Pause as refusal:
         _is_silent(handed_over)
         _counts_from_silence(refusal, handed_over)
@@ -154,28 +163,28 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
         pause = None
         if error.unavailable:
             _is_silent(handed_over)
-            pause = circuit_breaker.did_not_answer(engine.name, error.retry_after)
+            pause = circuit_breaker.did_not_answer(engine, error.retry_after)
             if takes_work:
-                pause = circuit_breaker.did_not_answer(circuit_breaker.orders(engine.name), error.retry_after) or pause
+                pause = circuit_breaker.did_not_answer(engine, error.retry_after, of_orders=True) or pause
             if pause is None and handed_over is not None:
                 # However seldom it answers: that it does not is no failure of a job that it may have.
-                pause = Pause(LOOK_PAUSE, circuit_breaker.WAITING)
+                pause = Pause(LOOK_PAUSE, circuit_breaker.waiting_text(engine))
         elif error.retry_after is not None:
             _is_silent(handed_over)
-            pause = circuit_breaker.asked_to_wait(engine.name, error.retry_after)
+            pause = circuit_breaker.asked_to_wait(engine, error.retry_after)
         else:
             _is_heard(handed_over)
-            circuit_breaker.answered(engine.name, took_work=False)
+            circuit_breaker.answered(engine, took_work=False)
             if takes_work:
-                circuit_breaker.answered(circuit_breaker.orders(engine.name), took_work=False)
+                circuit_breaker.answered(engine, took_work=False, of_orders=True)
         if pause is not None:
             _counts_from_silence(pause, handed_over)
             raise pause from error
         raise
     _is_heard(handed_over)
-    circuit_breaker.answered(engine.name, took_work=takes_work)
+    circuit_breaker.answered(engine, took_work=takes_work)
     if takes_work:
-        circuit_breaker.answered(circuit_breaker.orders(engine.name), took_work=True)
+        circuit_breaker.answered(engine, took_work=True, of_orders=True)
 
 
 def _is_silent(upscale: Upscale | None) -> None:
@@ -209,57 +218,66 @@ def is_made(upscale: Upscale) -> None:
 
 
 def ask_how_it_is(engine: RemoteEngine, *, every: timedelta) -> None:
-    """One free call, by one caller of all in each ``every``; what it finds is kept in `breaker.last_found`."""
-    if not circuit_breaker.may_ask(engine.name, every):
+    """One free call, by one caller of all in each ``every``; what it finds is kept in `circuit_breaker.last_found`."""
+    if not circuit_breaker.may_ask(engine, every):
         return
     try:
-        circuit_breaker.let_through(engine.name)
+        circuit_breaker.let_through(engine)
         engine.reach()
     except Pause:
         return
     except EngineError as error:
         logger.warning("%s: %s", engine.name, error.message)
         if error.unavailable:
-            circuit_breaker.did_not_answer(engine.name, error.retry_after)
+            circuit_breaker.did_not_answer(engine, error.retry_after)
         elif error.retry_after is not None:
-            circuit_breaker.asked_to_wait(engine.name, error.retry_after)
+            circuit_breaker.asked_to_wait(engine, error.retry_after)
         # Whatever else it answers, as to a wrong key, is no sign that those who wait can go on.
-        circuit_breaker.found(engine.name, error.message, passes=not error.permanent)
+        circuit_breaker.found(engine, error.message, passes=not error.permanent)
     else:
-        circuit_breaker.answered(engine.name, took_work=False)
-        circuit_breaker.found(engine.name, "", passes=False)
+        circuit_breaker.answered(engine, took_work=False)
+        circuit_breaker.found(engine, "", passes=False)
 
 
-def ask_on(upscale: Upscale, code: str) -> Pause | None:
+def ask_on(upscale: Upscale, error: PublicError) -> Pause | None:
     """What to wait for after a passing fault, instead of counting it: the engine has the job, or may have it.
 
     None where it has not, or where that has been going on for too long.
     """
+    engine = get_engine(upscale.engine)
     since = followed_since(upscale)
-    if since is None:
+    if since is None or not isinstance(engine, RemoteEngine):
         return None
     since = max(since, upscale.made_at or since)
-    limit = settings.UWEAR_TIME_LIMIT
-    if code in DOUBTFUL:
+    limit = engine.limits.job_time
+    if isinstance(error, EngineError) and error.doubtful:
         limit = min(limit, MAX_DOUBT)
-    elapsed = (timezone.now() - since).total_seconds()
+    elapsed = timezone.now() - since
     if elapsed > limit:
         return None
-    until = formats.date_format(timezone.localtime(since + timedelta(seconds=limit)), "H:i")
-    return Pause(min(max(FIRST_AGAIN, elapsed / 4), MAX_AGAIN_PAUSE), AGAIN.format(until=until))
+    until = formats.date_format(timezone.localtime(since + limit), "H:i")
+    pause = min(max(FIRST_AGAIN, elapsed.total_seconds() / 4), MAX_AGAIN_PAUSE)
+    return Pause(pause, AGAIN.format(engine=engine.title, until=until))
 
 
 def why_no_uploads() -> str:
     """Why files of the desk's own can't be enlarged, for people; empty where they can."""
-    return NO_PUBLIC_URL if settings.ENGINE == Upscale.Engine.UWEAR and not _can_be_fetched() else ""
+    engine = get_engine(settings.ENGINE)
+    if not isinstance(engine, RemoteEngine) or _can_be_fetched():
+        return ""
+    return NO_PUBLIC_URL.format(engine=engine.title)
 
 
-def waited_too_long(upscale: Upscale, pause: Pause) -> bool:
-    """Whether the engine has been in trouble for so long that this upscale ends."""
-    if pause.since is None:
-        return False
-    waited = timezone.now() - max(pause.since, upscale.created_at)
-    return waited > timedelta(seconds=settings.UWEAR_OUTAGE_LIMIT)
+def outage_of(upscale: Upscale, pause: Pause) -> EngineError | None:
+    """The error with which this upscale ends where the engine has been in trouble for too long; else None."""
+    engine = get_engine(upscale.engine)
+    if pause.since is None or not isinstance(engine, RemoteEngine):
+        return None
+    limit = engine.limits.outage_time
+    if timezone.now() - max(pause.since, upscale.created_at) <= limit:
+        return None
+    message = OUTAGE.format(engine=engine.title, hours=limit / timedelta(hours=1))
+    return EngineError(message, code=f"{engine.name}_outage", permanent=True)
 
 
 def _take_slot(upscale: Upscale, engine: RemoteEngine, order: Order) -> None:
@@ -274,25 +292,25 @@ def _take_slot(upscale: Upscale, engine: RemoteEngine, order: Order) -> None:
         others = Upscale.objects.open().filter(engine=engine.name).exclude(pk=upscale.pk)
         # One that is sent again has its slot already: two such would wait for each other.
         is_new = upscale.handed_over_at is None
-        if is_new and others.filter(handed_over_at__isnull=False, made_at__isnull=True).count() >= engine.slots:
+        slots = engine.limits.slots
+        if is_new and others.filter(handed_over_at__isnull=False, made_at__isnull=True).count() >= slots:
             ahead = others.filter(handed_over_at__isnull=True, pk__lt=upscale.pk).count()
-            pause = SLOT_PAUSE * (1 + ahead // engine.slots)
-            raise Pause(min(pause, MAX_SLOT_PAUSE), "Waiting for its turn at Uwear")
+            pause = SLOT_PAUSE * (1 + ahead // slots)
+            raise Pause(min(pause, MAX_SLOT_PAUSE), TURN.format(engine=engine.title))
         lifecycle.record(upscale, handed_over_at=timezone.now(), handed_over=dict(order.reference), **UNANSWERED)
 
 
-def _with_id(upscale: Upscale, order: Order, engine_id: str) -> Order:
+def _with_id(upscale: Upscale, engine: RemoteEngine, order: Order, engine_id: str) -> Order:
     try:
         with transaction.atomic():
             lifecycle.record(upscale, engine_id=engine_id, followed_since=timezone.now(), silent_since=None)
     except IntegrityError:
         # Another upscale with the very same order may have looked for its own at that moment and found this one. The
-        # next look finds the other's, or that there is none. Else the vendor has it under a number of no use.
+        # next look finds the other's, or that there is none. Else the engine has it under a number of no use.
         holder = Upscale.objects.get(engine=upscale.engine, engine_id=engine_id)
         raise EngineError(
-            "Uwear gave us the number of another order. Tell the admin of your desk: the desk’s account at Uwear may "
-            "have been changed.",
-            code="uwear_id_taken",
+            ID_TAKEN.format(engine=engine.title),
+            code=f"{engine.name}_id_taken",
             permanent=holder.handed_over != upscale.handed_over,
         ) from None
     return replace(order, engine_id=engine_id)
@@ -314,7 +332,7 @@ def _is_named(upscale: Upscale) -> Any:
     return is_named
 
 
-def _reference(upscale: Upscale) -> dict[str, Any]:
+def _reference(upscale: Upscale, engine: RemoteEngine) -> dict[str, Any]:
     """Where the engine finds the source. Raises EngineError where there is no way."""
     if upscale.source == Upscale.Source.RESULT:
         number = _living_result(upscale)
@@ -324,11 +342,13 @@ def _reference(upscale: Upscale) -> dict[str, Any]:
         return {"image_url": upscale.source_url}
     # An upload; or a result that ran out while its order waited, of which the desk has its own copy.
     if not _can_be_fetched():
-        raise EngineError(NO_PUBLIC_URL, code="public_url_missing", permanent=True)
+        raise EngineError(NO_PUBLIC_URL.format(engine=engine.title), code="public_url_missing", permanent=True)
     picture = pictures.source_of(upscale)
+    # A day to fetch it, and the longest outage that may put that off: a lost order is sent again with the same link.
+    lifetime = min(timedelta(seconds=settings.UPLOAD_LINK_LIFETIME) + engine.limits.outage_time, MAX_LINK_LIFETIME)
     if (presigned := _presigned()) is not None:
-        return {"image_url": presigned(picture.path, settings.SOURCE_LINK_LIFETIME)}
-    expires_at = timezone.now() + timedelta(seconds=settings.SOURCE_LINK_LIFETIME)
+        return {"image_url": presigned(picture.path, int(lifetime.total_seconds()))}
+    expires_at = timezone.now() + lifetime
     link = signed_links.make(None, picture, name=upscale.source_name, team_id=upscale.team_id, expires_at=expires_at)
     return {"image_url": link}
 

@@ -238,16 +238,15 @@ def _check_larger(upscale: Upscale, found: intake.Picture) -> None:
 
 def _wait(upscale: Upscale, pause: Pause) -> NextStep | None:
     """Let the upscale wait without a failure, or end it where the engine has been away for too long."""
-    if handover.waited_too_long(upscale, pause):
-        message = handover.OUTAGE.format(hours=settings.UWEAR_OUTAGE_LIMIT / 3600)
-        lifecycle.fail(upscale, message=message, code="uwear_outage")
+    if (outage := handover.outage_of(upscale, pause)) is not None:
+        lifecycle.fail(upscale, message=outage.message, code=outage.code)
         return None
     lifecycle.release(upscale, due_in=pause.due_in, progress_text=pause.text)
     return NextStep(upscale, pause.due_in)
 
 
 def _give_up_or_try_again(upscale: Upscale, error: PublicError) -> NextStep | None:
-    if not error.permanent and (pause := handover.ask_on(upscale, error.code)) is not None:
+    if not error.permanent and (pause := handover.ask_on(upscale, error)) is not None:
         logger.warning(
             "upscale %s: %s, the engine may have its picture, tried again in %.0f s",
             upscale.pk,

@@ -56,7 +56,7 @@ def _emails(now: datetime) -> None:
 def _ask_whether_it_is_back(now: datetime) -> None:
     """One free call to a remote engine that is down, once its pause is over: without work nobody else would ask."""
     engine = get_engine(settings.ENGINE)
-    if not isinstance(engine, RemoteEngine) or not circuit_breaker.is_due(engine.name, now):
+    if not isinstance(engine, RemoteEngine) or not circuit_breaker.is_due(engine, now):
         return
     handover.ask_how_it_is(engine, every=timedelta(0))
 

@@ -15,6 +15,7 @@ from tests.support import vendor as vendors
 from tests.support import webserver
 from tests.support.concurrency import at_once
 from tests.support.vendor import FOLLOW, KEY, LIST, RESULT, SUBMIT, Vendor, as_json
+from upscaler.engines import get_engine
 from upscaler.health import checks
 from upscaler.models import EngineState
 from upscaler.processing import circuit_breaker
@@ -65,13 +66,13 @@ def test_a_wrong_key_neither_makes_an_outage_nor_ends_one(vendor: Vendor, db: No
     for _ in range(4):
         assert Client().get("/readyz").status_code == 503
         forget()
-    assert circuit_breaker.down_since("uwear") is None
+    assert circuit_breaker.down_since(get_engine("uwear")) is None
     past = timezone.now() - timedelta(minutes=7)
     EngineState.objects.update(failures=3, failing_since=past, retry_at=past)
     for look in (lambda: Client().get("/readyz"), sweep):
         look()
         EngineState.objects.update(retry_at=past, asked_at=None)
-    assert circuit_breaker.down_since("uwear") == past
+    assert circuit_breaker.down_since(get_engine("uwear")) == past
     assert "Set UWEAR_API_KEY" in Client().get("/readyz").json()["engine"]
 
 

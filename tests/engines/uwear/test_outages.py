@@ -27,6 +27,7 @@ from tests.support.vendor import (
     step,
 )
 from tests.support.webserver import Answer
+from upscaler.engines import get_engine
 from upscaler.models import EngineState, Upscale
 from upscaler.processing import circuit_breaker, worker_step
 from upscaler.queue.sweep import sweep
@@ -135,7 +136,7 @@ def test_orders_wait_while_only_questions_are_answered(
         for upscale in upscales:
             for _ in range(3):
                 step(upscale)
-        assert circuit_breaker.down_since("uwear") is not None
+        assert circuit_breaker.down_since(get_engine("uwear")) is not None
         posts = vendor.calls(SUBMIT)
         # Nobody tries before the pause is over, and that costs no upscale a failure.
         EngineState.objects.filter(retry_at__isnull=False).update(retry_at=timezone.now() + timedelta(minutes=1))
@@ -149,7 +150,7 @@ def test_orders_wait_while_only_questions_are_answered(
         vendor.faults.clear()
         for upscale in upscales:
             assert follow(upscale).status == "Done", upscale.error_message
-    assert circuit_breaker.down_since("uwear") is None
+    assert circuit_breaker.down_since(get_engine("uwear")) is None
     for upscale in upscales:
         prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
@@ -275,7 +276,7 @@ def test_a_refused_order_too_shows_that_orders_are_taken_again(
     first, second = order(), order()
     with override_settings(UWEAR_SETTLE_SECONDS=0):
         assert follow(first).error_code == "uwear_refused"
-    assert circuit_breaker.down_since("uwear") is None
+    assert circuit_breaker.down_since(get_engine("uwear")) is None
     worker_step.step(second.pk)
     second.refresh_from_db()
     assert second.status == "Done"
@@ -296,7 +297,7 @@ def test_a_job_that_is_never_answered_for_ends_although_other_calls_are(
                 step(upscale)
                 EngineState.objects.update(retry_at=timezone.now())
                 sweep()
-                assert circuit_breaker.down_since("uwear") is None
+                assert circuit_breaker.down_since(get_engine("uwear")) is None
         assert upscale.status == "Ongoing", upscale.error_message
         with time_machine.travel(began + timedelta(hours=25)):
             step(upscale)
@@ -305,18 +306,18 @@ def test_a_job_that_is_never_answered_for_ends_although_other_calls_are(
 
 
 def test_of_two_requests_to_slow_down_the_longer_one_holds(vendor: Vendor, db: None) -> None:
-    circuit_breaker.asked_to_wait("uwear", 600)
-    assert circuit_breaker.asked_to_wait("uwear", 1).due_in > 590
+    circuit_breaker.asked_to_wait(get_engine("uwear"), 600)
+    assert circuit_breaker.asked_to_wait(get_engine("uwear"), 1).due_in > 590
 
 
 def test_failures_that_are_far_apart_are_no_outage(vendor: Vendor, db: None) -> None:
     """Nobody asked in between, so nothing is known of that time."""
     for _ in range(2):
-        assert circuit_breaker.did_not_answer("uwear") is None
+        assert circuit_breaker.did_not_answer(get_engine("uwear")) is None
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         for _ in range(2):
-            assert circuit_breaker.did_not_answer("uwear") is None
-        assert circuit_breaker.did_not_answer("uwear") is not None
-        since = circuit_breaker.down_since("uwear")
+            assert circuit_breaker.did_not_answer(get_engine("uwear")) is None
+        assert circuit_breaker.did_not_answer(get_engine("uwear")) is not None
+        since = circuit_breaker.down_since(get_engine("uwear"))
         assert since is not None
         assert timezone.now() - since < timedelta(minutes=1)

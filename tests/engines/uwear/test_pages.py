@@ -12,6 +12,7 @@ from django.utils import timezone
 from tests.conftest import Person
 from tests.support import webserver
 from tests.support.vendor import FOLLOW, LIST, SUBMIT, Vendor, as_json, follow, step
+from upscaler.engines import get_engine
 from upscaler.models import EngineState, Upscale
 from upscaler.processing import circuit_breaker
 from upscaler.queue.sweep import sweep
@@ -28,7 +29,7 @@ def test_a_banner_says_since_when_the_vendor_is_away(
     assert words not in owner.client.get("/").content.decode()
     for _ in range(3):
         step(upscale)
-    since = timezone.localtime(circuit_breaker.down_since("uwear"))
+    since = timezone.localtime(circuit_breaker.down_since(get_engine("uwear")))
     for page in ("/", "/history/", f"/upscales/{upscale.pk}/", live):
         assert f"{words} {since:%H:%M}; your upscales wait." in owner.client.get(page).content.decode()
     assert "Waiting for Uwear to answer again" in owner.client.get(live).content.decode()

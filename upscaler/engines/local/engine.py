@@ -45,6 +45,7 @@ class LocalEngine:
         "subject_detection": "In High Fidelity V2 it makes no difference: nothing is rebuilt there.",
     }
     queue = "cpu"
+    setup_hint = "Run `make setup`."
 
     def __init__(self, time_limit: float | None = None) -> None:
         """``time_limit``: seconds for one job; by default the environment's ``LOCAL_TIME_LIMIT``, else 1500."""

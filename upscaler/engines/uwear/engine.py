@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import formats, timezone
 
 from upscaler import fetching, upscaling_models
-from upscaler.engines.base import EngineError, Finished, KnownResult, Order, Pending, Report
+from upscaler.engines.base import EngineError, Finished, KnownResult, Limits, Order, Pending, Report
 from upscaler.engines.uwear import errors
 from upscaler.engines.uwear.client import Generation, Result, UwearClient
 from upscaler.engines.uwear.errors import UwearError
@@ -41,21 +41,31 @@ class UwearEngine:
     """Hands pictures to the vendor. Reads its settings at every call, so one instance serves the whole process."""
 
     name = "uwear"
+    title = "Uwear"
     advice: Mapping[str, str] = {}
     queue = "io"
+    setup_hint = "Set UWEAR_API_KEY, or ENGINE=local."
+    address_setting = "UWEAR_API_URL"
 
     def __init__(self) -> None:
         self._clients: dict[tuple[Any, ...], UwearClient] = {}
 
     @property
-    def slots(self) -> int:
-        """``UWEAR_CONCURRENCY``."""
-        return settings.UWEAR_CONCURRENCY
+    def address(self) -> str:
+        """``UWEAR_API_URL``."""
+        return settings.UWEAR_API_URL
 
     @property
-    def max_call_time(self) -> timedelta:
-        """What the timeouts allow."""
-        return timedelta(seconds=self._client().max_call_time)
+    def limits(self) -> Limits:
+        """What the ``UWEAR_...`` settings say."""
+        return Limits(
+            slots=settings.UWEAR_CONCURRENCY,
+            call_time=timedelta(seconds=settings.UWEAR_CONNECT_TIMEOUT + settings.UWEAR_READ_TIMEOUT),
+            settle_time=timedelta(seconds=settings.UWEAR_SETTLE_SECONDS),
+            job_time=timedelta(seconds=settings.UWEAR_TIME_LIMIT),
+            outage_time=timedelta(seconds=settings.UWEAR_OUTAGE_LIMIT),
+            breaker_failures=settings.UWEAR_BREAKER_FAILURES,
+        )
 
     def check(self) -> None:
         """Raises EngineError where the key is not set."""
@@ -240,7 +250,12 @@ def _about_a_job() -> Iterator[None]:
         else:
             raise errors.unreadable(f"says nothing of this picture ({error.status})", unavailable=False) from None
         raise UwearError(
-            message, code=code, permanent=False, status=error.status, unavailable=code == "uwear_key"
+            message,
+            code=code,
+            permanent=False,
+            status=error.status,
+            unavailable=code == "uwear_key",
+            doubtful=code == "uwear_lost",
         ) from None
 
 
@@ -351,6 +366,7 @@ def _unclear() -> EngineError:
         "send it twice. Try again.",
         code="uwear_unclear",
         permanent=False,
+        doubtful=True,
     )
 
 
