@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -12,6 +13,7 @@ from django.test import override_settings
 
 from upscaler import engines
 from upscaler.engines.base import EngineError, Finished, KnownResult, Limits, Order, Pending, RemoteEngine, Report
+from upscaler.models import Upscale
 
 NAME = "fable"
 ADDRESS = "http://api.fable.example"
@@ -43,6 +45,7 @@ class FableEngine:
         )
         self.faults: dict[str, EngineError] = {}
         self.next_id = "1"
+        self.started: list[int] = []
         self.job: str | None = None
         self.result: KnownResult | None = None
 
@@ -57,6 +60,7 @@ class FableEngine:
         self._fail("reach")
 
     def start(self, order: Order) -> str:
+        self.started.append(order.upscale_id)
         self._fail("start")
         return self.next_id
 
@@ -74,6 +78,11 @@ class FableEngine:
 
     def reference_of(self, engine_id: str) -> Mapping[str, Any]:
         return {}
+
+
+def order_of(upscale: Upscale) -> Order:
+    """The upscale as it is handed to an engine; nothing here looks at its files."""
+    return Order(upscale.pk, upscale.model_name, upscale.settings, source_path=Path(), work_dir=Path())
 
 
 def away(**facts: Any) -> EngineError:

@@ -20,7 +20,7 @@ from PIL import Image
 from tests.conftest import Person
 from tests.support import pictures, webserver
 from tests.support.webserver import Answer, body
-from upscaler.models import CreditEntry, EngineState, Upscale
+from upscaler.models import CreditEntry, EngineState, Handover, Upscale
 from upscaler.processing import worker_step
 
 KEY = "uw_key-that-nobody-may-see-7f3a91"
@@ -247,7 +247,7 @@ def prove_nothing_went_wrong(
         assert not upscale.result_file
     # The key is in no log, row or page, and went to the vendor alone.
     assert KEY not in log.text
-    assert KEY not in json.dumps(list(Upscale.objects.values()), default=str)
+    assert KEY not in json.dumps([*Upscale.objects.values(), *Handover.objects.values()], default=str)
     for page in ("/", "/history/", f"/upscales/{upscale.pk}/", "/readyz"):
         assert KEY not in owner.client.get(page).content.decode()
     assert KEY not in owner.api("get", f"generation/{upscale.pk}").content.decode()

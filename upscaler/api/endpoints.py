@@ -22,7 +22,7 @@ from upscaler.imaging import intake
 from upscaler.models import ApiToken, Upscale
 from upscaler.ordering import results, submission
 from upscaler.ordering.forms import UpscaleForm
-from upscaler.processing import handover
+from upscaler.processing import source_reference
 from upscaler.storage import signed_links
 from upscaler.storage.pictures import NewFiles
 
@@ -157,7 +157,7 @@ def list_generation_results(request: HttpRequest, query: Annotated[schemas.PageQ
 @api.post("/uploads", response={201: schemas.UploadOut, **_errors(403, 413, 415, 422)}, summary="Upload a picture")
 def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
     """Store a picture, and get the link to submit as `image_url`. Costs nothing."""
-    if refusal := handover.why_no_uploads():
+    if refusal := source_reference.why_no_uploads():
         raise RequestInvalid([{"type": "public_url_missing", "loc": ["body", "file"], "msg": refusal}])
     try:
         picture = intake.examine_source(file, name=file.name or "")

@@ -10,7 +10,7 @@ from django.core import checks
 
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
-from upscaler.processing import handover
+from upscaler.processing import source_reference
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -57,7 +57,7 @@ def public_url_is_known(**kwargs: Any) -> list[checks.CheckMessage]:
 @checks.register(checks.Tags.compatibility)
 def remote_engine_can_fetch_uploads(**kwargs: Any) -> list[checks.CheckMessage]:
     """A remote engine fetches uploads from the desk's public address or from S3."""
-    if refusal := handover.why_no_uploads():
+    if refusal := source_reference.why_no_uploads():
         return [checks.Warning(refusal, hint="Set PUBLIC_URL, or MEDIA_URL_S3.", id="upscaler.W002")]
     return []
 

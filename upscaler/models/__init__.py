@@ -4,6 +4,7 @@ from upscaler.models.append_only import AppendOnlyError
 from upscaler.models.audit import AuditEvent
 from upscaler.models.desk import DeskIdentity, desk_identity
 from upscaler.models.engines import EngineState
+from upscaler.models.handovers import Handover
 from upscaler.models.ledger import CreditEntry, MonthlySpend
 from upscaler.models.mail import Email
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
@@ -19,6 +20,7 @@ __all__ = [
     "DeskIdentity",
     "Email",
     "EngineState",
+    "Handover",
     "Invitation",
     "Membership",
     "MonthlySpend",

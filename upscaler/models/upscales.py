@@ -127,22 +127,6 @@ class Upscale(models.Model):
     handed_over_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Since when a remote engine may have the job."
     )
-    handed_over = models.JSONField(default=dict, blank=True, editable=False, help_text="Where it was told to look.")
-    submit_count = models.PositiveIntegerField(
-        default=0, editable=False, help_text="How often the order was sent to it."
-    )
-    lost_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When the last of those ended without an answer."
-    )
-    followed_since = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="The engine's time counts from then, its silence left out."
-    )
-    silent_since = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Since when it does not answer for this upscale."
-    )
-    made_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When it said Done: its slot is free, its picture not here."
-    )
     result_id = models.BigIntegerField(null=True, blank=True, help_text="The API's generation_result_id.")
     referable_until = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Until when the engine keeps its own copy of the result."
@@ -259,10 +243,9 @@ class Upscale(models.Model):
     @property
     def is_waiting(self) -> bool:
         """A worker has taken it up, but no remote engine is known to work on it: it has not got it, or is silent."""
-        is_remote = self.engine != self.Engine.LOCAL
-        return (
-            self.status == self.Status.ONGOING and is_remote and (not self.engine_id or self.silent_since is not None)
-        )
+        if self.status != self.Status.ONGOING or self.engine == self.Engine.LOCAL:
+            return False
+        return not self.engine_id or (hasattr(self, "handover") and self.handover.silent_since is not None)
 
     @property
     def factor(self) -> int:

@@ -21,7 +21,7 @@ from upscaler.imaging import intake
 from upscaler.models import MAX_ID, Team, Upscale
 from upscaler.ordering import results
 from upscaler.ordering.submission import NewUpscale, Upload
-from upscaler.processing import handover
+from upscaler.processing import source_reference
 from upscaler.storage import pictures, signed_links
 from upscaler.storage.pictures import StoredPicture
 from upscaler.text import format_credits, format_datetime
@@ -118,7 +118,7 @@ class UpscaleForm(forms.Form):
 
     def _check_reach(self) -> None:
         """A remote engine fetches our files itself, so it must be able to."""
-        if refusal := handover.why_no_uploads():
+        if refusal := source_reference.why_no_uploads():
             raise ValidationError(refusal, code="public_url_missing")
 
     def _check_own_link(self, url: str, link: signed_links.Link) -> str:

@@ -16,7 +16,7 @@ from upscaler.models import Upscale
 from upscaler.ordering import submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.submission import NewUpscale, RetriedBefore
-from upscaler.processing import handover
+from upscaler.processing import source_reference
 from upscaler.storage import pictures
 
 
@@ -44,7 +44,7 @@ def reorder(upscale: Upscale) -> NewUpscale:
         body["generation_result_id"] = upscale.source_result_number
     elif kept is None:
         body["image_url"] = upscale.source_url
-    elif _needs_reach(upscale) and (refusal := handover.why_no_uploads()):
+    elif _needs_reach(upscale) and (refusal := source_reference.why_no_uploads()):
         raise PublicError(refusal, code="public_url_missing")
     form = UpscaleForm(body, team=upscale.team, kept=kept)
     if not form.is_valid() or form.order is None:

@@ -97,7 +97,7 @@ def _is_another_team_s(known: KnownResult, engine: RemoteEngine, team: Team) -> 
     if not lost.exists():
         return False
     reference = dict(engine.reference_of(known.engine_id))
-    return not reference or lost.filter(handed_over=reference).exists()
+    return not reference or lost.filter(handover__reference=reference).exists()
 
 
 def _not_found(result_id: int) -> PublicError:

@@ -8,7 +8,7 @@ then searched before anything is sent again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,15 +16,16 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import formats, timezone
 
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, Order, RemoteEngine
 from upscaler.errors import PublicError
-from upscaler.models import EngineState, Upscale, media_storage
+from upscaler.models import EngineState, Handover, Upscale
 from upscaler.processing import circuit_breaker, lifecycle
 from upscaler.processing.circuit_breaker import Pause
-from upscaler.storage import pictures, signed_links
+from upscaler.processing.source_reference import reference_for
 
 logger = logging.getLogger(__name__)
 
@@ -35,20 +36,12 @@ LOOK_PAUSE = 10.0
 LOOKING = "Asking {engine} whether it has the picture"
 AGAIN = "{engine}’s picture can’t be had yet; tried until {until}"
 TURN = "Waiting for its turn at {engine}"
-FRESH = timedelta(minutes=10)
 FIRST_AGAIN = 5.0
 MAX_AGAIN_PAUSE = 120.0
 MAX_DOUBT = timedelta(minutes=10)
 """For how long a doubtful answer is asked for again."""
-MAX_LINK_LIFETIME = timedelta(weeks=1)
-"""No presigned link of S3 lives longer."""
 UNANSWERED: dict[str, Any] = {"lost_at": None, "followed_since": None, "silent_since": None}
-"""What a row knows of an order that was not sent yet."""
-NO_PUBLIC_URL = (
-    "Uploads can’t be enlarged by {engine} here, because {engine} could not fetch them: this desk has no public "
-    "address. An admin has to set PUBLIC_URL to it, like https://upscaler.example.com. Until then, give the address of "
-    "a picture on the web."
-)
+"""What is known of an order that was not sent yet."""
 NOT_TAKEN = (
     "We sent your picture to {engine} {times}, and {engine} does not have it. Nothing is wrong with the picture: try "
     "again later."
@@ -60,15 +53,36 @@ ID_TAKEN = (
 OUTAGE = "{engine} did not take work for {hours:.1f} hours, so we gave up. Try again once it does."
 
 
+def handover_of(upscale: Upscale) -> Handover:
+    """What is known of the upscale's hand-over; an empty one, that is stored nowhere, before the first."""
+    return upscale.handover if hasattr(upscale, "handover") else Handover(upscale=upscale)
+
+
+def _record(upscale: Upscale, *, of_upscale: Mapping[str, Any] | None = None, **values: Any) -> None:
+    """Write what was learnt of the hand-over, and ``of_upscale`` with it. Raises ClaimLost."""
+    with transaction.atomic():
+        # First the upscale's row, though nothing of it changes yet: that this worker still holds it is proved there,
+        # and whoever claims it next has to wait until the rest is written too.
+        lifecycle.record(upscale)
+        if not Handover.objects.filter(pk=upscale.pk).update(**values):
+            Handover.objects.create(pk=upscale.pk, **values)
+        if of_upscale:
+            lifecycle.record(upscale, **of_upscale)
+    known = handover_of(upscale)
+    for name, value in values.items():
+        setattr(known, name, value)
+
+
 def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
     """Make sure that the engine has the job, once. Returns the order with the engine's id.
 
     Raises EngineError, Pause and lifecycle.ClaimLost.
     """
+    known = handover_of(upscale)
     if upscale.handed_over_at is not None:
         order = replace(
             order,
-            reference=upscale.handed_over,
+            reference=known.reference,
             handed_over_at=upscale.handed_over_at,
             taken=_taken(upscale),
             is_named=_is_named(upscale),
@@ -80,23 +94,23 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
             logger.info("upscale %s: %s has it already, as %s", upscale.pk, engine.name, found)
             return _with_id(upscale, engine, order, found)
         # A worker that died in the middle of its call could not say when that ended.
-        ended_at = upscale.lost_at or upscale.handed_over_at + engine.limits.call_time
+        ended_at = known.lost_at or upscale.handed_over_at + engine.limits.call_time
         left = ended_at + engine.limits.settle_time - asked_at
         if left > timedelta(0):
             raise Pause(min(left.total_seconds(), LOOK_PAUSE), LOOKING.format(engine=engine.title))
         if "generation_result_id" in order.reference:
             # The engine may have dropped it meanwhile.
-            order = replace(order, reference=_reference(upscale, engine))
+            order = replace(order, reference=reference_for(upscale, engine))
         # While no orders are taken at all, one more lost is no failure of this upscale.
         if circuit_breaker.takes_orders(engine):
             _count_lost_call(upscale, engine)
     else:
-        order = replace(order, reference=_reference(upscale, engine))
+        order = replace(order, reference=reference_for(upscale, engine))
     _take_slot(upscale, engine, order)
     order = replace(order, handed_over_at=upscale.handed_over_at)
     try:
         with watched(engine, takes_work=True):
-            lifecycle.record(upscale, submit_count=upscale.submit_count + 1)
+            _record(upscale, submit_count=known.submit_count + 1)
             engine_id = engine.start(order)
     except EngineError as error:
         raise _after_failed_start(upscale, engine, error) from error
@@ -117,19 +131,18 @@ def _after_failed_start(upscale: Upscale, engine: RemoteEngine, error: EngineErr
     """Note what a failed hand-over means, and give what to raise."""
     if not error.maybe_taken:
         # Without any answer, and not taken for certain: it never left.
-        _is_not_handed_over(
-            upscale, submit_count=upscale.submit_count - 1 if error.unavailable else upscale.submit_count
-        )
+        submit_count = handover_of(upscale).submit_count
+        _is_not_handed_over(upscale, submit_count=submit_count - 1 if error.unavailable else submit_count)
         return error
     # It counts as a failure only once it is certain that the call was lost: an upscale must not end, and be
     # refunded, while the engine may be working on it.
-    lifecycle.record(upscale, lost_at=timezone.now())
+    _record(upscale, lost_at=timezone.now())
     logger.warning("upscale %s: %s, the engine may have it all the same", upscale.pk, error.code)
     return Pause(FIRST_LOOK, LOOKING.format(engine=engine.title))
 
 
 def _is_not_handed_over(upscale: Upscale, **values: Any) -> None:
-    lifecycle.record(upscale, handed_over_at=None, handed_over={}, **UNANSWERED, **values)
+    _record(upscale, of_upscale={"handed_over_at": None}, reference={}, **UNANSWERED, **values)
 
 
 def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
@@ -137,7 +150,8 @@ def _count_lost_call(upscale: Upscale, engine: RemoteEngine) -> None:
     failures = upscale.failures + 1
     if failures >= settings.MAX_FAILURES:
         # What was sent stays noted: should it arrive after all, it is still told apart from other programs' work.
-        times = f"{upscale.submit_count} times" if upscale.submit_count > 1 else "once"
+        submit_count = handover_of(upscale).submit_count
+        times = f"{submit_count} times" if submit_count > 1 else "once"
         message = NOT_TAKEN.format(engine=engine.title, times=times)
         raise EngineError(message, code=f"{engine.name}_not_taken", permanent=True)
     logger.warning("upscale %s: %s never got it, it is sent again", upscale.pk, engine.name)
@@ -188,33 +202,34 @@ def watched(engine: RemoteEngine, handed_over: Upscale | None = None, *, takes_w
 
 
 def _is_silent(upscale: Upscale | None) -> None:
-    if upscale is not None and upscale.silent_since is None:
-        lifecycle.record(upscale, silent_since=timezone.now())
+    if upscale is not None and handover_of(upscale).silent_since is None:
+        _record(upscale, silent_since=timezone.now())
 
 
 def _counts_from_silence(pause: Pause, upscale: Upscale | None) -> None:
     """The engine may answer others: each time it does, its own trouble begins anew, and that of this upscale lasts."""
-    if upscale is not None and upscale.silent_since is not None:
-        pause.since = min(pause.since or upscale.silent_since, upscale.silent_since)
+    if upscale is not None and (silent_since := handover_of(upscale).silent_since) is not None:
+        pause.since = min(pause.since or silent_since, silent_since)
 
 
 def _is_heard(upscale: Upscale | None) -> None:
-    if upscale is not None and upscale.silent_since is not None:
-        lifecycle.record(upscale, followed_since=followed_since(upscale), silent_since=None)
+    if upscale is not None and handover_of(upscale).silent_since is not None:
+        _record(upscale, followed_since=followed_since(upscale), silent_since=None)
 
 
 def followed_since(upscale: Upscale) -> datetime | None:
     """Since when the engine's time for the job counts: moved on by the time in which it does not answer."""
-    since = upscale.followed_since or upscale.handed_over_at
-    if since is None or upscale.silent_since is None:
+    known = handover_of(upscale)
+    since = known.followed_since or upscale.handed_over_at
+    if since is None or known.silent_since is None:
         return since
-    return since + (timezone.now() - upscale.silent_since)
+    return since + (timezone.now() - known.silent_since)
 
 
 def is_made(upscale: Upscale) -> None:
     """The engine has done the job: its slot is free, though the picture is not here yet."""
-    if upscale.made_at is None:
-        lifecycle.record(upscale, made_at=timezone.now())
+    if handover_of(upscale).made_at is None:
+        _record(upscale, made_at=timezone.now())
 
 
 def ask_how_it_is(engine: RemoteEngine, *, every: timedelta) -> None:
@@ -248,7 +263,7 @@ def ask_on(upscale: Upscale, error: PublicError) -> Pause | None:
     since = followed_since(upscale)
     if since is None or not isinstance(engine, RemoteEngine):
         return None
-    since = max(since, upscale.made_at or since)
+    since = max(since, handover_of(upscale).made_at or since)
     limit = engine.limits.job_time
     if isinstance(error, EngineError) and error.doubtful:
         limit = min(limit, MAX_DOUBT)
@@ -258,14 +273,6 @@ def ask_on(upscale: Upscale, error: PublicError) -> Pause | None:
     until = formats.date_format(timezone.localtime(since + limit), "H:i")
     pause = min(max(FIRST_AGAIN, elapsed.total_seconds() / 4), MAX_AGAIN_PAUSE)
     return Pause(pause, AGAIN.format(engine=engine.title, until=until))
-
-
-def why_no_uploads() -> str:
-    """Why files of the desk's own can't be enlarged, for people; empty where they can."""
-    engine = get_engine(settings.ENGINE)
-    if not isinstance(engine, RemoteEngine) or _can_be_fetched():
-        return ""
-    return NO_PUBLIC_URL.format(engine=engine.title)
 
 
 def outage_of(upscale: Upscale, pause: Pause) -> EngineError | None:
@@ -290,20 +297,26 @@ def _take_slot(upscale: Upscale, engine: RemoteEngine, order: Order) -> None:
         # The row is the lock: two workers that count at the same moment would both see the last free slot.
         EngineState.objects.select_for_update().get(pk=engine.name)
         others = Upscale.objects.open().filter(engine=engine.name).exclude(pk=upscale.pk)
-        # One that is sent again has its slot already: two such would wait for each other.
-        is_new = upscale.handed_over_at is None
         slots = engine.limits.slots
-        if is_new and others.filter(handed_over_at__isnull=False, made_at__isnull=True).count() >= slots:
+        # One that is sent again has its slot already: two such would wait for each other.
+        if upscale.handed_over_at is None and _in_flight(others) >= slots:
             ahead = others.filter(handed_over_at__isnull=True, pk__lt=upscale.pk).count()
             pause = SLOT_PAUSE * (1 + ahead // slots)
             raise Pause(min(pause, MAX_SLOT_PAUSE), TURN.format(engine=engine.title))
-        lifecycle.record(upscale, handed_over_at=timezone.now(), handed_over=dict(order.reference), **UNANSWERED)
+        now = {"handed_over_at": timezone.now()}
+        _record(upscale, of_upscale=now, reference=dict(order.reference), **UNANSWERED)
+
+
+def _in_flight(upscales: QuerySet[Upscale]) -> int:
+    """How many of them the engine may be working on still."""
+    # In two questions, each answered from few rows by an index: for one, PostgreSQL reads all hand-overs ever made.
+    handed_over = list(upscales.filter(handed_over_at__isnull=False).values_list("pk", flat=True))
+    return len(handed_over) - Handover.objects.filter(pk__in=handed_over, made_at__isnull=False).count()
 
 
 def _with_id(upscale: Upscale, engine: RemoteEngine, order: Order, engine_id: str) -> Order:
     try:
-        with transaction.atomic():
-            lifecycle.record(upscale, engine_id=engine_id, followed_since=timezone.now(), silent_since=None)
+        _record(upscale, of_upscale={"engine_id": engine_id}, followed_since=timezone.now(), silent_since=None)
     except IntegrityError:
         # Another upscale with the very same order may have looked for its own at that moment and found this one. The
         # next look finds the other's, or that there is none. Else the engine has it under a number of no use.
@@ -311,7 +324,7 @@ def _with_id(upscale: Upscale, engine: RemoteEngine, order: Order, engine_id: st
         raise EngineError(
             ID_TAKEN.format(engine=engine.title),
             code=f"{engine.name}_id_taken",
-            permanent=holder.handed_over != upscale.handed_over,
+            permanent=handover_of(holder).reference != handover_of(upscale).reference,
         ) from None
     return replace(order, engine_id=engine_id)
 
@@ -326,49 +339,7 @@ def _taken(upscale: Upscale) -> Any:
 
 def _is_named(upscale: Upscale) -> Any:
     def is_named(reference: Mapping[str, Any]) -> bool:
-        others = Upscale.objects.filter(engine=upscale.engine, handed_over=dict(reference))
+        others = Handover.objects.filter(upscale__engine=upscale.engine, reference=dict(reference))
         return others.exclude(pk=upscale.pk).exists()
 
     return is_named
-
-
-def _reference(upscale: Upscale, engine: RemoteEngine) -> dict[str, Any]:
-    """Where the engine finds the source. Raises EngineError where there is no way."""
-    if upscale.source == Upscale.Source.RESULT:
-        number = _living_result(upscale)
-        if number is not None:
-            return {"generation_result_id": number}
-    elif upscale.source == Upscale.Source.URL:
-        return {"image_url": upscale.source_url}
-    # An upload; or a result that ran out while its order waited, of which the desk has its own copy.
-    if not _can_be_fetched():
-        raise EngineError(NO_PUBLIC_URL.format(engine=engine.title), code="public_url_missing", permanent=True)
-    picture = pictures.source_of(upscale)
-    # A day to fetch it, and the longest outage that may put that off: a lost order is sent again with the same link.
-    lifetime = min(timedelta(seconds=settings.UPLOAD_LINK_LIFETIME) + engine.limits.outage_time, MAX_LINK_LIFETIME)
-    if (presigned := _presigned()) is not None:
-        return {"image_url": presigned(picture.path, int(lifetime.total_seconds()))}
-    expires_at = timezone.now() + lifetime
-    link = signed_links.make(None, picture, name=upscale.source_name, team_id=upscale.team_id, expires_at=expires_at)
-    return {"image_url": link}
-
-
-def _can_be_fetched() -> bool:
-    """Whether an engine elsewhere can get at a stored picture: from S3, or from the desk's public address."""
-    return bool(settings.PUBLIC_URL) or _presigned() is not None
-
-
-def _presigned() -> Callable[[str, int], str] | None:
-    """What makes an address of a stored picture that works without the desk; None where the storage has no such."""
-    # Not told by its class: importing that takes a quarter of a second, also where nobody uses it.
-    return getattr(media_storage(), "presigned", None)
-
-
-def _living_result(upscale: Upscale) -> int | None:
-    """The engine's id of the source result, while the engine keeps it."""
-    source = upscale.source_result
-    if source is not None:
-        return source.result_id if source.engine == upscale.engine and source.is_referable else None
-    # Not made here: it was alive when it was ordered, and only a fresh order can rely on that.
-    is_fresh = upscale.retry_of_id is None and timezone.now() - upscale.created_at < FRESH
-    return upscale.source_result_number if is_fresh or not _can_be_fetched() else None

@@ -69,7 +69,7 @@ def claim(upscale_id: int) -> Upscale | None:
         )
         if not claimed:
             return None
-        upscale = Upscale.objects.select_related("team").get(pk=upscale_id)
+        upscale = Upscale.objects.select_related("team", "handover").get(pk=upscale_id)
     if upscale.failures >= settings.MAX_FAILURES:
         fail(upscale, message=GAVE_UP.format(failures=upscale.failures), code="gave_up")
         return None

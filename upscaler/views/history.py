@@ -58,7 +58,7 @@ def history(request: TeamRequest) -> HttpResponse:
 @team_required
 def upscale(request: TeamRequest, pk: int) -> HttpResponse:
     """One upscale: how it stands, or the result beside its source."""
-    row = get_object_or_404(_mine(request).select_related("retry_of", "source_result", "token"), pk=pk)
+    row = get_object_or_404(_mine(request).select_related("retry_of", "source_result", "token", "handover"), pk=pk)
     return render(request, "history/upscale.html", _detail(row))
 
 
@@ -69,7 +69,7 @@ def live(request: TeamRequest) -> HttpResponse:
     given = map(as_number, request.GET.getlist("id")[:MAX_LIVE_ROWS])
     rows = _mine(request).filter(pk__in=[pk for pk in given if pk is not None])
     if request.GET.get("view") == "upscale":
-        row = rows.select_related("retry_of", "source_result", "token").first()
+        row = rows.select_related("retry_of", "source_result", "token", "handover").first()
         return render(request, "history/_live_upscale.html", {**_detail(row), "oob": True} if row else {})
     newest = number(request.GET, "newest")
     new_count = _filtered(request, _filters(request)).filter(pk__gt=newest).count() if newest is not None else 0

@@ -24,7 +24,7 @@ from upscaler.models import Upscale, result_hours
 from upscaler.ordering import deduplication, reorder, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.submission import Known, NewUpscale
-from upscaler.processing import handover
+from upscaler.processing import source_reference
 from upscaler.storage import pictures, signed_links
 from upscaler.storage.pictures import StoredPicture
 from upscaler.views.access import TeamRequest, team_required
@@ -242,7 +242,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         "result_formats": upscaling_models.RESULT_FORMATS,
         "recent_results": recent_results,
         "kept_copy": None,
-        "uploads_refused": handover.why_no_uploads(),
+        "uploads_refused": source_reference.why_no_uploads(),
         "limits": {
             "result_hours": result_hours(),
             "max_upload_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,

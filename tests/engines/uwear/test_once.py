@@ -150,7 +150,7 @@ def test_only_what_was_sent_is_said_to_have_been_sent(
     vendor.fail(LIST, as_json({"detail": "Not Found"}, 404), as_json({"detail": "Not Found"}, 404), passing=True)
     with override_settings(UWEAR_SETTLE_SECONDS=0, UWEAR_TIME_LIMIT=0):
         upscale = follow(order())
-    assert (upscale.error_code, vendor.calls(SUBMIT), upscale.submit_count) == ("uwear_not_taken", 2, 2)
+    assert (upscale.error_code, vendor.calls(SUBMIT), upscale.handover.submit_count) == ("uwear_not_taken", 2, 2)
     assert "We sent your picture to Uwear 2 times, and Uwear does not have it." in upscale.error_message
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
@@ -160,8 +160,8 @@ def test_a_call_that_never_left_is_not_counted(
 ) -> None:
     with override_settings(UWEAR_API_URL="http://uwear.invalid"):
         upscale = step(order())
-        assert upscale.submit_count == 0
-    assert follow(upscale).submit_count == 1
+        assert upscale.handover.submit_count == 0
+    assert follow(upscale).handover.submit_count == 1
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 
 

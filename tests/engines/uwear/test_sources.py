@@ -24,7 +24,7 @@ from tests.conftest import Person
 from tests.support.vendor import SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong
 from upscaler.health import checks
 from upscaler.models import Upscale
-from upscaler.processing import handover, worker_step
+from upscaler.processing import source_reference, worker_step
 
 
 def newest() -> Upscale:
@@ -83,7 +83,7 @@ def test_without_a_public_address_a_program_s_upload_is_refused_before_it_is_sto
         answer = Client().post("/api/v1/uploads", {"file": upload()}, headers=headers)
     [problem] = answer.json()["detail"]
     assert (answer.status_code, problem["type"], problem["loc"]) == (422, "public_url_missing", ["body", "file"])
-    assert problem["msg"] == handover.NO_PUBLIC_URL.format(engine="Uwear")
+    assert problem["msg"] == source_reference.NO_PUBLIC_URL.format(engine="Uwear")
     assert list(folder.rglob("*")) == before
     assert Client().post("/api/v1/uploads", {"file": upload()}, headers=headers).status_code == 201
 
