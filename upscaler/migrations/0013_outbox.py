@@ -41,7 +41,7 @@ def drop_what_notices_cannot_hold(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ('upscaler', '0011_plain_names'),
+        ('upscaler', '0012_handover'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
