@@ -59,7 +59,12 @@ class Command(BaseCommand):
 
     def _enlarge(self, source: Path, target: Path, model_name: str, settings: dict[str, Any]) -> Finished:
         asked = FORMATS.get(target.suffix.lower())
-        engine = LocalEngine()
+        # Nobody else is served by this process, so all cores are its own.
+        engine = LocalEngine(
+            threads=django_settings.LOCAL_THREADS,
+            precision=django_settings.LOCAL_PRECISION,
+            time_limit=django_settings.LOCAL_TIME_LIMIT,
+        )
         # Beside the target, so that the finished file moves into place whole or not at all.
         with TemporaryDirectory(dir=target.parent, prefix=".upscale-") as work:
             order = Order(0, model_name, settings, source.resolve(), Path(work).resolve(), result_format=asked)
