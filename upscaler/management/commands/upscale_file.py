@@ -9,13 +9,13 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from upscaler import upscaling_models
+from upscaler import picture_formats, upscaling_models
 from upscaler.engines.base import Finished, Order
 from upscaler.engines.local.engine import LocalEngine
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
 
-FORMATS = {intake.FORMATS[name]: name for name in upscaling_models.RESULT_FORMATS} | {".jpeg": "JPEG"}
+FORMATS = {ending: name for name in picture_formats.RESULT_FORMATS for ending in picture_formats.FORMATS[name].endings}
 """By a file's ending."""
 
 
