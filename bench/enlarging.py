@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,28 +31,13 @@ def settings(model: str, **chosen: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def precision(name: str) -> Iterator[None]:
-    """Have engines that are set up inside it work in ``auto``, ``f32`` or ``bf16``."""
-    before = os.environ.get("LOCAL_PRECISION")
-    os.environ["LOCAL_PRECISION"] = name
+def engine(precision: str = "auto") -> Iterator[LocalEngine]:
+    """A local engine, whose child ends with the block, in ``auto``, ``f32`` or ``bf16``."""
+    made = LocalEngine(precision=precision)
     try:
-        yield
+        yield made
     finally:
-        if before is None:
-            del os.environ["LOCAL_PRECISION"]
-        else:
-            os.environ["LOCAL_PRECISION"] = before
-
-
-@contextmanager
-def engine(precision_name: str = "auto") -> Iterator[LocalEngine]:
-    """A local engine, whose child ends with the block."""
-    with precision(precision_name):
-        made = LocalEngine()
-        try:
-            yield made
-        finally:
-            made.close()
+        made.close()
 
 
 def enlarge(made_by: LocalEngine, source: Image.Image, model: str, **chosen: Any) -> Bytes:

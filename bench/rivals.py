@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import openvino as ov
 
-from bench import enlarging, machine
+from bench import machine
 from upscaler.engines.local import ncnn as ncnn_files
 from upscaler.engines.local.networks import Network, Networks
 
@@ -62,10 +62,7 @@ def engine(network: Network, precision: str) -> Runner:
 
 @cache
 def _networks(precision: str) -> Networks:
-    with enlarging.precision(precision):
-        networks = Networks()
-        networks.precision  # noqa: B018  it is read from the environment once, when first asked for
-        return networks
+    return Networks(precision=precision)
 
 
 def ncnn(network: Network, **options: Any) -> Runner:

@@ -175,14 +175,16 @@ UWEAR_BREAKER_FAILURES = whole("UWEAR_BREAKER_FAILURES", 3, minimum=1)
 UWEAR_TIME_LIMIT = whole("UWEAR_TIME_LIMIT", 60 * 60, minimum=1)
 UWEAR_OUTAGE_LIMIT = whole("UWEAR_OUTAGE_LIMIT", 24 * 60 * 60, minimum=1)
 UWEAR_MAX_RESULT_BYTES = whole("UWEAR_MAX_RESULT_MB", 1000, minimum=1) * 1_000_000
-# The local engine reads these from the environment itself, since its process has no Django. A bad value stops here.
-one_of("LOCAL_PRECISION", "auto", ("auto", "f32", "bf16"))
-whole("LOCAL_THREADS", 0)
-whole("LOCAL_TIME_LIMIT", 1500, minimum=1)
+LOCAL_PRECISION = one_of("LOCAL_PRECISION", "auto", ("auto", "f32", "bf16"))
+# Of one slot; 0 shares the cores out among the slots.
+LOCAL_THREADS = whole("LOCAL_THREADS", 0)
+LOCAL_TIME_LIMIT: float = whole("LOCAL_TIME_LIMIT", 1500, minimum=1)
 RESULT_LIFETIME = whole("RESULT_LIFETIME", 4 * 60 * 60, minimum=1)
 MAX_UPLOAD_BYTES = whole("MAX_UPLOAD_MB", 50, minimum=1) * 1_000_000
 MAX_SOURCE_PIXELS = whole("MAX_SOURCE_MEGAPIXELS", 64, minimum=1) * 1_000_000
 MAX_RESULT_PIXELS = whole("MAX_RESULT_MEGAPIXELS", 256, minimum=1) * 1_000_000
+# In each process; a picture near the limit takes 300 to 600 MB to look at (docs/engines.md).
+MAX_LARGE_DECODES = whole("MAX_LARGE_DECODES", 2, minimum=1)
 MAX_FILES = whole("MAX_FILES", 20, minimum=1)
 FETCH_ALLOW_HOSTS = env.list("FETCH_ALLOW_HOSTS", default=[])
 FETCH_TIME_LIMIT = whole("FETCH_TIME_LIMIT", 120, minimum=1)

@@ -24,10 +24,6 @@ LOW_RESOLUTION_V2 = "Low Resolution V2"
 HIGH_FIDELITY_V2 = "High Fidelity V2"
 
 
-RESULT_FORMATS = {"JPEG": "JPEG", "PNG": "PNG", "WEBP": "WebP"}
-"""The formats that a result may be asked for in, by Pillow's name, each with the name that people know."""
-
-
 def shortened(text: str) -> str:
     """What somebody sent, at a length that a message can repeat."""
     return text if len(text) <= 100 else f"{text[:100]}…"

@@ -19,19 +19,20 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.support import pictures, profiles
 from upscaler.errors import PublicError
-from upscaler.imaging import codec, intake, pixels
+from upscaler.imaging import codec, colour, intake, previews
+from upscaler.picture_formats import FORMATS
 
 LIMITS = {"max_bytes": 1_000_000, "max_pixels": 4_000_000}
 
 
-def examine(content: bytes) -> intake.Picture:
+def examine(content: bytes) -> intake.ExaminedPicture:
     return intake.examine(io.BytesIO(content), name="x", **LIMITS)
 
 
 def written() -> dict[str, tuple[str, bytes]]:
     """A file of every format in every mode that Pillow can write it in."""
     files = {}
-    for format_name in intake.FORMATS:
+    for format_name in FORMATS:
         for mode in ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16"):
             picture = pictures.photograph("coffee", (60, 40)).convert(mode)
             with contextlib.suppress(OSError, ValueError, KeyError):
@@ -44,7 +45,7 @@ WRITTEN = written()
 
 def test_the_list_of_formats_is_not_empty_by_mistake() -> None:
     assert len(WRITTEN) > 40
-    assert {format_name for format_name, _ in WRITTEN.values()} == set(intake.FORMATS)
+    assert {format_name for format_name, _ in WRITTEN.values()} == set(FORMATS)
 
 
 @pytest.mark.parametrize("file", WRITTEN)
@@ -135,6 +136,7 @@ print(highest() - before)
     [
         # The bytes of a pixel as it lies in memory, as decoded or, in the engine, as loaded.
         ("desk", "F", 4, 2), ("desk", "I", 4, 2), ("desk", "I;16", 2, 2.5), ("desk", "P", 1, 5), ("desk", "RGBA", 4, 2),
+        ("desk", "WebP", 4, 3),
         ("engine", "RGB", 3, 3), ("engine", "RGBA", 4, 3), ("engine", "F", 6, 2), ("engine", "P", 4, 3),
     ],
 )  # fmt: skip
@@ -144,7 +146,10 @@ def test_a_small_file_of_many_pixels_takes_little_more_memory_than_they_do(
     for name, side in (("small", 16), ("large", 4000)):
         options = {"transparency": 0} if mode == "P" else {}
         options |= {"compression": "tiff_lzw"} if mode in ("F", "I") else {}
-        content = pictures.encoded(Image.new(mode, (side, side)), "TIFF" if mode in ("F", "I") else "PNG", **options)
+        options |= {"method": 0} if mode == "WebP" else {}
+        format_name = "TIFF" if mode in ("F", "I") else "WEBP" if mode == "WebP" else "PNG"
+        picture = Image.new("RGB", (side, side), "red") if mode == "WebP" else Image.new(mode, (side, side))
+        content = pictures.encoded(picture, format_name, **options)
         (tmp_path / name).write_bytes(content)
     command = [sys.executable, "-c", MEMORY, who, str(tmp_path)]
     grown = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -154,11 +159,11 @@ def test_a_small_file_of_many_pixels_takes_little_more_memory_than_they_do(
 # Previews and thumbnails: what the engine sees, and what the result shows
 
 
-def shown(content: bytes, tmp_path: Path) -> tuple[Image.Image, Image.Image, intake.Picture]:
+def shown(content: bytes, tmp_path: Path) -> tuple[Image.Image, Image.Image, intake.ExaminedPicture]:
     """A file's preview before and after, as if it were source and result at once, and what was found in it."""
     path = tmp_path / "picture"
     path.write_bytes(content)
-    before = intake.preview(path)
+    before = previews.preview(path)
     found, after = intake.examine_result(path, **LIMITS)
     return Image.open(io.BytesIO(before.content)), Image.open(io.BytesIO(after.content)), found
 
@@ -231,7 +236,7 @@ def test_a_preview_has_the_colours_of_the_engine(format_name: str, mode: str, tm
     loaded = codec.load(tmp_path / "picture")
     expected = Image.fromarray(loaded.pixels)
     if loaded.grey:
-        expected = pixels.grey_in_srgb(expected.getchannel(0), profile).convert("RGB")
+        expected = colour.grey_in_srgb(expected.getchannel(0), profile).convert("RGB")
     elif mode != "CMYK":
         assert before.info["icc_profile"] == profiles.P3
     for preview in (before.convert("RGB"), after.convert("RGB")):
@@ -249,9 +254,29 @@ def test_a_large_result_s_preview_is_read_in_one_go(mode: str, size: tuple[int, 
     found, after = intake.examine_result(path, max_bytes=10**9, max_pixels=10**9)
     assert (found.width, found.height) == size
     with Image.open(io.BytesIO(after.content)) as preview, Image.open(io.BytesIO(found.thumbnail)) as thumbnail:
-        assert max(preview.size) == intake.PREVIEW_SIDE
-        assert max(thumbnail.size) == intake.THUMBNAIL_SIDE
+        assert max(preview.size) == previews.PREVIEW_SIDE
+        assert max(thumbnail.size) == previews.THUMBNAIL_SIDE
         assert apart(preview.convert("L"), source.convert("L").resize(preview.size)) < 3
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_large_webp_s_thumbnail_and_preview_show_it(mode: str, tmp_path: Path) -> None:
+    gradient = Image.linear_gradient("L").resize((4100, 4000))
+    source = Image.merge("RGB", [gradient, gradient.rotate(180), gradient.transpose(Image.Transpose.FLIP_TOP_BOTTOM)])
+    if mode == "RGBA":
+        source.putalpha(Image.linear_gradient("L").rotate(90).resize(source.size))
+    path = tmp_path / "large"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    source.save(path, "WEBP", quality=95, method=0, exact=True, exif=exif, icc_profile=profiles.P3)
+    with path.open("rb") as file:
+        found = intake.examine_source(file, name="x")
+    assert (found.format, found.width, found.height) == ("WEBP", 4000, 4100)
+    upright = source.transpose(Image.Transpose.ROTATE_270)
+    for content in (found.thumbnail, previews.preview(path).content):
+        with Image.open(io.BytesIO(content)) as shown:
+            assert (shown.mode, shown.info["icc_profile"]) == (mode, profiles.P3)
+            assert apart(shown, upright.resize(shown.size, Image.Resampling.BOX)) < 3
 
 
 def test_a_result_that_breaks_off_is_damaged(tmp_path: Path) -> None:
@@ -301,7 +326,15 @@ def test_a_damaged_file_gives_a_picture_or_a_message(
     try:
         found = examine(bytes(content + tail))
     except PublicError as error:
-        assert error.code in ("empty", "not_a_picture", "animated", "too_many_pixels", "damaged", "too_large")
+        assert error.code in (
+            "empty",
+            "not_a_picture",
+            "animated",
+            "too_many_pixels",
+            "damaged",
+            "too_large",
+            "out_of_memory",
+        )
         assert len(error.message) > 20
     else:
         assert found.width * found.height <= LIMITS["max_pixels"]
@@ -309,7 +342,7 @@ def test_a_damaged_file_gives_a_picture_or_a_message(
         (tmp_path / "source").write_bytes(content + tail)
         loaded = codec.load(tmp_path / "source")
         assert (loaded.width, loaded.height) == (found.width, found.height)
-        assert intake.preview(tmp_path / "source").content
+        assert previews.preview(tmp_path / "source").content
 
 
 # Files that cost more than they should

@@ -20,7 +20,6 @@ from tests.support.live_server import ROOT
 from upscaler.accounts import tokens
 from upscaler.health import checks
 from upscaler.models import CreditEntry, Team, Upscale
-from upscaler.queue import supervisor
 
 
 def run(*arguments: str) -> str:
@@ -212,17 +211,6 @@ def test_every_thread_publishes_with_the_desk_s_own_celery_settings() -> None:
         [sys.executable, "-c", look], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip() == "upscaler {'confirm_publish': True}", done.stderr
-
-
-@pytest.mark.parametrize(("slots", "asked", "threads"), [(1, "", "8"), (3, "0", "2"), (16, "", "1"), (3, "5", "5")])
-def test_the_slots_share_the_cores_out(
-    monkeypatch: pytest.MonkeyPatch, settings: Any, slots: int, asked: str, threads: str
-) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
-    monkeypatch.setenv("LOCAL_THREADS", asked)
-    settings.CPU_SLOTS = slots
-    supervisor.share_out_cores()
-    assert os.environ["LOCAL_THREADS"] == threads
 
 
 def test_the_cluster_queue_wants_a_database_server() -> None:

@@ -39,6 +39,13 @@ def test_the_ending_chooses_the_format(source: Path, name: str, format_name: str
     assert sorted(path.name for path in source.parent.iterdir()) == sorted(["in.jpg", name])
 
 
+def test_it_works_as_the_environment_says(source: Path) -> None:
+    command = [sys.executable, "manage.py", "upscale_file", source, source.parent / "out.png", "--model=recraft"]
+    environment = os.environ | {"LOCAL_PRECISION": "f32", "LOCAL_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert ", f32, " in done.stdout
+
+
 def test_settings_are_taken(source: Path) -> None:
     target = source.parent / "out.png"
     pairs = ["upscale_factor=6x", "face_enhancement=true", "face_enhancement_creativity=0.3"]

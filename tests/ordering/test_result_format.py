@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.conftest import Person
 from tests.support import pictures
-from upscaler import upscaling_models
+from upscaler import picture_formats
 from upscaler.models import Upscale
 from upscaler.ordering import reorder, submission
 from upscaler.ordering.forms import UpscaleForm
@@ -22,7 +22,7 @@ from upscaler.processing import lifecycle
 BODY = {"image_url": "https://shop.example/shirt.jpg", "model_name": "recraft"}
 
 
-@pytest.mark.parametrize("given", [*upscaling_models.RESULT_FORMATS, "", None])
+@pytest.mark.parametrize("given", [*picture_formats.RESULT_FORMATS, "", None])
 def test_a_format_is_stored_from_both_ways_in(given: str | None, owner: Person, upload: Callable[..., Any]) -> None:
     answer = owner.api("post", "generation-upscale", {**BODY, "result_format": given})
     assert answer.status_code == 200, answer.content
@@ -57,7 +57,7 @@ def test_what_is_no_text_is_refused(given: Any, owner: Person) -> None:
     assert answer.json()["detail"][0]["loc"] == ["body", "result_format"]
 
 
-@pytest.mark.parametrize("asked", upscaling_models.RESULT_FORMATS)
+@pytest.mark.parametrize("asked", picture_formats.RESULT_FORMATS)
 def test_the_result_comes_in_the_format_that_was_asked_for(
     asked: str, owner: Person, done: Callable[..., Upscale]
 ) -> None:
@@ -69,7 +69,7 @@ def test_the_result_comes_in_the_format_that_was_asked_for(
     assert corner == (255, 255, 255, 255) if asked == "JPEG" else corner[3] == 0
     assert upscale.result_name == f"bag{ {'JPEG': '.jpg', 'PNG': '.png', 'WEBP': '.webp'}[asked] }"
     page = owner.client.get(upscale.get_absolute_url()).content.decode()
-    assert f"<dt>Save as</dt><dd>{upscaling_models.RESULT_FORMATS[asked]}</dd>" in page
+    assert f"<dt>Save as</dt><dd>{picture_formats.RESULT_FORMATS[asked]}</dd>" in page
     assert json.loads(owner.api("get", f"generation/{upscale.pk}").json()["payload"])["result_format"] == asked
 
 
@@ -104,7 +104,7 @@ def test_a_request_of_before_the_field_keeps_its_digest(owner: Person) -> None:
 
 def test_the_page_offers_the_formats_and_keeps_the_choice(owner: Person, upload: Callable[..., Any]) -> None:
     page = owner.client.get(reverse("submit")).content.decode()
-    for name in upscaling_models.RESULT_FORMATS.values():
+    for name in picture_formats.RESULT_FORMATS.values():
         assert f">{name}</label>" in page
     assert 'value="" id="result_format-same" checked' in page
     assert "what is transparent turns white" in page

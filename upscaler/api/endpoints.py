@@ -28,7 +28,7 @@ from upscaler.storage.pictures import NewFiles
 
 logger = logging.getLogger(__name__)
 
-TOO_LARGE_CODES = ("too_large", "too_many_pixels")
+TOO_LARGE_CODES = ("too_large", "too_many_pixels", "out_of_memory")
 
 
 api = NinjaAPI(
@@ -162,6 +162,8 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
     try:
         picture = intake.examine_source(file, name=file.name or "")
     except PublicError as error:
+        if error.code in errors.NOT_NOW:
+            raise
         raise HttpError(413 if error.code in TOO_LARGE_CODES else 415, error.message) from None
     with NewFiles() as files:
         stored = files.store_source(file, picture)

@@ -16,6 +16,7 @@ from ninja.errors import ValidationError as RequestInvalid
 
 from upscaler.credits import CreditsRefused
 from upscaler.errors import PublicError
+from upscaler.imaging import decoding
 from upscaler.ordering import results, submission
 from upscaler.ordering.forms import UpscaleForm
 
@@ -35,6 +36,8 @@ MAYBE_TAKEN = (
     "generations first."
 )
 """What programs are told in place of the words for people."""
+NOT_NOW = {results.UNAVAILABLE: 60, decoding.BUSY: 30}
+"""What is no fault of the call and passes: by its code the seconds after which to send the call again."""
 
 
 def check_engine(form: UpscaleForm) -> None:
@@ -124,10 +127,10 @@ def _public_error(request: HttpRequest, error: PublicError) -> HttpResponse:
         response = _answer(request, 503, MAYBE_TAKEN)
         response.headers["Retry-After"] = "10"
         return response
-    if error.code != results.UNAVAILABLE:
+    if error.code not in NOT_NOW:
         return _answer(request, 422, [{"type": error.code, "loc": ["body"], "msg": error.message}])
     response = _answer(request, 503, error.message)
-    response.headers["Retry-After"] = "60"
+    response.headers["Retry-After"] = str(NOT_NOW[error.code])
     return response
 
 

@@ -11,7 +11,7 @@ from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
-from upscaler import upscaling_models
+from upscaler import picture_formats, upscaling_models
 from upscaler.engines.base import KnownResult
 from upscaler.models import Upscale, result_hours
 from upscaler.storage import pictures, signed_links
@@ -46,7 +46,7 @@ class GenerationUpscaleIn(Schema):
     )
     result_format: str | None = Field(
         "",
-        description=f"This desk's addition: {', '.join(upscaling_models.RESULT_FORMATS)}; empty keeps the picture's "
+        description=f"This desk's addition: {', '.join(picture_formats.RESULT_FORMATS)}; empty keeps the picture's "
         "own format.",
     )
 

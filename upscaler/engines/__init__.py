@@ -1,4 +1,8 @@
-"""The engines that do the work, by name."""
+"""The engines that do the work, by name.
+
+No Django and no engine is imported with the package: the local engine's child process has no use for the first, and
+each engine has heavy libraries of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +12,22 @@ from importlib import import_module
 from upscaler.engines.base import Engine
 
 ENGINES = {
-    "local": "upscaler.engines.local.engine.LocalEngine",
+    "local": "upscaler.engines.local.engine.from_settings",
     "uwear": "upscaler.engines.uwear.engine.UwearEngine",
 }
-"""Where the class of each is."""
+"""What makes each, without arguments."""
 
 
 @cache
 def get_engine(name: str) -> Engine:
-    """The engine called ``name``; one instance per process.
+    """The engine called ``name``, set up as the settings say; one instance per process.
 
     Raises LookupError for a name that is not an engine.
     """
     if name not in ENGINES:
         raise LookupError(f"There is no engine called {name!r}. Engines: {', '.join(ENGINES)}.")
-    module, _, class_name = ENGINES[name].rpartition(".")
+    module, _, maker = ENGINES[name].rpartition(".")
     # Here and not above: the local engine's child imports this package too, and must not wait for Django, which the
-    # other engine brings along.
-    engine: Engine = getattr(import_module(module), class_name)()
+    # engines bring along.
+    engine: Engine = getattr(import_module(module), maker)()
     return engine

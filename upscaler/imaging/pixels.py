@@ -1,4 +1,4 @@
-"""What an opened picture file means, which way is up and which colours: for the engine, previews and thumbnails alike.
+"""The pixels of an opened picture file, whichever way up and in however many bits; `colour` says which colours.
 
 Django-free, because the engine's child process uses it too.
 """
@@ -6,26 +6,14 @@ Django-free, because the engine's child process uses it too.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import BytesIO
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image
 
 DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 """Pillow's modes for grey with more than 8 bits."""
-SPACES = {
-    "RGB": ("RGB", "RGB "),
-    "RGBA": ("RGB", "RGB "),
-    "L": ("L", "GRAY"),
-    "LA": ("L", "GRAY"),
-    "CMYK": ("CMYK", "CMYK"),
-}
-"""By Pillow's mode: the mode of its colours alone, and the colour space that a profile for them names."""
-MAX_PROFILE_BYTES = 4_000_000
-"""Printers' profiles have some 2 MB; far beyond, it is no profile that anybody needs."""
-
 PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
 """TIFF's numbers for what the samples mean, 0 with white at zero, and for their kind: 1 without a sign."""
 ORIENTATION = ExifTags.Base.Orientation.value
@@ -88,63 +76,6 @@ def array(image: Image.Image) -> npt.NDArray[np.uint8]:
     return values
 
 
-def plain(image: Image.Image) -> tuple[Image.Image, bytes | None]:
-    """The picture in mode L, LA, RGB or RGBA with 8 bits a channel, and the ICC profile that its numbers are in.
-
-    CMYK and Lab become sRGB: CMYK by its own profile, relative colorimetric with black point compensation. Without a
-    profile nobody can know the inks; then it is the plain formula, in which black ink is black and no ink is white.
-    A profile that is broken or for other colours is dropped, and the picture is read as if it had none.
-    """
-    mode = image.mode
-    if mode in DEEP_GREY:
-        shallow = np.empty((image.height, image.width), np.uint8)
-        for rows, levels in _levels(image):
-            shallow[rows] = (levels.astype(np.uint32) + 128) // 257
-        return Image.fromarray(shallow), sound_profile(image, "L")
-    if mode in ("CMYK", "LAB"):
-        return _in_srgb(image)
-    is_grey = mode in ("1", "L", "LA", "La") or (mode in ("P", "PA") and _is_grey_palette(image))
-    names = ("LA", "L") if is_grey else ("RGBA", "RGB")
-    to = names[0] if image.has_transparency_data else names[1]
-    if is_grey and mode in ("P", "PA"):
-        # Pillow goes from a palette to grey by way of weights, which round.
-        image = Image.merge(to, [image.convert("RGBA").getchannel(band) for band in ("R", "A")[: len(to)]])
-    return image if image.mode == to else image.convert(to), sound_profile(image, to)
-
-
-def _is_grey_palette(image: Image.Image) -> bool:
-    palette = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
-    return bool((palette == palette[:, :1]).all())
-
-
-def for_screens(image: Image.Image) -> Image.Image:
-    """`plain` as RGB or RGBA, its profile an RGB one, if any, in ``info``. For pictures small enough to copy freely."""
-    shown, profile = plain(image)
-    if shown.mode in ("L", "LA"):
-        if profile is not None:
-            shown = grey_in_srgb(shown, profile)
-        shown, profile = shown.convert("RGBA" if shown.mode == "LA" else "RGB"), None
-    shown.info = {"icc_profile": profile} if profile else {}
-    return shown
-
-
-def sound_profile(image: Image.Image, mode: str) -> bytes | None:
-    """The picture's profile, if numbers in ``mode`` (L, LA, RGB or RGBA) can be read by it."""
-    profile = image.info.get("icc_profile")
-    return profile if profile and _opened(profile, mode) else None
-
-
-def grey_in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """L or LA in the shades of a grey ``profile``, as the same mode in sRGB's."""
-    return image.point([*grey_curve(profile), *(range(256) if image.mode == "LA" else ())])
-
-
-def grey_curve(profile: bytes) -> list[int]:
-    """For each of 256 shades in a sound grey ``profile`` the one that looks the same in sRGB."""
-    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    return np.asarray(_converted(ramp, ImageCms.ImageCmsProfile(BytesIO(profile))))[0, :, 1].tolist()
-
-
 def deep_grey(image: Image.Image) -> npt.NDArray[np.uint16]:
     """(height, width) of a picture in one of ``DEEP_GREY``, black at 0 and white at 65535.
 
@@ -152,12 +83,12 @@ def deep_grey(image: Image.Image) -> npt.NDArray[np.uint16]:
     where none is higher, else for 0 to 65535; integers that need the last bit, for 0 to 2**32 - 1.
     """
     values = np.empty((image.height, image.width), np.uint16)
-    for rows, levels in _levels(image):
+    for rows, levels in deep_grey_strips(image):
         values[rows] = levels
     return values
 
 
-def _levels(image: Image.Image) -> Iterator[tuple[slice, npt.NDArray[np.uint16]]]:
+def deep_grey_strips(image: Image.Image) -> Iterator[tuple[slice, npt.NDArray[np.uint16]]]:
     """`deep_grey` in strips, each with its rows: a picture of 64 megapixels would be 512 MB of float64."""
     # Only TIFF has such pictures with 0 for white, or without a sign; Pillow reads both as if they were not.
     tags: Any = getattr(image, "tag_v2", {})
@@ -181,46 +112,3 @@ def _levels(image: Image.Image) -> Iterator[tuple[slice, npt.NDArray[np.uint16]]
     for rows, strip in strips(image):
         levels = (numbers(strip).clip(0, full) * (65535 / full) + 0.5).astype(np.uint16)
         yield rows, ~levels if is_negative else levels
-
-
-def _opened(profile: bytes, mode: str) -> ImageCms.ImageCmsProfile | None:
-    if len(profile) > MAX_PROFILE_BYTES:
-        return None
-    colours, space = SPACES[mode]
-    try:
-        opened = ImageCms.ImageCmsProfile(BytesIO(profile))
-        # Many broken profiles open; only making a conversion reads their tables.
-        ImageCms.buildTransform(opened, _srgb(), colours, "RGB")
-    except (ImageCms.PyCMSError, OSError):
-        return None
-    return opened if opened.profile.xcolor_space == space else None
-
-
-def _in_srgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
-    if image.mode == "LAB":
-        embedded: ImageCms.ImageCmsProfile | None = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    else:
-        profile = image.info.get("icc_profile")
-        embedded = _opened(profile, image.mode) if profile else None
-    if embedded is None:
-        return image.convert("RGB"), None
-    try:
-        return _converted(image, embedded), _srgb().tobytes()
-    except (ImageCms.PyCMSError, OSError):
-        return image.convert("RGB"), None
-
-
-def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    converted = ImageCms.profileToProfile(
-        image,
-        profile,
-        _srgb(),
-        renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        outputMode="RGB",
-        flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )
-    return cast(Image.Image, converted)
-
-
-def _srgb() -> ImageCms.ImageCmsProfile:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))

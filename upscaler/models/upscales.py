@@ -14,7 +14,7 @@ from django.db.models.fields.files import FieldFile
 from django.urls import reverse
 from django.utils import timezone
 
-from upscaler import upscaling_models
+from upscaler import picture_formats, upscaling_models
 from upscaler.models.teams import ApiToken, Team
 
 MAX_ID = models.BigIntegerField.MAX_BIGINT
@@ -116,7 +116,7 @@ class Upscale(models.Model):
     requested_format = models.CharField(
         max_length=10,
         blank=True,
-        choices=list(upscaling_models.RESULT_FORMATS.items()),
+        choices=list(picture_formats.RESULT_FORMATS.items()),
         help_text="The result's format; empty for the source's own.",
     )
     credits = models.PositiveIntegerField()

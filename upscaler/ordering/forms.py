@@ -13,7 +13,7 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from upscaler import fetching, upscaling_models
+from upscaler import fetching, picture_formats, upscaling_models
 from upscaler.engines.base import KnownResult
 from upscaler.errors import PublicError
 from upscaler.form_fields import WholeNumberField
@@ -152,9 +152,9 @@ class UpscaleForm(forms.Form):
 
     def clean_result_format(self) -> str:
         name = self.cleaned_data["result_format"]
-        if name and name not in upscaling_models.RESULT_FORMATS:
+        if name and name not in picture_formats.RESULT_FORMATS:
             raise ValidationError(
-                f"Results are saved as {', '.join(upscaling_models.RESULT_FORMATS)}, not as "
+                f"Results are saved as {', '.join(picture_formats.RESULT_FORMATS)}, not as "
                 f"“{upscaling_models.shortened(name)}”. Leave result_format empty to keep the picture's own format.",
                 code="enum",
             )

@@ -18,7 +18,7 @@ from django.utils import timezone
 from upscaler import credits, upscaling_models
 from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
-from upscaler.imaging import intake
+from upscaler.imaging.intake import ExaminedPicture
 from upscaler.models import ApiToken, AuditEvent, Team, Upscale
 from upscaler.ordering import deduplication
 from upscaler.queue import dispatch
@@ -37,7 +37,7 @@ class Upload:
     """A file that somebody sent, and what was found in it."""
 
     file: IO[bytes]
-    examined: intake.Picture
+    examined: ExaminedPicture
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class NewUpscale:
     """Complete, defaults filled in."""
     source_name: str
     requested_format: str = ""
-    """One of `upscaling_models.RESULT_FORMATS`; empty for the source's own."""
+    """One of `picture_formats.RESULT_FORMATS`; empty for the source's own."""
     source_url: str = ""
     source_result: Upscale | None = None
     source_result_number: int | None = None

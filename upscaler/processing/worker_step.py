@@ -18,6 +18,7 @@ from upscaler.engines import get_engine
 from upscaler.engines.base import Finished, Order, Pending, RemoteEngine, Report
 from upscaler.errors import PublicError
 from upscaler.imaging import codec, intake
+from upscaler.imaging.previews import Preview, preview
 from upscaler.models import Upscale
 from upscaler.processing import handover, lifecycle
 from upscaler.processing.circuit_breaker import Pause
@@ -187,7 +188,7 @@ def _keep(upscale: Upscale, finished: Finished, source: Path | None) -> None:
     if asked not in ("", found.format) and codec.result_format(asked, found.width, found.height) == asked:
         finished = _saved_as(asked, finished)
         found, after = _examined_result(finished.path)
-    before = intake.preview(source) if source is not None else None
+    before = preview(source) if source is not None else None
     with NewFiles() as files:
         stored, previews = files.store_result(finished.path, found, before, after)
         with transaction.atomic():
@@ -210,7 +211,7 @@ def _saved_as(asked: str, finished: Finished) -> Finished:
     return replace(finished, path=path)
 
 
-def _examined_result(path: Path) -> tuple[intake.Picture, intake.Preview]:
+def _examined_result(path: Path) -> tuple[intake.ExaminedPicture, Preview]:
     try:
         return intake.examine_result(path, max_bytes=MAX_RESULT_BYTES, max_pixels=settings.MAX_RESULT_PIXELS)
     except PublicError as error:
@@ -226,7 +227,7 @@ def _examined_result(path: Path) -> tuple[intake.Picture, intake.Preview]:
         ) from error
 
 
-def _check_larger(upscale: Upscale, found: intake.Picture) -> None:
+def _check_larger(upscale: Upscale, found: intake.ExaminedPicture) -> None:
     width, height = upscale.source_width or 0, upscale.source_height or 0
     if found.width <= width or found.height <= height:
         raise PublicError(

@@ -203,7 +203,6 @@ def prune_task_rows() -> None:
 def run_queue_worker(queue: str, worker_id: str) -> None:
     """Be one worker of ``queue`` until standard input is closed: end the job at hand then, and return."""
     threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
-    share_out_cores()
     if settings.TASK_BACKEND == "embedded":
         call_command(
             "db_worker", queue_name=queue, worker_id=worker_id, interval=0.25, reload=False, startup_delay=False
@@ -214,12 +213,6 @@ def run_queue_worker(queue: str, worker_id: str) -> None:
         pool = ["--pool=threads", f"--concurrency={IO_THREADS}"]
     arguments = ["worker", f"--queues={queue}", f"--hostname={worker_id}@%h", "--loglevel=WARNING"]
     celery_app().worker_main([*arguments, *pool, "--without-gossip", "--without-mingle"])
-
-
-def share_out_cores() -> None:
-    """Unless ``LOCAL_THREADS`` says otherwise: several slots that take all cores each would only hold each other up."""
-    if not int(os.environ.get("LOCAL_THREADS") or 0):
-        os.environ["LOCAL_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // settings.CPU_SLOTS))
 
 
 def _stop_at_end_of_input() -> None:

@@ -11,7 +11,8 @@ from typing import IO, Any
 from django.core.files.base import ContentFile, File
 from django.utils import timezone
 
-from upscaler.imaging import intake
+from upscaler.imaging.intake import ExaminedPicture
+from upscaler.imaging.previews import Preview
 from upscaler.models import Upscale, media_storage
 
 
@@ -111,13 +112,13 @@ class NewFiles:
         """Remove nothing from now on."""
         self._written = []
 
-    def store_source(self, file: IO[bytes], examined: intake.Picture) -> StoredPicture:
+    def store_source(self, file: IO[bytes], examined: ExaminedPicture) -> StoredPicture:
         """Store an examined picture and its thumbnail. Raises OSError."""
         file.seek(0)
         return self._store("sources", File(file), examined)
 
     def store_result(
-        self, path: Path, examined: intake.Picture, before: intake.Preview | None, after: intake.Preview
+        self, path: Path, examined: ExaminedPicture, before: Preview | None, after: Preview
     ) -> tuple[StoredPicture, dict[str, Any]]:
         """Store a finished picture, its thumbnail, and the previews that are compared on its page. Raises OSError.
 
@@ -132,7 +133,7 @@ class NewFiles:
             if preview is not None
         }
 
-    def _store(self, kind: str, file: File, examined: intake.Picture) -> StoredPicture:
+    def _store(self, kind: str, file: File, examined: ExaminedPicture) -> StoredPicture:
         return StoredPicture(
             path=self._save(kind, examined.extension, file),
             thumbnail=self._save("thumbnails", ".webp", ContentFile(examined.thumbnail)),

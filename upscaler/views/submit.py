@@ -16,10 +16,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from upscaler import credits, upscaling_models
+from upscaler import credits, picture_formats, upscaling_models
 from upscaler.engines import get_engine
 from upscaler.errors import PublicError
-from upscaler.imaging import intake
 from upscaler.models import Upscale, result_hours
 from upscaler.ordering import deduplication, reorder, submission
 from upscaler.ordering.forms import UpscaleForm
@@ -239,7 +238,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
     return {
         "models": list(upscaling_models.MODELS.values()),
         "advice": get_engine(settings.ENGINE).advice,
-        "result_formats": upscaling_models.RESULT_FORMATS,
+        "result_formats": picture_formats.RESULT_FORMATS,
         "recent_results": recent_results,
         "kept_copy": None,
         "uploads_refused": source_reference.why_no_uploads(),
@@ -250,8 +249,8 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
             "max_files": settings.MAX_FILES,
             "max_source_megapixels": settings.MAX_SOURCE_PIXELS // 1_000_000,
             "max_result_megapixels": settings.MAX_RESULT_PIXELS // 1_000_000,
-            "formats": intake.FORMATS_IN_WORDS,
-            "accept": intake.ACCEPT,
+            "formats": picture_formats.FORMATS_IN_WORDS,
+            "accept": picture_formats.ACCEPT,
         },
         "problems": [],
         "sent": [],

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino as ov
 import pytest
+from django.conf import settings
 from PIL import Image, ImageCms
 
 from tests.support import pictures
@@ -20,9 +22,16 @@ FAITHFUL = {"enhance_model": "High Fidelity V2"}
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
+has_bf16 = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+BOTH_PRECISIONS = [
+    "f32",
+    pytest.param("bf16", marks=pytest.mark.skipif(not has_bf16, reason="the processor has no instructions for bf16")),
+]
+
+
 @pytest.fixture(scope="module")
 def engine() -> Iterator[LocalEngine]:
-    engine = LocalEngine()
+    engine = LocalEngine(precision=settings.LOCAL_PRECISION)
     yield engine
     engine.close()
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from PIL import Image
 
 from tests.engines.local.conftest import crop, png
@@ -47,6 +48,22 @@ def test_the_child_stays_warm_between_jobs(engine: LocalEngine, order: Callable[
     pid = engine.child_pid
     watched(engine, order(pictures.jpeg((16, 16))))
     assert engine.child_pid == pid
+
+
+def test_the_child_works_as_its_parent_was_set_up(order: Callable[..., Order]) -> None:
+    engine = LocalEngine(threads=1, precision="f32")
+    try:
+        before = dict(os.environ)
+        made, _ = watched(engine, order(pictures.jpeg((16, 16))))
+        process = Path(f"/proc/{engine.child_pid}")
+        environment = process.joinpath("environ").read_text().split("\0")
+        arguments = process.joinpath("cmdline").read_text().split("\0")
+    finally:
+        engine.close()
+    assert made.provenance["precision"] == "f32"
+    assert "--threads=1" in arguments
+    assert {"OPENBLAS_NUM_THREADS=1", "VIPS_CONCURRENCY=1"} <= set(environment)
+    assert dict(os.environ) == before
 
 
 class Lost(Exception):
@@ -98,7 +115,7 @@ def test_a_large_result_stays_under_a_gigabyte(order: Callable[..., Order]) -> N
     # Mostly white, which spares the networks their time, not the rest its memory.
     product = Image.new("RGB", (2450, 2450), "white")
     product.paste(pictures.photograph(size=(230, 230)), (1000, 1000))
-    engine = LocalEngine()
+    engine = LocalEngine(precision=settings.LOCAL_PRECISION)
     try:
         work = order(png(product), upscale_factor="2x", enhance_model="Low Resolution V2")
         finished, _ = watched(engine, work)

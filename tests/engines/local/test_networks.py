@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.engines.local.conftest import crop
+from tests.engines.local.conftest import BOTH_PRECISIONS, crop
 from tests.support import pictures
 from upscaler import upscaling_models
 from upscaler.engines.local import networks, recipe, tiles
@@ -19,9 +19,18 @@ from upscaler.engines.local.strength import Strength
 pytestmark = pytest.mark.engine
 
 
-@pytest.fixture(scope="module")
-def warm() -> networks.Networks:
-    return networks.Networks()
+ROUNDING = 2.5
+"""Levels of 255 by which bf16, with its 8 bits of mantissa, may make one pixel differ when only the tiles do.
+
+Between 128 and 255 its numbers are a whole level apart, and how the sums are rounded on the way depends on the tile's
+size: with AVX-512 not at all, with AMX by 0.99. From f32, bf16 is up to 2.4 apart (photo; CUNet 2.0). What the tests
+are to find is larger: with each tile's own channel means, CUNet's tiles differ by 4.1 in bf16 and by 2.9 in f32.
+"""
+
+
+@pytest.fixture(scope="module", params=BOTH_PRECISIONS)
+def warm(request: pytest.FixtureRequest) -> networks.Networks:
+    return networks.Networks(precision=request.param)
 
 
 def whole(source: np.ndarray, network: networks.Network, warm: networks.Networks) -> np.ndarray:
@@ -36,7 +45,7 @@ def whole(source: np.ndarray, network: networks.Network, warm: networks.Networks
 def test_tiles_give_what_the_whole_picture_gives(warm: networks.Networks) -> None:
     source = np.asarray(pictures.photograph().crop((150, 60, 310, 200)))
     tiled = whole(source, replace(networks.PHOTO, tile=80), warm)
-    assert np.abs(tiled - whole(source, networks.PHOTO, warm)).max() < 0.01
+    assert np.abs(tiled - whole(source, networks.PHOTO, warm)).max() < (0.01 if warm.precision == "f32" else ROUNDING)
 
 
 def test_cunet_s_tiles_differ_by_little_and_without_a_line(warm: networks.Networks) -> None:
@@ -46,7 +55,7 @@ def test_cunet_s_tiles_differ_by_little_and_without_a_line(warm: networks.Networ
     assert np.abs(tiled - at_once).mean() < 0.5
     # other tiles, so other borders, and nothing to be seen of either
     others = whole(source, replace(networks.CUNET, tile=92), warm)
-    assert np.abs(tiled - others).max() < 0.5
+    assert np.abs(tiled - others).max() < (0.5 if warm.precision == "f32" else ROUNDING)
 
 
 def test_x4plus_fades_from_tile_to_tile(warm: networks.Networks) -> None:

@@ -277,7 +277,7 @@ def test_a_missing_detector_is_said(warm: networks.Networks) -> None:
 def test_the_small_copy_is_the_mean_of_squares(kind: type, size: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(kind) * kind(257 if kind is np.uint16 else 1)
     step = downscaled.step(*size)
-    small = downscaled.reduced(pixels, step)
+    small = downscaled.downscale(pixels, step)
     assert max(small.shape) <= downscaled.MAX_SIDE
     eight = pixels.astype(float) / (257 if kind is np.uint16 else 1)
     assert small[0, 0] == pytest.approx(eight[:step, :step].mean((0, 1)), abs=1)

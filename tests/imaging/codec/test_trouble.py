@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.support import pictures
 from tests.support.picture_files import RoundTrip, camera_data, canvas_of, load, photograph
-from upscaler.engines.base import EngineError
+from upscaler.errors import PublicError
 from upscaler.imaging import codec
 
 pytestmark = pytest.mark.engine
@@ -43,7 +43,7 @@ def test_a_place_that_cannot_be_written_is_an_oserror(tmp_path: Path) -> None:
     "case", [name for name in pictures.BAD_FILES if name not in ("animated gif", "51 MB", "60000 x 60000")]
 )
 def test_what_is_no_picture_is_one_plain_error(case: str, tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="could not be read as a picture") as raised:
+    with pytest.raises(PublicError, match="could not be read as a picture") as raised:
         load(tmp_path, pictures.BAD_FILES[case][1])
     assert (raised.value.code, raised.value.permanent) == (codec.UNREADABLE, True)
 

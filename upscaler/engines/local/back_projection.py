@@ -94,8 +94,8 @@ def squares(height: int, width: int) -> Iterator[Area]:
             yield slice(top, min(top + SIDE, height)), slice(left, min(left + SIDE, width))
 
 
-class Finish:
-    """The finished pixels of one picture, square by square."""
+class BackProjection:
+    """The finished pixels of one picture, square by square, by the rules above."""
 
     def __init__(self, source: Samples, work: Samples, factor: int, keep: Keep, shrink: Kernel = BOX) -> None:
         """``source``: RGB, (height, width, 3). ``work``: the same picture enlarged by any whole number.

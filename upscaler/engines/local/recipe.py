@@ -84,7 +84,7 @@ class Recipe:
 
 
 def recipe(model_name: str, settings: Mapping[str, Any], jpeg_quality: int | None) -> Recipe:
-    """The recipe for a model of the catalog with complete settings.
+    """The recipe for an upscaling model with complete settings.
 
     ``jpeg_quality``: from 1 to 100 as the source file tells it; None for a source that is no JPEG.
     """

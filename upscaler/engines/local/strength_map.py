@@ -41,7 +41,7 @@ SMALL_FACE_MOST = 0.3
 
 
 @dataclass(frozen=True)
-class Focus:
+class StrengthMap:
     """How much of the restoring network goes where, and what was found on the way."""
 
     strength: Strength
@@ -50,15 +50,15 @@ class Focus:
     sentences where something could not be done as asked."""
 
 
-def find_strength(source: Picture, plan: Recipe, networks: Networks, report: Report) -> Focus:
+def find_strength_map(source: Picture, plan: Recipe, networks: Networks, report: Report) -> StrengthMap:
     """Look at the source as far as the plan asks for it.
 
     Raises EngineError where a detector is not installed.
     """
     if plan.restoring is None:
-        return Focus(Strength(0.0), {})
+        return StrengthMap(Strength(0.0), {})
     step = downscaled.step(source.height, source.width)
-    small = downscaled.reduced(source.pixels, step)
+    small = downscaled.downscale(source.pixels, step)
     share = np.full(small.shape[:2], plan.strength, np.float32)
     found: dict[str, Any] = {}
     notes: list[str] = []
@@ -89,14 +89,14 @@ def find_strength(source: Picture, plan: Recipe, networks: Networks, report: Rep
         found["strength"] = plan.strength
     if notes:
         found["notes"] = notes
-    return Focus(Strength(share, step), found)
+    return StrengthMap(Strength(share, step), found)
 
 
 def _cut_out(source: Picture, step: int) -> Floats | None:
     """What shows of a source with a transparent surrounding, from 0 to 1; None for any other source."""
     if source.alpha is None:
         return None
-    visible = downscaled.reduced(source.alpha, step).astype(np.float32) / np.float32(255)
+    visible = downscaled.downscale(source.alpha, step).astype(np.float32) / np.float32(255)
     return visible if visible.mean() < VISIBLE else None
 
 

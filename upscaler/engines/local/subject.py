@@ -28,18 +28,18 @@ EVENNESS = 1e-3
 """Variance of brightness, from 0 to 1, under which an area counts as even: there the mask has no edge to follow."""
 
 
-def mask(view: Bytes, networks: Networks) -> Floats:
-    """How far each pixel of ``view``, RGB of 8 bits, (height, width, 3), is the subject: from 0 to 1.
+def mask(picture: Bytes, networks: Networks) -> Floats:
+    """How far each pixel of ``picture``, RGB of 8 bits, (height, width, 3), is the subject: from 0 to 1.
 
     Raises EngineError where the detector is not installed.
     """
-    height, width = view.shape[:2]
+    height, width = picture.shape[:2]
     side = U2NETP.side
-    small = np.asarray(Image.fromarray(view).resize((side, side), Image.Resampling.LANCZOS), np.float32)
+    small = np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS), np.float32)
     planes = ((small / max(small.max(), 1) - MEAN) / DEVIATION).transpose(2, 0, 1)
     scores = networks.detect(U2NETP, np.ascontiguousarray(planes))[0][0, 0]
     rough = np.asarray(Image.fromarray(scores).resize((width, height), Image.Resampling.BILINEAR))
-    fitted = _guided(rough, view.mean(axis=2, dtype=np.float32) / 255, reach=-(-2 * max(height, width) // side))
+    fitted = _guided(rough, picture.mean(axis=2, dtype=np.float32) / 255, reach=-(-2 * max(height, width) // side))
     return ((fitted - SURE_NOT) / (SURE - SURE_NOT)).clip(0, 1)
 
 

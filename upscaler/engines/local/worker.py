@@ -18,6 +18,7 @@ the middle of a job: then the parent is gone and nobody waits for the result. Dj
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import queue
@@ -28,9 +29,9 @@ import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
-from upscaler.engines.base import EngineError
 from upscaler.engines.local import job
-from upscaler.engines.local.networks import Networks
+from upscaler.engines.local.networks import PRECISIONS, Networks
+from upscaler.errors import PublicError
 from upscaler.imaging import codec
 
 Message = dict[str, Any]
@@ -66,13 +67,17 @@ class _Inbox:
 
 
 def main() -> None:
-    """Serve jobs until stdin ends."""
+    """Serve jobs until stdin ends. All that the parent has to say about how is on the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+    told = parser.parse_args()
     # Ctrl-C and a service's stop reach the whole group; it is the parent who decides what becomes of the job.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     replies = _claim_stdout()
     inbox = _Inbox(sys.stdin)
-    networks = Networks()
+    networks = Networks(threads=told.threads, precision=told.precision)
     while True:
         message = inbox.jobs.get()
         _send(replies, {"id": message["id"], **_answer(message, inbox, replies, networks)})
@@ -104,7 +109,7 @@ def _answer(message: Message, inbox: _Inbox, replies: TextIO, networks: Networks
         )
     except _Cancelled:
         return {"cancelled": True}
-    except EngineError as error:
+    except PublicError as error:
         if error.code != codec.UNREADABLE and error.__cause__ is not None:
             traceback.print_exc()
         return {"error": {"message": error.message, "code": error.code, "permanent": error.permanent}}

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from upscaler.engines.base import EngineError
-from upscaler.imaging import pixels as meaning
-from upscaler.imaging import sixteen_bit
+from upscaler.errors import PublicError
+from upscaler.imaging import colour, pixels, sixteen_bit
 from upscaler.imaging.codec import metadata
 from upscaler.imaging.codec.metadata import Metadata
 from upscaler.imaging.samples import Samples
@@ -57,7 +56,7 @@ def load(path: Path) -> Picture:
 
     Pillow reads every format, but more than 8 bits only in grey; then libvips reads the pixels once more.
 
-    Raises EngineError with the code ``unreadable`` for anything that is no sound picture.
+    Raises PublicError with the code ``unreadable`` for anything that is no sound picture.
     """
     try:
         with warnings.catch_warnings():
@@ -69,10 +68,9 @@ def load(path: Path) -> Picture:
         raise
     # Pillow's readers meet hostile files with whatever their parsing trips over.
     except Exception as error:
-        raise EngineError(
+        raise PublicError(
             "This file could not be read as a picture. It may be damaged: please export it again as JPEG or PNG.",
             code=UNREADABLE,
-            permanent=True,
         ) from error
 
 
@@ -97,24 +95,24 @@ def _read(path: Path) -> _Read:
         if source_format == "PNG":
             # What it says beside its pixels may lie behind them.
             file.load()
-        orientation = meaning.orientation(file)
-        known = metadata.read(file, turned=orientation in meaning.TURNED)
+        orientation = pixels.orientation(file)
+        known = metadata.read(file, turned=orientation in pixels.TURNED)
         if is_deep and (values := _deep(path, file, orientation)) is not None:
-            profile = meaning.sound_profile(file, "L" if values.shape[2] < 3 else "RGB")
+            profile = colour.sound_profile(file, "L" if values.shape[2] < 3 else "RGB")
             return _Read(values, orientation, source_format, quality, profile, known)
         # Reads the pixels of all others; a TIFF's reader turns the picture itself.
         file.load()
         if source_format == "TIFF":
             orientation = 1
         if file.mode in ("I", "F"):
-            grey = meaning.deep_grey(file)[..., None]
-            return _Read(grey, orientation, source_format, quality, meaning.sound_profile(file, "L"), known)
-        image, profile = meaning.plain(file)
-        return _Read(meaning.array(image), orientation, source_format, quality, profile, known)
+            grey = pixels.deep_grey(file)[..., None]
+            return _Read(grey, orientation, source_format, quality, colour.sound_profile(file, "L"), known)
+        image, profile = colour.plain(file)
+        return _Read(pixels.array(image), orientation, source_format, quality, profile, known)
 
 
 def _picture(read: _Read) -> Picture:
-    values = meaning.upright_view(read.values, read.orientation)
+    values = pixels.upright_view(read.values, read.orientation)
     channels = values.shape[2]
     alpha = np.ascontiguousarray(values[..., -1]) if channels in (2, 4) else None
     colours: Samples = np.repeat(values[..., :1], 3, axis=2) if channels < 3 else values[..., :3]
@@ -148,22 +146,22 @@ def _deep(path: Path, seen: Image.Image, orientation: int) -> Samples | None:
     return values
 
 
-def _alpha_bleed(pixels: Samples, known: npt.NDArray[np.bool_]) -> Samples:
+def _alpha_bleed(colours: Samples, known: npt.NDArray[np.bool_]) -> Samples:
     """Colours of about the nearest known pixel where none is known.
 
     What lies under full transparency is arbitrary, often black, and a network would draw it into the visible edge. Each
     call halves the picture and takes the missing colours from there.
     """
     if known.all() or not known.any():
-        return pixels
+        return colours
     height, width = known.shape
     sums = np.zeros(((height + 1) // 2, (width + 1) // 2, 3), np.uint32)
     counts = np.zeros(sums.shape[:2], np.uint32)
     for row, column in np.ndindex(2, 2):
         part = known[row::2, column::2]
-        sums[: part.shape[0], : part.shape[1]] += pixels[row::2, column::2] * part[..., None]
+        sums[: part.shape[0], : part.shape[1]] += colours[row::2, column::2] * part[..., None]
         counts[: part.shape[0], : part.shape[1]] += part
-    means = (sums // np.maximum(counts, 1)[..., None]).astype(pixels.dtype)
+    means = (sums // np.maximum(counts, 1)[..., None]).astype(colours.dtype)
     smaller = _alpha_bleed(means, counts > 0)
     near = smaller.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
-    return np.where(known[..., None], pixels, near)
+    return np.where(known[..., None], colours, near)

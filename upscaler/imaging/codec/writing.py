@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from upscaler.imaging import pixels
+from upscaler.imaging import colour
 from upscaler.imaging.codec import xmp
 from upscaler.imaging.codec.metadata import Metadata
 from upscaler.imaging.codec.reading import Picture
@@ -139,7 +139,7 @@ def _png_takes(profile: bytes, image: Any) -> bool:
 
 
 def _curve(profile: bytes, bands: int) -> Any:
-    curve = pyvips.Image.new_from_array([pixels.grey_curve(profile)]).cast("uchar")
+    curve = pyvips.Image.new_from_array([colour.grey_curve(profile)]).cast("uchar")
     same = pyvips.Image.identity()
     return curve.bandjoin(same) if bands == 2 else curve
 

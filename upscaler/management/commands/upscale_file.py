@@ -9,13 +9,13 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from upscaler import upscaling_models
+from upscaler import picture_formats, upscaling_models
 from upscaler.engines.base import Finished, Order
 from upscaler.engines.local.engine import LocalEngine
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
 
-FORMATS = {intake.FORMATS[name]: name for name in upscaling_models.RESULT_FORMATS} | {".jpeg": "JPEG"}
+FORMATS = {ending: name for name in picture_formats.RESULT_FORMATS for ending in picture_formats.FORMATS[name].endings}
 """By a file's ending."""
 
 
@@ -59,7 +59,12 @@ class Command(BaseCommand):
 
     def _enlarge(self, source: Path, target: Path, model_name: str, settings: dict[str, Any]) -> Finished:
         asked = FORMATS.get(target.suffix.lower())
-        engine = LocalEngine()
+        # Nobody else is served by this process, so all cores are its own.
+        engine = LocalEngine(
+            threads=django_settings.LOCAL_THREADS,
+            precision=django_settings.LOCAL_PRECISION,
+            time_limit=django_settings.LOCAL_TIME_LIMIT,
+        )
         # Beside the target, so that the finished file moves into place whole or not at all.
         with TemporaryDirectory(dir=target.parent, prefix=".upscale-") as work:
             order = Order(0, model_name, settings, source.resolve(), Path(work).resolve(), result_format=asked)
