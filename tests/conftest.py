@@ -18,11 +18,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 
-from tests.support import pictures, services_available
+from tests.support import pictures, quick_engine, services_available
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.live_server import Desk
+from tests.support.selection import pytest_collection_modifyitems as pytest_collection_modifyitems
 from upscaler import credits, usage
 from upscaler.accounts import tokens
+from upscaler.engines.local.engine import LocalEngine
 from upscaler.models import ApiToken, Membership, Team, Upscale
 from upscaler.ordering import submission
 from upscaler.ordering.forms import UpscaleForm
@@ -35,6 +37,13 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def fresh_cache() -> None:
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def quick_enlarging(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks run only in tests that are marked ``engine``."""
+    if not request.node.get_closest_marker("engine"):
+        monkeypatch.setattr(LocalEngine, "advance", quick_engine.advance)
 
 
 @dataclass

@@ -20,7 +20,7 @@ FAITHFUL = {"enhance_model": "High Fidelity V2"}
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def engine() -> Iterator[LocalEngine]:
     engine = LocalEngine()
     yield engine
