@@ -41,6 +41,8 @@ def group_of(item: pytest.Item) -> str | None:
     return "engine" if item.get_closest_marker("engine") else None
 
 
+# Before pytest's own, which picks by these marks, and xdist's, which reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_about_the_database(item):
