@@ -27,24 +27,23 @@ check: $(VENV)/.development
 # Tests that start something slow together run one after the other in one process; the rest goes where there is room.
 # WORKERS=0 runs all of them in one process, in the order in which they stand.
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
-PYTEST := $(BIN)/pytest --dist loadgroup
 
 test: $(VENV)/.development
 	$(BIN)/python -m tests.support.services_available
-	$(PYTEST) -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS)
 	$(BIN)/python -m tests.on_postgres -n $(WORKERS)
 
 # All that uses the database once more in PostgreSQL, not only what is about the database.
 test-nightly: $(VENV)/.development
 	$(BIN)/python -m tests.support.services_available
-	$(PYTEST) -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS)
 	$(BIN)/python -m tests.on_postgres --all -n $(WORKERS)
 
 # No process, browser or engine, and none of the plugins that only those need: for every change. One process more than
 # there are cores, because a few of these tests wait for time-outs.
 test-quick: $(VENV)/.development
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_django.plugin,pytest_socket,xdist.plugin \
-		$(PYTEST) -n $$(expr $(WORKERS) + 1) -m "not processes and not engine" --ignore=tests/browser --ignore=tests/live_server
+		$(BIN)/pytest -n $$(expr $(WORKERS) + 1) -m "not processes and not engine" --ignore=tests/browser --ignore=tests/live_server
 
 # make bench PART=speed runs one part; bench/README.md is written by the run.
 bench: $(VENV)/.bench

@@ -22,6 +22,7 @@ from tests.support import pictures, quick_engine, services_available
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.live_server import Desk
 from tests.support.selection import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.support.selection import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 from upscaler import credits, usage
 from upscaler.accounts import tokens
 from upscaler.engines.local.engine import LocalEngine

@@ -36,7 +36,7 @@ if __name__ == "__main__":
     arguments = sys.argv[1:]
     which = ALL if "--all" in arguments else ABOUT_THE_DATABASE
     environment = {**os.environ, "TEST_DATABASE_URL": services_available.POSTGRES_URL}
-    command = [sys.executable, "-m", "pytest", "--dist", "loadgroup", "-m", which]
+    command = [sys.executable, "-m", "pytest", "-m", which]
     command += ["--ignore=tests/browser", "--ignore=tests/live_server"]
     command += [argument for argument in arguments if argument != "--all"]
     sys.exit(subprocess.run(command, env=environment, check=False).returncode)

@@ -6,6 +6,8 @@ except in the rooms of ``NOT_ABOUT_THE_DATABASE``. A new room is in by itself.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 NOT_ABOUT_THE_DATABASE = (
@@ -29,23 +31,34 @@ def is_about_the_database(item: pytest.Item) -> bool:
     return not item.nodeid.startswith(NOT_ABOUT_THE_DATABASE)
 
 
-def group_of(item: pytest.Item) -> str | None:
+def group_of(nodeid: str) -> str:
     """Tests of one group are run by one process, one after the other, since they share something slow to start.
 
-    These are the whole desk of each queue, the desks of a module, and the warm child of the local engine.
+    These are the whole desk of each queue, the desks of one module, and the warm child of the local engine. Any other
+    test is a group of its own.
     """
-    if item.get_closest_marker("processes"):
-        callspec = getattr(item, "callspec", None)
-        mode = callspec.params.get("desk") if callspec else None
-        return f"desk-{mode}" if mode else item.nodeid.partition("::")[0]
-    return "engine" if item.get_closest_marker("engine") else None
+    path, _, name = nodeid.partition("::")
+    if path.startswith(("tests/browser/", "tests/live_server/")):
+        modes = [mode for mode in ("embedded", "cluster") if mode in name.partition("[")[2]]
+        return f"desk {modes[0]}" if modes else path
+    return "engine" if path.startswith("tests/engines/local/") else nodeid
 
 
-# Before pytest's own, which picks by these marks, and xdist's, which reads the groups.
+# Before pytest's own hook, which picks by the mark.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_about_the_database(item):
             item.add_marker("database")
-        if group := group_of(item):
-            item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """By these groups, the largest first. (xdist's own groups by marks are without effect since pytest 9.2.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log) if config.getoption("dist") == "load" else None
