@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import itertools
 import json
@@ -33,6 +34,12 @@ from upscaler.processing import worker_step
 
 if TYPE_CHECKING:
     from tests.support.vendor import Vendor
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays to the end, so the collector need not look at it again and again."""
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(autouse=True)
