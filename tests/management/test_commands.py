@@ -159,6 +159,7 @@ def test_a_bad_setting_stops_the_start_with_a_sentence(environment: dict[str, st
     assert "hidden" not in done.stderr
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("environment", "header"),
     [
