@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: run setup check test test-quick bench format clean
+.PHONY: run setup check test test-nightly test-quick bench format clean
 
 run: $(VENV)/.runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -19,18 +19,31 @@ check: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	DEBUG=false SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 		PUBLIC_URL=https://upscaler.example.com $(BIN)/python manage.py check --deploy --fail-level WARNING
 
+# Tests that start something slow together run one after the other in one process; the rest goes where there is room.
+# WORKERS=0 runs all of them in one process, in the order in which they stand.
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+
 test: $(VENV)/.development
 	$(BIN)/python -m tests.support.services_available
-	$(BIN)/pytest
-	$(BIN)/python -m tests.on_postgres
+	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/python -m tests.on_postgres -n $(WORKERS)
 
-# No process, browser or engine: for every change.
+# All that uses the database once more in PostgreSQL, not only what is about the database.
+test-nightly: $(VENV)/.development
+	$(BIN)/python -m tests.support.services_available
+	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/python -m tests.on_postgres --all -n $(WORKERS)
+
+# No process, browser or engine, and none of the plugins that only those need: for every change. One process more than
+# there are cores, because a few of these tests wait for time-outs.
 test-quick: $(VENV)/.development
-	$(BIN)/pytest -n auto -m "not processes and not engine" --ignore=tests/browser
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_django.plugin,pytest_socket,xdist.plugin \
+		$(BIN)/pytest -n $$(expr $(WORKERS) + 1) -m "not processes and not engine" --ignore=tests/browser --ignore=tests/live_server
 
 # make bench PART=speed runs one part; bench/README.md is written by the run.
 bench: $(VENV)/.bench

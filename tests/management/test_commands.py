@@ -104,12 +104,14 @@ def test_production_gets_no_demo(db: None) -> None:
 PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k" * 60 + "0123456789", "PUBLIC_URL": "https://upscaler.example.com"}
 
 
+@pytest.mark.processes
 def test_the_deployment_check_is_clean_under_production_settings() -> None:
     done = start("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
     assert done.returncode == 0, done.stderr
     assert "no issues" in done.stdout
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
@@ -156,6 +158,7 @@ def test_a_bad_setting_stops_the_start_with_a_sentence(environment: dict[str, st
     assert "hidden" not in done.stderr
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("environment", "header"),
     [
@@ -193,6 +196,7 @@ def test_what_is_no_number_grants_nothing(team: Team, amount: str) -> None:
     assert team.balance == 100
 
 
+@pytest.mark.processes
 def test_the_address_of_a_bucket_moves_the_pictures_there() -> None:
     done = start("diffsettings", MEDIA_URL_S3="s3://key:secret@s3.eu-west-3.amazonaws.com/shop/desk")
     [storages] = [line for line in done.stdout.splitlines() if line.startswith("STORAGES = ")]
@@ -200,6 +204,7 @@ def test_the_address_of_a_bucket_moves_the_pictures_there() -> None:
     assert "'location': 'desk', 'region_name': 'eu-west-3'" in storages
 
 
+@pytest.mark.processes
 def test_every_thread_publishes_with_the_desk_s_own_celery_settings() -> None:
     look = (
         "import django, threading; django.setup(); import config.celery; from celery import current_app\n"
@@ -213,6 +218,7 @@ def test_every_thread_publishes_with_the_desk_s_own_celery_settings() -> None:
     assert done.stdout.strip() == "upscaler {'confirm_publish': True}", done.stderr
 
 
+@pytest.mark.processes
 def test_the_cluster_queue_wants_a_database_server() -> None:
     done = start("check", "--deploy", **PRODUCTION, TASK_BACKEND="cluster")
     assert "upscaler.E002" in done.stderr

@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from tests.conftest import Person
 from tests.support import pictures
-from tests.usage.test_usage import fail
+from tests.usage.test_counts import fail
 from upscaler import credits
 from upscaler.models import CreditEntry, Upscale
 from upscaler.ordering import submission

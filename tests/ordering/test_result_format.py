@@ -57,6 +57,7 @@ def test_what_is_no_text_is_refused(given: Any, owner: Person) -> None:
     assert answer.json()["detail"][0]["loc"] == ["body", "result_format"]
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("asked", picture_formats.RESULT_FORMATS)
 def test_the_result_comes_in_the_format_that_was_asked_for(
     asked: str, owner: Person, done: Callable[..., Upscale]
@@ -112,6 +113,7 @@ def test_the_page_offers_the_formats_and_keeps_the_choice(owner: Person, upload:
     assert 'value="PNG" id="result_format-2" checked' in refused
 
 
+@pytest.mark.engine
 def test_a_picture_too_long_for_the_format_becomes_png(done: Callable[..., Upscale]) -> None:
     strip = pictures.encoded(Image.new("RGB", (4100, 2), "white"), "PNG")
     upscale = done(name="strip.png", content=strip, result_format="WEBP")

@@ -41,6 +41,7 @@ def step(upscale: Upscale) -> None:
     tasks.advance.call(upscale.pk)
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(
     ("settings", "size"),
     [
@@ -64,6 +65,7 @@ def test_a_picture_is_enlarged(settings: dict[str, Any], size: tuple[int, int], 
             opened.load()
 
 
+@pytest.mark.engine
 def test_transparency_is_kept(done: Callable[..., Upscale]) -> None:
     upscale = done(name="mug.png", content=pictures.cut_out())
     with Image.open(upscale.result_file) as result:
@@ -73,6 +75,7 @@ def test_transparency_is_kept(done: Callable[..., Upscale]) -> None:
     assert upscale.result_name == "mug.png"
 
 
+@pytest.mark.engine
 def test_a_picture_taken_sideways_comes_out_upright(done: Callable[..., Upscale]) -> None:
     sideways = pictures.photograph("coffee", (60, 40))
     exif = Image.Exif()
@@ -84,6 +87,7 @@ def test_a_picture_taken_sideways_comes_out_upright(done: Callable[..., Upscale]
         assert result.getexif().get(0x0112, 1) == 1
 
 
+@pytest.mark.engine
 def test_an_earlier_result_is_the_source_of_the_next(owner: Person, done: Callable[..., Upscale]) -> None:
     first = done()
     answer = owner.submit(generation_result_id=str(first.result_id), model_name="topaz", upscale_factor="2x")
@@ -94,6 +98,7 @@ def test_an_earlier_result_is_the_source_of_the_next(owner: Person, done: Callab
     assert (second.source, second.source_result, second.result_width) == ("result", first, 384)
 
 
+@pytest.mark.engine
 def test_progress_is_written_while_the_work_goes_on(
     order: Callable[..., Upscale], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,7 @@ def test_the_vendor_fetches_an_upload_from_s3_without_a_public_address(
     assert folders == {"sources", "thumbnails", "results", "previews"}
 
 
+@pytest.mark.engine
 def test_the_local_engine_reads_and_writes_s3(bucket: Any, owner: Person, done: Callable[..., Upscale]) -> None:
     upscale = done()
     download = owner.client.get(f"/upscales/{upscale.pk}/download/")

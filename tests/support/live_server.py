@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -61,8 +63,7 @@ class Desk:
             "ALLOWED_HOSTS": "127.0.0.1",
             "DATABASE_URL": f"sqlite:///{folder / 'desk.sqlite3'}",
             "MEDIA_ROOT": str(folder / "media"),
-            # Shared by the desks of one test run: compressing the files takes longer than any test.
-            "STATIC_ROOT": str(folder.parent / "static"),
+            "STATIC_ROOT": str(_shared(folder) / "static"),
             "PORT": str(self.port),
             "LEASE_SECONDS": "3",
             "SWEEP_SECONDS": "1",
@@ -97,8 +98,11 @@ class Desk:
     def set_up(self) -> None:
         """Tables, static files, the demo team."""
         self.manage("migrate", "--verbosity", "0")
-        if not (self.folder.parent / "static").exists():
-            self.manage("collectstatic", "--noinput", "--verbosity", "0")
+        # By the first desk of a test run alone: compressing the files takes longer than any test.
+        with (_shared(self.folder) / "static.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not Path(self.environment["STATIC_ROOT"]).exists():
+                self.manage("collectstatic", "--noinput", "--verbosity", "0")
         self.environment["DEBUG"] = "true"
         self.manage("make_demo")
         self.environment["DEBUG"] = "false"
@@ -229,7 +233,15 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def _shared(folder: Path) -> Path:
+    """The folder that all desks of a test run have in common, also those of its other processes."""
+    return folder.parent.parent if "PYTEST_XDIST_WORKER" in os.environ else folder.parent
+
+
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port below those that the system gives to outgoing connections, which would else be in its place by and by."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from defusedcsv import csv
 from django.http import StreamingHttpResponse
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Texts that could be formulas, too, and that defusedcsv lets through: "-1", and what follows a tab or a line's end.
+# Numbers are no texts, so that -3 credits stay a number.
+ALSO_ESCAPED = ("-", "\t", "\r")
 
 
 class _Echo:
@@ -18,20 +20,22 @@ class _Echo:
         return row
 
 
-def cell(value: Any) -> Any:
-    """A text that a spreadsheet program would take for a formula gets a ' in front; anything else stays as it is."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+def _escaped(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(ALSO_ESCAPED) else value
 
 
 def csv_response(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> StreamingHttpResponse:
-    """A download of ``rows``, sent while they are read: it takes no more memory for a million than for ten."""
+    """A download of ``rows``, sent while they are read: it takes no more memory for a million than for ten.
+
+    A text that a spreadsheet program would take for a formula gets a ' in front; numbers stay as they are.
+    """
 
     def lines() -> Iterator[str]:
         writer = csv.writer(_Echo())
         # The mark at the start tells Excel that it is UTF-8.
         yield "\ufeff" + writer.writerow(header)
         for row in rows:
-            yield writer.writerow([cell(value) for value in row])
+            yield writer.writerow([_escaped(value) for value in row])
 
     return StreamingHttpResponse(
         lines(),

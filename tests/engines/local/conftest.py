@@ -29,7 +29,7 @@ BOTH_PRECISIONS = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def engine() -> Iterator[LocalEngine]:
     engine = LocalEngine(precision=settings.LOCAL_PRECISION)
     yield engine

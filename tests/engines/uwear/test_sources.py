@@ -88,6 +88,7 @@ def test_without_a_public_address_a_program_s_upload_is_refused_before_it_is_sto
     assert Client().post("/api/v1/uploads", {"file": upload()}, headers=headers).status_code == 201
 
 
+@pytest.mark.processes
 def test_the_library_of_s3_is_not_loaded_without_s3() -> None:
     ask = (
         "import django, sys; django.setup(); import upscaler.urls, upscaler.queue.tasks; print('boto3' in sys.modules)"

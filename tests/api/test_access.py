@@ -11,8 +11,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from tests.access import table
 from tests.conftest import Person
+from tests.support import access_table as table
 from tests.support import pictures
 from upscaler.accounts import tokens
 from upscaler.api.endpoints import api

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.conftest import Person, move_end
-from tests.usage.test_usage import fail
+from tests.usage.test_counts import fail
 from upscaler.models import Membership, Team, Upscale
 from upscaler.usage.report import Span, duration
 

@@ -20,7 +20,7 @@ from tests.support.concurrency import at_once
 from upscaler import credits
 from upscaler.models import AuditEvent, CreditEntry, Upscale
 from upscaler.processing import lifecycle
-from upscaler.views.csv_export import cell
+from upscaler.views.csv_export import csv_response
 from upscaler.views.ledger import PAGE_SIZE
 from upscaler.views.paging import BATCH
 
@@ -168,10 +168,10 @@ def test_the_csv_holds_what_is_filtered(owner: Person, head: Person, order: Call
     assert [row["What"] for row in rows(owner.client.get("/ledger/entries.csv?kind=charge"))] == ["Charge"]
 
 
-@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "-1+1", "@a", "\tx", "\rx", "%1"])
 def test_no_cell_is_a_formula(text: str) -> None:
-    assert cell(text) == f"'{text}"
-    assert cell(-1) == -1
+    sent = csv_response("a.csv", ["Why", "Amount"], [[text, -1]]).getvalue().decode("utf-8-sig")
+    assert list(csv.reader(io.StringIO(sent, newline=""))) == [["Why", "Amount"], [f"'{text}", "-1"]]
 
 
 def test_the_csv_is_whole_across_its_batches(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:

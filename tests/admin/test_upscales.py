@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.conftest import Person
-from tests.usage.test_usage import fail
+from tests.usage.test_counts import fail
 from upscaler.admin import base
 from upscaler.models import AuditEvent, CreditEntry, Team, Upscale
 

@@ -10,8 +10,8 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from tests.access import table
 from tests.conftest import Person
+from tests.support import access_table as table
 from upscaler.models import ApiToken, Upscale
 from upscaler.processing import lifecycle
 from upscaler.storage import pictures, signed_links
