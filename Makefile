@@ -42,7 +42,7 @@ test-nightly: $(VENV)/.development
 # No process, browser or engine, and none of the plugins that only those need: for every change. One process more than
 # there are cores, because a few of these tests wait for time-outs.
 test-quick: $(VENV)/.development
-	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_django.plugin,pytest_socket,xdist.plugin \
+	QUICK_ENGINE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_django.plugin,pytest_socket,xdist.plugin \
 		$(BIN)/pytest -n $$(expr $(WORKERS) + 1) -m "not processes and not engine" --ignore=tests/browser --ignore=tests/live_server
 
 # make bench PART=speed runs one part; bench/README.md is written by the run.

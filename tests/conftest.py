@@ -6,6 +6,7 @@ import gc
 import hashlib
 import itertools
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -49,8 +50,8 @@ def fresh_cache() -> None:
 
 @pytest.fixture(autouse=True)
 def quick_enlarging(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The networks run only in tests that are marked ``engine``."""
-    if not request.node.get_closest_marker("engine"):
+    """With QUICK_ENGINE=1 the networks run only in tests that are marked ``engine``; else in all."""
+    if os.environ.get("QUICK_ENGINE") and not request.node.get_closest_marker("engine"):
         monkeypatch.setattr(LocalEngine, "advance", quick_engine.advance)
 
 

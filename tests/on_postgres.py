@@ -35,7 +35,8 @@ if __name__ == "__main__":
     remove_left_databases()
     arguments = sys.argv[1:]
     which = ALL if "--all" in arguments else ABOUT_THE_DATABASE
-    environment = {**os.environ, "TEST_DATABASE_URL": services_available.POSTGRES_URL}
+    # What the networks make is the same whatever database it is noted in.
+    environment = {**os.environ, "TEST_DATABASE_URL": services_available.POSTGRES_URL, "QUICK_ENGINE": "1"}
     command = [sys.executable, "-m", "pytest", "-m", which]
     command += ["--ignore=tests/browser", "--ignore=tests/live_server"]
     command += [argument for argument in arguments if argument != "--all"]

@@ -1,4 +1,4 @@
-"""In place of the local engine's networks, where a test is about something else: files of the right size."""
+"""In place of the local engine's networks in `make test-quick` and in PostgreSQL: files of the right size."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import upscaler.models.desk_identity
+import upscaler.models.identity
 
 
 def make_identity(apps, schema_editor):
@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name="DeskIdentity",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("identity", models.CharField(default=upscaler.models.desk_identity.new_identity, max_length=32)),
+                ("identity", models.CharField(default=upscaler.models.identity.new_identity, max_length=32)),
             ],
             options={"verbose_name_plural": "desk identity"},
         ),

@@ -2,7 +2,7 @@
 
 from upscaler.models.append_only import AppendOnlyError
 from upscaler.models.audit import AuditEvent
-from upscaler.models.desk_identity import DeskIdentity, desk_identity
+from upscaler.models.identity import DeskIdentity, desk_identity
 from upscaler.models.engines import EngineState
 from upscaler.models.handovers import Handover
 from upscaler.models.ledger import CreditEntry, MonthlySpend
