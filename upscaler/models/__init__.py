@@ -2,9 +2,9 @@
 
 from upscaler.models.append_only import AppendOnlyError
 from upscaler.models.audit import AuditEvent
-from upscaler.models.identity import DeskIdentity, desk_identity
 from upscaler.models.engines import EngineState
 from upscaler.models.handovers import Handover
+from upscaler.models.identity import DeskIdentity, desk_identity
 from upscaler.models.ledger import CreditEntry, MonthlySpend
 from upscaler.models.mail import Email
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
