@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from upscaler.errors import PublicError
-from upscaler.imaging import colour, pixels, sixteen_bit
+from upscaler.imaging import colour, pixels, sixteen_bit, structure
 from upscaler.imaging.codec import metadata
 from upscaler.imaging.codec.metadata import Metadata
 from upscaler.imaging.samples import Samples
@@ -88,7 +88,7 @@ class _Read:
 
 
 def _read(path: Path) -> _Read:
-    with Image.open(path) as file:
+    with structure.opened(path) as file:
         source_format = file.format or "PNG"
         quality = _jpeg_quality(getattr(file, "quantization", None)) if source_format in ("JPEG", "MPO") else None
         is_deep = sixteen_bit.is_deep(file)
