@@ -5,7 +5,8 @@ from config.environment import env, whole
 bind = f"{env.str('HOST', default='127.0.0.1')}:{whole('PORT', 8000)}"
 workers = whole("WEB_CONCURRENCY", 2, minimum=1)
 worker_class = "gthread"
-threads = 8
+# More than the pictures that one process has at hand at once (decoding.WAITING), so that pages are never behind them.
+threads = 16
 # A 50 MB upload on a slow line takes minutes; threads keep the heartbeat going meanwhile.
 timeout = 120
 graceful_timeout = 30

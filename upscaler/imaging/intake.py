@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -30,10 +31,10 @@ SOURCE_CPU_SECONDS = 5
 SOURCE_WALL_SECONDS = 30
 """The same on a machine that is busy with much else."""
 RESULT_CPU_SECONDS, RESULT_WALL_SECONDS = 120, 600
-OWN_MEMORY = 100_000_000
-"""Bytes that a process takes before it reads a picture, and for a small one."""
-SOURCE_BYTES_PER_PIXEL, RESULT_BYTES_PER_PIXEL, RECODE_BYTES_PER_PIXEL = 8, 8, 20
-"""Memory of the most costly sound pictures."""
+OWN_MEMORY = 120_000_000
+"""Bytes that a process takes before it reads a picture, beside a file of some MB."""
+BYTES_PER_PIXEL, RECODE_BYTES_PER_PIXEL = 10, 20
+"""Memory of the most costly sound pictures: WebP and AVIF."""
 PREVIEW_EXTENSIONS = (".jpg", ".png")
 
 
@@ -70,7 +71,8 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> E
     size = _checked_size(file, named, max_bytes)
     options = {"named": named, "max_pixels": max_pixels}
     with decoding.place(named):
-        answer, following = _read("examine", file, options, named, _source_limits(), max_wait=decoding.MAX_WAIT)
+        reading = _Reading("examine", file, size, options, named, _source_limits, max_pixels)
+        answer, following = reading.answer(max_wait=decoding.MAX_WAIT)
         found = _examined(answer, following, size, _digest(file))
     file.seek(0)
     return found
@@ -92,7 +94,8 @@ def examine_result(path: Path, *, max_bytes: int, max_pixels: int) -> tuple[Exam
     with path.open("rb") as file:
         size = _checked_size(file, named, max_bytes)
         options = {"named": named, "max_pixels": max_pixels}
-        answer, following = _read("examine_result", file, options, named, _result_limits())
+        reading = _Reading("examine_result", file, size, options, named, _result_limits, max_pixels)
+        answer, following = reading.answer()
         return _examined(answer, following, size, _digest(file)), _preview_in(answer, following[1:])
 
 
@@ -103,7 +106,9 @@ def preview(path: Path) -> Preview:
     """
     named = "The picture"
     with path.open("rb") as file:
-        return _preview_in(*_read("preview", file, {"named": named}, named, _result_limits()))
+        most = max(settings.MAX_RESULT_PIXELS, settings.MAX_SOURCE_PIXELS)
+        reading = _Reading("preview", file, path.stat().st_size, {"named": named}, named, _result_limits, most)
+        return _preview_in(*reading.answer())
 
 
 def recode(path: Path, target: Path, result_format: str) -> None:
@@ -116,35 +121,43 @@ def recode(path: Path, target: Path, result_format: str) -> None:
         _answered(*_asked("recode", file, options, named, limits, written))
 
 
-def _source_limits() -> Limits:
-    memory = OWN_MEMORY + SOURCE_BYTES_PER_PIXEL * settings.MAX_SOURCE_PIXELS
-    return Limits(SOURCE_CPU_SECONDS, SOURCE_WALL_SECONDS, memory)
+def _source_limits(pixels: int, file_size: int) -> Limits:
+    return Limits(SOURCE_CPU_SECONDS, SOURCE_WALL_SECONDS, OWN_MEMORY + 2 * file_size + BYTES_PER_PIXEL * pixels)
 
 
-def _result_limits() -> Limits:
-    memory = OWN_MEMORY + RESULT_BYTES_PER_PIXEL * max(settings.MAX_RESULT_PIXELS, settings.MAX_SOURCE_PIXELS)
-    return Limits(RESULT_CPU_SECONDS, RESULT_WALL_SECONDS, memory)
+def _result_limits(pixels: int, file_size: int) -> Limits:
+    # Of a large file no more is in memory than of a source's.
+    held = 2 * min(file_size, settings.MAX_UPLOAD_BYTES)
+    return Limits(RESULT_CPU_SECONDS, RESULT_WALL_SECONDS, OWN_MEMORY + held + BYTES_PER_PIXEL * pixels)
 
 
 Answer = tuple[dict[str, Any], list[bytes]]
 
 
-def _read(
-    task: str,
-    file: IO[bytes],
-    options: dict[str, Any],
-    named: str,
-    limits: Limits,
-    *,
-    max_wait: float | None = None,
-) -> Answer:
-    """What `sandbox` says of a file, for a large picture when its turn has come. Raises PublicError."""
-    with decoding.turn((1, 1), named, max_wait=max_wait):
-        answer, following = _asked(task, file, options | {"below": decoding.LARGE_FROM}, named, limits)
-    if answer.get("large"):
-        with decoding.turn((decoding.LARGE_FROM, 1), named, max_wait=max_wait):
-            answer, following = _asked(task, file, options, named, limits)
-    return _answered(answer, following)
+@dataclass(frozen=True)
+class _Reading:
+    """One picture to be read by `sandbox`."""
+
+    task: str
+    file: IO[bytes]
+    file_size: int
+    options: dict[str, Any]
+    named: str
+    limits: Callable[[int, int], Limits]
+    """By the most pixels that are read, and the file's size."""
+    max_pixels: int
+
+    def answer(self, *, max_wait: float | None = None) -> Answer:
+        """What is said of the file, for a large picture when its turn has come. Raises PublicError."""
+        with decoding.turn((1, 1), self.named, max_wait=max_wait):
+            limits = self.limits(min(decoding.LARGE_FROM, self.max_pixels), self.file_size)
+            options = self.options | {"below": decoding.LARGE_FROM}
+            answer, following = _asked(self.task, self.file, options, self.named, limits)
+        if answer.get("large"):
+            with decoding.turn((decoding.LARGE_FROM, 1), self.named, max_wait=max_wait):
+                limits = self.limits(self.max_pixels, self.file_size)
+                answer, following = _asked(self.task, self.file, self.options, self.named, limits)
+        return _answered(answer, following)
 
 
 def _asked(

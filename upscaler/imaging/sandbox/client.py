@@ -27,6 +27,11 @@ GRACE = 15
 class Stopped(Exception):
     """The process that read the picture was ended, by its limits or by its own fault."""
 
+    def __init__(self, how: str, used: dict[str, float] | None = None) -> None:
+        """``used``: seconds of CPU and bytes of memory that it had taken, where that is known."""
+        super().__init__(how)
+        self.used = used or {}
+
 
 class ServerGone(Exception):
     """The server ended while it was needed, which no picture can bring about."""
@@ -68,7 +73,7 @@ def _ask(task: str, descriptors: list[int], options: dict[str, Any], limits: Lim
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise Stopped("no answer that can be read") from error
     if "ended" in answer:
-        raise Stopped(f"{answer['ended']} {answer.get('used')}")
+        raise Stopped(f"{answer['ended']}, used {answer['used']}", answer["used"])
     return answer, following
 
 

@@ -28,7 +28,7 @@ EPERM, EACCES, ENOSYS = 1, 13, 38
 CLONE_THREAD = 0x10000
 CAPABILITIES_VERSION = 0x20080522
 
-Calls = tuple[int | None, int]
+Calls = tuple[int, int | None]
 
 # System calls by their numbers on x86-64 and ARM64; None where one is not there.
 NETWORK_AND_PROGRAMS: dict[str, Calls] = {
