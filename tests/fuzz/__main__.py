@@ -1,22 +1,20 @@
-"""`make fuzz`: mutated files and structure bombs through the desk's real door. Prints figures; fails where one is bad."""
+"""`make fuzz`: mutated files and structure bombs through the desk's real door. Prints figures."""
 
 from __future__ import annotations
 
+import argparse
 import os
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+import sys
 
 import django
 
-django.setup()
-
-import argparse
-import sys
-
-from tests.fuzz.run import run
-
 
 def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+    # Reads Django's settings when it is imported.
+    from tests.fuzz.run import run
+
     parser = argparse.ArgumentParser()
     parser.add_argument("--mutated", type=int, default=100_000)
     parser.add_argument("--bombs", type=int, default=20_000)
