@@ -16,7 +16,7 @@ from upscaler.imaging import pixels, previews, structure
 from upscaler.imaging.guard import guarded
 from upscaler.imaging.previews import Preview
 from upscaler.imaging.structure.limits import MAX_PICTURES
-from upscaler.picture_formats import FORMATS_IN_WORDS
+from upscaler.picture_formats import FORMATS_IN_WORDS, MARKS_LENGTH, known_refusal
 
 # A megabyte of text, as generators of pictures leave it in a PNG, is no reason to refuse it. Pillow's own limit is one
 # for each part, and the file's size is limited before.
@@ -81,15 +81,17 @@ def _opened(
     """The picture with its header read alone, and the size that it says: decoding may change the image's own."""
     kind = structure.format_of_file(file)
     if kind is None:
-        raise _no_picture(named)
+        raise _no_picture(file, named)
     pictures = _count_pictures(file, kind, named)
-    _check_single(pictures, named)
+    if kind != "TIFF" or (pictures or 0) > MAX_PICTURES:
+        # Of a TIFF's pages some are copies of others, which its reader knows.
+        _check_single(pictures, named)
     try:
         image = structure.opened(file)
     except (PublicError, MemoryError):
         raise
     except Exception:
-        raise _no_picture(named) from None
+        raise _no_picture(file, named) from None
     with guarded(named):
         width, height = size = image.size
         if width * height > max_pixels:
@@ -98,7 +100,7 @@ def _opened(
                 "megapixels. Make it smaller, and upload that.",
                 code="too_many_pixels",
             )
-        if pictures is None:
+        if pictures is None or kind == "TIFF":
             _check_single(getattr(image, "n_frames", 1), named)
     _check_turn(size, below)
     return image, size
@@ -125,10 +127,11 @@ def _check_turn(size: tuple[int, int], below: int | None) -> None:
         raise TooLargeForNow
 
 
-def _no_picture(named: str) -> PublicError:
-    return PublicError(
-        f"{named} is not a picture that we can read. Upload a {FORMATS_IN_WORDS} file.", code="not_a_picture"
-    )
+def _no_picture(file: IO[bytes], named: str) -> PublicError:
+    file.seek(0)
+    known = known_refusal(file.read(MARKS_LENGTH))
+    what = known or f"not a picture that we can read. Upload a {FORMATS_IN_WORDS} file."
+    return PublicError(f"{named} is {what}", code="not_a_picture")
 
 
 def _found(image: ImageFile.ImageFile, size: tuple[int, int]) -> Found:

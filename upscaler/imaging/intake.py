@@ -64,8 +64,9 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> E
     """Open and fully decode an untrusted file.
 
     ``name`` is what the person calls it, for the messages. The file is left at its start.
-    Raises PublicError with code ``empty``, ``too_large``, ``not_a_picture``, ``animated``, ``too_many_pixels``,
-    ``damaged``, ``out_of_memory``, or ``busy`` where too many pictures are examined already: that one passes.
+    Raises PublicError with code ``empty``, ``too_large``, ``not_a_picture``, ``unsupported_kind``, ``animated``,
+    ``too_many_pixels``, ``damaged``, ``out_of_memory``, or ``busy`` where too many
+    pictures are examined already: that one passes.
     """
     named = f"“{name}”" if name else "The file"
     size = _checked_size(file, named, max_bytes)

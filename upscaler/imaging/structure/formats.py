@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO
 
-from PIL import Image, ImageFile
+from PIL import ImageFile
 
+from upscaler.imaging.openers import open_picture
 from upscaler.picture_formats import FORMATS
 
 HEAD_LENGTH = 64
@@ -25,7 +26,7 @@ SIGNATURES = (
     (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
 )
 AVIF_BRANDS = (b"avif", b"avis")
-HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"mif2", b"msf1")
 
 
 def format_of(head: bytes) -> str | None:
@@ -45,7 +46,8 @@ def format_of_file(file: IO[bytes]) -> str | None:
 def opened(file: IO[bytes] | Path) -> ImageFile.ImageFile:
     """A picture file as Pillow opens it, as the format that it is and no other; nothing is decoded yet.
 
-    Raises ValueError for one of no format that the desk reads, and whatever Pillow raises.
+    Raises ValueError for one of no format that the desk reads, PublicError for a kind that is known and can't be read,
+    and whatever Pillow raises.
     """
     if isinstance(file, Path):
         with file.open("rb") as head:
@@ -54,7 +56,7 @@ def opened(file: IO[bytes] | Path) -> ImageFile.ImageFile:
         kind = format_of_file(file)
     if kind is None:
         raise ValueError("not a picture")
-    return Image.open(file, formats=[kind])
+    return open_picture(file, formats=[kind])
 
 
 def _by_signature(head: bytes) -> str | None:
