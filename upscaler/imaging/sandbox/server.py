@@ -6,6 +6,7 @@ when its control socket does: then the desk's process is gone.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import select
@@ -17,6 +18,7 @@ import time
 import warnings
 from dataclasses import dataclass
 
+from defusedxml import ElementTree
 from PIL import Image, ImageCms, features
 
 from upscaler.imaging.sandbox import limits, messages, tasks
@@ -26,6 +28,10 @@ REQUEST = struct.Struct(">I")
 MAX_DESCRIPTORS = 3
 NICENESS = 5
 """Pages come before pictures."""
+
+
+ENCODINGS = ("ascii", "latin-1", "cp1252", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "mac-roman")
+"""Of text in pictures and profiles. Python loads each from a file when it is first met."""
 
 
 @dataclass
@@ -49,6 +55,9 @@ def main() -> None:
 
 def _warm_up() -> None:
     """What children would each load first: they can open no files any more."""
+    for encoding in ENCODINGS:
+        codecs.lookup(encoding)
+    ElementTree.fromstring("<a/>")
     Image.init()
     features.get_supported()
     ImageCms.profileToProfile(
