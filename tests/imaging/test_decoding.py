@@ -20,6 +20,7 @@ from django.test import Client
 from PIL import Image
 
 from tests.support import pictures
+from tests.support.live_server import until
 from upscaler.errors import PublicError
 from upscaler.imaging import decoding, intake
 from upscaler.models import Upscale
@@ -92,6 +93,27 @@ def test_a_worker_waits_for_its_turn_as_long_as_it_takes(
     all_turns_taken.close()
     worker.join(30)
     assert seen
+
+
+def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
+    turns = decoding._Turns(1)
+    assert turns.acquire()
+    taken: list[str] = []
+
+    def wait() -> None:
+        assert turns.acquire(30)
+        taken.append("who waited")
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    until(lambda: turns._waiting, what="somebody waits", seconds=30)
+    turns.release()
+    # As a thread that comes at the moment at which a turn is given back.
+    assert not turns.acquire(0)
+    waiter.join(30)
+    assert taken == ["who waited"]
+    turns.release()
+    assert turns.acquire(0)
 
 
 # Where people meet it

@@ -4,6 +4,7 @@ machine. Who waits for too long is told so."""
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,9 +26,45 @@ WAITING = 10
 MAX_WAIT_TO_WAIT = 2.0
 """Seconds that somebody waits for one of these places."""
 
-_turns = threading.BoundedSemaphore(settings.MAX_LARGE_DECODES)
-_small_turns = threading.BoundedSemaphore(SMALL_AT_ONCE)
-_places = threading.BoundedSemaphore(WAITING)
+
+class _Turns:
+    """A number of turns, in the order in which they were asked for: from Python's semaphores, who comes at the right
+    moment takes the turn of one who has waited, and under load somebody waits in vain."""
+
+    def __init__(self, number: int) -> None:
+        self._free = number
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+
+    def acquire(self, timeout: float | None = None) -> bool:
+        """Whether the turn came in ``timeout`` seconds."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            mine = threading.Event()
+            self._waiting.append(mine)
+        if mine.wait(timeout):
+            return True
+        with self._lock:
+            # It may have come just now.
+            if mine.is_set():
+                return True
+            self._waiting.remove(mine)
+            return False
+
+    def release(self) -> None:
+        """Hand the turn to the next."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._free += 1
+
+
+_turns = _Turns(settings.MAX_LARGE_DECODES)
+_small_turns = _Turns(SMALL_AT_ONCE)
+_places = _Turns(WAITING)
 
 
 @contextmanager
