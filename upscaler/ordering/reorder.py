@@ -40,26 +40,23 @@ def reorder(upscale: Upscale) -> NewUpscale:
         "result_format": upscale.requested_format,
     }
     kept = pictures.source_of(upscale) if upscale.source_file else None
-    if kept is None and upscale.source_result_number:
+    refusal = source_reference.why_no_uploads()
+    if upscale.source_result_number and (kept is None or refusal):
+        kept = None
         body["generation_result_id"] = upscale.source_result_number
     elif kept is None:
         body["image_url"] = upscale.source_url
-    elif _needs_reach(upscale) and (refusal := source_reference.why_no_uploads()):
+    elif refusal and _needs_reach(upscale):
         raise PublicError(refusal, code="public_url_missing")
     form = UpscaleForm(body, team=upscale.team, kept=kept)
     if not form.is_valid() or form.order is None:
         errors = [error for of_field in form.errors.as_data().values() for error in of_field]
         raise PublicError(" ".join(errors[0].messages), code=errors[0].code or "invalid")
     order = replace(form.order, source_name=upscale.source_name)
-    if kept is None:
+    # A number of the engine's own is not passed on: it may have dropped that result since, and would be asked for it.
+    if kept is None or upscale.source_result_number:
         return order
-    return replace(
-        order,
-        source=upscale.source,
-        source_url=upscale.source_url,
-        source_result=upscale.source_result,
-        source_result_number=upscale.source_result_number,
-    )
+    return replace(order, source=upscale.source, source_url=upscale.source_url, source_result=upscale.source_result)
 
 
 def retry(failed: Upscale, *, user: Any, request: HttpRequest | None = None) -> Retry:

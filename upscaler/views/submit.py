@@ -63,7 +63,8 @@ def again(request: TeamRequest) -> HttpResponse:
     if request.method != "POST":
         return redirect("submit")  # Without scripts the answer has this address.
     numbers = [pk for text in request.POST.getlist("offered")[: settings.MAX_FILES] if (pk := as_number(text))]
-    mine = Upscale.objects.filter(team=request.team, pk__in=numbers).select_related("created_by")
+    mine = Upscale.objects.filter(team=request.team, pk__in=numbers)
+    mine = mine.select_related("created_by", "team", "source_result")
     wanted = request.POST.get("upscale", "")
     outcome = Outcome()
     orders = []
