@@ -108,7 +108,7 @@ def test_without_a_public_address_the_vendor_is_asked_for_the_result_once_more(
             assert follow(newest()).status == "Done"
             assert vendor.bodies[1]["generation_result_id"] == 5
         else:
-            assert "no finished result with the number 5" in str([*answer.context["messages"]][0])
+            assert "no finished result with the number 5" in str(next(iter(answer.context["messages"])))
     assert owner.balance == (99 if is_there else 100)
 
 

@@ -60,7 +60,7 @@ class Upscale(models.Model):
            │           │
            └───────────┴──────► Error
 
-    Done and Error are final. Only ``upscaler.services`` changes the status.
+    Done and Error are final. Only ``upscaler.processing.lifecycle`` changes the status.
     """
 
     class Status(models.TextChoices):

@@ -24,7 +24,7 @@ FIELDS = {
 }
 """Which fields may name a file of each folder."""
 WORK_PREFIX = "upscaler-work-"
-"""How the working folders of `work` begin."""
+"""How the names of the workers' folders begin."""
 KEPT_FOR = timedelta(hours=48)
 """Longer than a link to an upload lives, so that nothing is taken from under an order."""
 
