@@ -1,4 +1,4 @@
-"""The review of a month: figures that add up, for those who may see them, at a constant cost."""
+"""The report on a month: figures that add up, for those who may see them, at a constant cost."""
 
 from __future__ import annotations
 
