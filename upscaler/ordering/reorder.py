@@ -66,8 +66,7 @@ def retry(failed: Upscale, *, user: Any, request: HttpRequest | None = None) -> 
     """
     if failed.status != Upscale.Status.ERROR:
         raise PublicError("Only what has failed can be tried again.", code="not_failed")
-    earlier = Upscale.objects.filter(retry_of=failed).exclude(status=Upscale.Status.ERROR).order_by("-pk").first()
-    if earlier is not None:
+    if (earlier := submission.find_retry(failed)) is not None:
         return Retry(earlier, is_new=False)
     order = replace(reorder(failed), retry_of=failed)
     try:

@@ -139,6 +139,11 @@ def find_repeat(*, team: Team, idempotency: Idempotency) -> Upscale | None:
     return earlier
 
 
+def find_retry(failed: Upscale) -> Upscale | None:
+    """The newest upscale that came of trying ``failed`` again and did not fail too, if any."""
+    return Upscale.objects.filter(retry_of=failed).exclude(status=Upscale.Status.ERROR).order_by("-pk").first()
+
+
 def submit(
     orders: Sequence[NewUpscale],
     *,
@@ -237,8 +242,7 @@ def _refuse_known(orders: Sequence[NewUpscale], found: Mapping[str, Upscale]) ->
 
 def _refuse_second_retry(row: Upscale) -> None:
     """Under the team's lock: two clicks on "Try again", or a page from before a colleague's, are charged once."""
-    retries = Upscale.objects.filter(retry_of=row.retry_of).exclude(status=Upscale.Status.ERROR)
-    if row.retry_of is not None and (earlier := retries.order_by("-pk").first()) is not None:
+    if row.retry_of is not None and (earlier := find_retry(row.retry_of)) is not None:
         raise RetriedBefore(earlier)
 
 
