@@ -13,6 +13,7 @@ from ninja import File, Header, NinjaAPI, Query, Status
 from ninja.errors import HttpError
 from ninja.errors import ValidationError as RequestInvalid
 from ninja.files import UploadedFile
+from ninja.operation import Operation
 
 from upscaler.api import errors, schemas
 from upscaler.api.auth import TokenAuth, TokenThrottle
@@ -31,7 +32,15 @@ logger = logging.getLogger(__name__)
 TOO_LARGE_CODES = ("too_large", "too_many_pixels", "out_of_memory")
 
 
-api = NinjaAPI(
+class DeskAPI(NinjaAPI):
+    """The framework's, with ids of operations that don't change when our modules move."""
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        # Clients that were generated from the description name their functions by it.
+        return f"upscaler_api_{operation.view_func.__name__}"
+
+
+api = DeskAPI(
     title="Upscaler",
     version="1",
     description="Enlarge product pictures. The same calls as the vendor's own API: change the host and the token.",
