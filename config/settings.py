@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import BASE_DIR, env, one_of, s3_options, switch, whole
+from config.environment import BASE_DIR, env, one_of, ports, s3_options, switch, whole
 from config.secret_key import kept_key
 
 DEBUG = switch("DEBUG", True)
@@ -187,7 +187,9 @@ MAX_RESULT_PIXELS = whole("MAX_RESULT_MEGAPIXELS", 256, minimum=1) * 1_000_000
 MAX_LARGE_DECODES = whole("MAX_LARGE_DECODES", 2, minimum=1)
 MAX_FILES = whole("MAX_FILES", 20, minimum=1)
 FETCH_ALLOW_HOSTS = env.list("FETCH_ALLOW_HOSTS", default=[])
+FETCH_ALLOW_PORTS = ports("FETCH_ALLOW_PORTS", (80, 443))
 FETCH_TIME_LIMIT = whole("FETCH_TIME_LIMIT", 120, minimum=1)
+FETCHES_PER_TEAM = whole("FETCHES_PER_TEAM", 2, minimum=1)
 API_RATE = env.str("API_RATE", default="600/min")
 if not re.fullmatch(r"[1-9][0-9]*/(s|sec|m|min|h|hour|d|day)", API_RATE):
     raise ImproperlyConfigured(f"API_RATE is {API_RATE!r}. It must be a number per time, like 600/min or 10/s.")

@@ -14,7 +14,7 @@ from django.db.models.fields.files import FieldFile
 from django.urls import reverse
 from django.utils import timezone
 
-from upscaler import picture_formats, upscaling_models
+from upscaler import file_names, picture_formats, upscaling_models
 from upscaler.models.teams import ApiToken, Team
 
 MAX_ID = models.BigIntegerField.MAX_BIGINT
@@ -290,9 +290,8 @@ class Upscale(models.Model):
 
     @property
     def result_name(self) -> str:
-        """The file name of the result: the source's own, with the extension of the result's format."""
-        ending = PurePath(self.result_file.name or "").suffix
-        return f"{PurePath(self.source_name).stem or 'picture'}{ending}"
+        """The file name of the result: the source's own, with the ending of the result's format."""
+        return file_names.of_result(self.source_name, PurePath(self.result_file.name or "").suffix)
 
     @property
     def thumbnail(self) -> FieldFile:

@@ -15,7 +15,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 from django.http import HttpRequest
 from django.utils import timezone
 
-from upscaler import credits, upscaling_models
+from upscaler import credits, file_names, upscaling_models
 from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
 from upscaler.imaging.intake import ExaminedPicture
@@ -255,7 +255,7 @@ def _row(order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, fi
         created_by=user,
         token=token,
         source=order.source,
-        source_name=order.source_name[:255],
+        source_name=file_names.shortened(order.source_name),
         source_url=order.source_url,
         source_result=order.source_result,
         source_result_number=order.source_result_number,
