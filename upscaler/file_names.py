@@ -10,22 +10,14 @@ MAX_LENGTH = 255
 """Characters of a kept name: no file system takes longer ones."""
 MAX_BYTES = 255
 """Of UTF-8: what most file systems take."""
-PICTURE_ENDINGS: dict[str, frozenset[str]] = {
-    "jpeg": frozenset({"jpg", "jpeg", "jpe", "jfif"}),
-    "png": frozenset({"png"}),
-    "webp": frozenset({"webp"}),
-    "tiff": frozenset({"tif", "tiff"}),
-    "gif": frozenset({"gif"}),
-    "bmp": frozenset({"bmp", "dib"}),
-    "avif": frozenset({"avif"}),
-    "heic": frozenset({"heic", "heif", "hif"}),
-    "jxl": frozenset({"jxl"}),
-    "jp2": frozenset({"jp2", "j2k"}),
-    "psd": frozenset({"psd", "psb"}),
-}
-"""Endings of picture files, by kind. Nothing else is ever taken off a name: “SKU-12.5 red” ends in no picture's."""
+PICTURE_ENDINGS = frozenset(
+    (
+        *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "tif", "tiff", "gif", "bmp", "dib", "avif", "heic", "heif"),
+        *("hif", "jxl", "jp2", "j2k", "psd", "psb", "dng", "cr2", "cr3", "nef", "arw"),
+    )
+)
+"""Of picture files. Nothing else is ever taken off a name: “SKU-12.5 red” ends in no picture's."""
 
-_KINDS = {ending: kind for kind, endings in PICTURE_ENDINGS.items() for ending in endings}
 # What could end a header, reach past its line, or turn the letters around it, and lone halves of surrogate pairs.
 # Joiners and the marks of right-to-left scripts are part of how a name is written, and stay.
 _SPOOFING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -72,21 +64,15 @@ def for_file_system(name: str) -> str:
 
 
 def of_result(source_name: str, ending: str) -> str:
-    """The name of a result whose file ends in ``ending`` (as ``.png``): the source's own, with the result's ending.
-
-    One that means the same is kept as it is written.
-    """
-    stem, _, given = source_name.rpartition(".")
-    kind = _KINDS.get(given.lower()) if stem else None
-    if kind is not None and kind == _KINDS.get(ending.lower().removeprefix(".")):
-        return source_name
-    return shortened(f"{(stem if kind is not None else source_name) or 'picture'}{ending}")
+    """The name of a result whose file ends in ``ending`` (as ``.png``): the source's own, with that ending."""
+    stem = source_name.rpartition(".")[0] if is_picture(source_name) else source_name
+    return shortened(f"{stem or 'picture'}{ending}")
 
 
 def is_picture(name: str) -> bool:
     """Whether the name ends as those of pictures do."""
     stem, _, ending = name.rpartition(".")
-    return bool(stem) and ending.lower() in _KINDS
+    return bool(stem) and ending.lower() in PICTURE_ENDINGS
 
 
 def content_disposition(name: str, *, as_attachment: bool) -> str:

@@ -60,6 +60,8 @@ class NewUpscale:
     upload: Upload | None = None
     """The source, where it is not stored yet; None too for one that a worker will fetch."""
     retry_of: Upscale | None = None
+    file_id: str = ""
+    """What the page calls the chosen file, to tell those of one name apart."""
     seen: int = 0
     """The number of the newest upscale of the same order that the person knows of, and wants it anew all the same."""
 
@@ -105,6 +107,8 @@ class Known:
     """What the person calls the picture now."""
     credits: int
     """What it costs anew."""
+    file_id: str = ""
+    """What the page calls the chosen file."""
 
 
 class OrderedBefore(Exception):
@@ -236,7 +240,11 @@ def _seen(orders: Sequence[NewUpscale]) -> dict[str, int]:
 def _refuse_known(orders: Sequence[NewUpscale], found: Mapping[str, Upscale]) -> None:
     if found:
         of_each = [(order, found.get(deduplication.key(order))) for order in orders]
-        known = [Known(before, order.source_name, order.credits) for order, before in of_each if before is not None]
+        known = [
+            Known(before, order.source_name, order.credits, order.file_id)
+            for order, before in of_each
+            if before is not None
+        ]
         raise OrderedBefore(known, [order for order, before in of_each if before is None])
 
 

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
+from upscaler import file_names
 from upscaler.models import desk_identity
 from upscaler.storage.pictures import StoredPicture
 
@@ -54,7 +55,7 @@ def make(
     """
     expires_at = expires_at or timezone.now() + timedelta(seconds=settings.UPLOAD_LINK_LIFETIME)
     facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.file_size, picture.digest]
-    content = [facts, name[-100:], team_id, int(expires_at.timestamp()), result_of]
+    content = [facts, file_names.shortened(name), team_id, int(expires_at.timestamp()), result_of]
     signed = signing.dumps(content, salt=_own_salt(), compress=True)
     return absolute(request, reverse("signed-file", args=[signed, f"picture.{picture.path.rpartition('.')[2]}"]))
 
