@@ -21,7 +21,7 @@ PICTURE_ENDINGS = frozenset(
 # What could end a header, reach past its line, or turn the letters around it, and lone halves of surrogate pairs.
 # Joiners and the marks of right-to-left scripts are part of how a name is written, and stay.
 _SPOOFING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_WINDOWS_PATH = re.compile(r"(?:[A-Za-z]:|\.{0,2}\\).*\\", re.DOTALL)
+_WINDOWS_PATH = re.compile(r"\A(?:[A-Za-z]:|\.{0,2})\\(?:.*\\)?", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9 ._()+-]+")
 _LONGEST_ENDING = 16
 _GAP = "…"

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from upscaler import fetching
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.models import Upscale, media_storage
@@ -39,7 +40,7 @@ def reference_for(upscale: Upscale, engine: RemoteEngine) -> dict[str, Any]:
         if number is not None:
             return {"generation_result_id": number}
     elif upscale.source == Upscale.Source.URL:
-        return {"image_url": upscale.source_url}
+        return {"image_url": fetching.normal_form(upscale.source_url)}
     # An upload; or a result that ran out while its order waited, of which the desk has its own copy.
     if not _can_be_fetched():
         raise EngineError(NO_PUBLIC_URL.format(engine=engine.title), code="public_url_missing", permanent=True)
