@@ -60,16 +60,19 @@ class _Fetch:
         return urlsplit(self.place).hostname or ""
 
 
-def fetch(url: str, target: Path, *, max_bytes: int, max_length: int = MAX_URL_LENGTH) -> str:
+def fetch(
+    url: str, target: Path, *, max_bytes: int, max_length: int = MAX_URL_LENGTH, refuse_pages: bool = True
+) -> str:
     """Download ``url``, of at most ``max_length`` characters, into the file ``target``, at most ``max_bytes`` of it.
 
-    Every hop of a redirect is checked again. Returns what the picture is called there. Raises PublicError; where its
+    Every hop of a redirect is checked again. Without ``refuse_pages`` a web page, or a storage's error, is a file like
+    any other: for who examines what came and has words of their own. Returns what the picture is called there. Raises PublicError; where its
     ``retry_after`` is set, the host asked to be left alone for so many seconds.
     """
     given = addresses.checked(url, max_length=max_length)
     under_way = _Fetch(given, share_links.direct(given), time.monotonic() + settings.FETCH_TIME_LIMIT)
     try:
-        return run_with_deadline(under_way.deadline, lambda: _follow(under_way, target, max_bytes))
+        return run_with_deadline(under_way.deadline, lambda: _follow(under_way, target, max_bytes, refuse_pages))
     except InvalidIPAddress:
         raise addresses.private(under_way.host) from None
     except (requests.Timeout, urllib3.exceptions.TimeoutError):
@@ -86,7 +89,7 @@ def fetch(url: str, target: Path, *, max_bytes: int, max_length: int = MAX_URL_L
         ) from None
 
 
-def _follow(under_way: _Fetch, target: Path, max_bytes: int) -> str:
+def _follow(under_way: _Fetch, target: Path, max_bytes: int, refuse_pages: bool) -> str:
     # Share links give a cookie at the first place and ask for it at the next.
     cookies = connections.new_cookies()
     first_host = under_way.host
@@ -98,8 +101,9 @@ def _follow(under_way: _Fetch, target: Path, max_bytes: int) -> str:
             if not judging.is_answer(answer):
                 raise judging.refusal(answer, _beginning(answer, under_way.deadline), first_host)
             _save(answer, target, max_bytes=max_bytes, deadline=under_way.deadline)
-            with target.open("rb") as file:
-                judging.check_content(answer, file.read(judging.BEGINNING), first_host)
+            if refuse_pages:
+                with target.open("rb") as file:
+                    judging.check_content(answer, file.read(judging.BEGINNING), first_host)
             return names.of_download(answer.headers.get("Content-Disposition", ""), under_way.place, under_way.given)
     raise PublicError(
         f"The address leads from one place to the next more than {MAX_REDIRECTS} times. "
