@@ -66,8 +66,8 @@ def fetch(
     """Download ``url``, of at most ``max_length`` characters, into the file ``target``, at most ``max_bytes`` of it.
 
     Every hop of a redirect is checked again. Without ``refuse_pages`` a web page, or a storage's error, is a file like
-    any other: for who examines what came and has words of their own. Returns what the picture is called there. Raises PublicError; where its
-    ``retry_after`` is set, the host asked to be left alone for so many seconds.
+    any other: for who examines what came and has words of their own. Returns what the picture is called there. Raises
+    PublicError; where its ``retry_after`` is set, the host asked to be left alone for so many seconds.
     """
     given = addresses.checked(url, max_length=max_length)
     under_way = _Fetch(given, share_links.direct(given), time.monotonic() + settings.FETCH_TIME_LIMIT)
