@@ -102,7 +102,9 @@ def state_of(invitation: Invitation) -> str:
         return "used"
     if invitation.revoked_at is not None:
         return "withdrawn"
-    return "expired" if invitation.expires_at <= timezone.now() else "open"
+    if invitation.expires_at <= timezone.now():
+        return "expired"
+    return "open" if _inviter_may_invite(invitation) else "withdrawn"
 
 
 @transaction.atomic
@@ -124,6 +126,13 @@ def accept(invitation: Invitation, *, user: Any, request: HttpRequest | None = N
     current.save(update_fields=["accepted_at", "accepted_by"])
     outbox.cancel(current.last_email)
     return membership
+
+
+def _inviter_may_invite(invitation: Invitation) -> bool:
+    # Those that are open are withdrawn when their sender loses the right; this holds for whatever way they lost it.
+    return Membership.objects.filter(
+        team=invitation.team_id, user=invitation.invited_by_id, user__is_active=True, role=Membership.Role.ADMIN
+    ).exists()
 
 
 def _new_link(invitation: Invitation, *, by: Any, request: HttpRequest | None) -> str:
@@ -151,7 +160,7 @@ def _locked_open(invitation: Invitation, *, by: Any) -> Invitation:
     people.lock(invitation.team_id)
     people.require_admin(invitation.team_id, by)
     current = Invitation.objects.select_related("team").get(pk=invitation.pk)
-    if state_of(current) in ("used", "withdrawn"):
+    if current.accepted_at or current.revoked_at:
         what = "accepted" if current.accepted_at else "withdrawn"
         raise PublicError(f"The invitation of {current.email} was {what} in the meantime.", code="invitation_closed")
     return current

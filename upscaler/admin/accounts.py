@@ -23,6 +23,12 @@ class AccountAdmin(UserAdmin):
     """Whose account is deleted is removed from their teams first, and whose password is set, their teams can read."""
 
     @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not obj.is_active:
+            people.account_closed(obj, by=request.user, request=request)
+
+    @transaction.atomic
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         for membership in obj.memberships.order_by("team"):
             people.remove(membership, by=request.user, as_staff=True, request=request)
