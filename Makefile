@@ -22,7 +22,8 @@ check: $(VENV)/.development
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	DEBUG=false SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
-		PUBLIC_URL=https://upscaler.example.com $(BIN)/python manage.py check --deploy --fail-level WARNING
+		PUBLIC_URL=https://upscaler.example.com TRUSTED_PROXIES=1 STAFF_SECOND_FACTOR=true \
+		EMAIL_URL=smtp+tls://desk:secret@mail.example.com:587 $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 # Tests that start something slow together run one after the other in one process; the rest goes where there is room.
 # WORKERS=0 runs all of them in one process, in the order in which they stand.

@@ -26,12 +26,13 @@ from upscaler.accounts import rate_limit, tokens
 from upscaler.models import ApiToken, AuditEvent, Membership
 from upscaler.text import format_datetime
 
+FORM = {"name": "sync", "lasts": "90", "password": "a-good-password"}
 SECRET = re.compile(r"ups_[\w-]{43}")
 
 
 def made(person: Person, **sent: Any) -> tuple[Any, str]:
     """The answer to the page's form, and the token in clear."""
-    answer = person.client.post("/tokens/", {"name": "sync", "lasts": "90", "form_key": uuid.uuid4(), **sent})
+    answer = person.client.post("/tokens/", {**FORM, "form_key": uuid.uuid4(), **sent})
     found = SECRET.search(answer.content.decode())
     return answer, found[0] if found else ""
 
@@ -53,7 +54,7 @@ def test_a_token_is_shown_once_and_works(owner: Person) -> None:
     assert not ApiToken.objects.filter(digest=clear).exists()
     # Reload: the same form again shows nothing and makes nothing.
     again = owner.client.post(
-        "/tokens/", {"name": "Season import", "lasts": "90", "form_key": str(key)}, follow=True
+        "/tokens/", {**FORM, "name": "Season import", "form_key": str(key)}, follow=True
     ).content.decode()
     assert "has made its token already" in again
     assert clear not in again

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -25,6 +26,7 @@ Order = Callable[..., Upscale]
 def staff(teammate: Person) -> Person:
     teammate.user.is_staff = True
     teammate.user.save()
+    teammate.user.user_permissions.add(Permission.objects.get(codename="view_usageday"))
     return teammate
 
 

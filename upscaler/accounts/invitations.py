@@ -18,6 +18,8 @@ from upscaler.models import AuditEvent, Email, Invitation, Membership, Team
 from upscaler.storage.signed_links import absolute
 
 LIFETIME = timedelta(days=7)
+MAX_PER_HOUR = 50
+"""Invitations that one person may send from one team: each is an e-mail to whomever they name."""
 
 
 class InvitationClosed(Exception):
@@ -136,6 +138,13 @@ def _inviter_may_invite(invitation: Invitation) -> bool:
 
 
 def _new_link(invitation: Invitation, *, by: Any, request: HttpRequest | None) -> str:
+    invited = AuditEvent.Action.INVITED
+    sent = AuditEvent.objects.filter(team=invitation.team_id, user=by, action=invited)
+    if sent.filter(created_at__gt=timezone.now() - timedelta(hours=1)).count() >= MAX_PER_HOUR:
+        raise PublicError(
+            f"You have sent {MAX_PER_HOUR} invitations in the last hour. Wait a while before you send more.",
+            code="too_many_invitations",
+        )
     secret = secrets.new_secret()
     link = absolute(request, reverse("invitation", args=[secret]))
     # The link in an e-mail that did not leave yet stops working now.
