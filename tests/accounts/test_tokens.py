@@ -25,6 +25,7 @@ from tests.support.concurrency import at_once
 from upscaler.accounts import rate_limit, tokens
 from upscaler.models import ApiToken, AuditEvent, Membership
 from upscaler.text import format_datetime
+from upscaler.views.tokens import TokenForm
 
 FORM = {"name": "sync", "lasts": "90", "password": "a-good-password"}
 SECRET = re.compile(r"ups_[\w-]{43}")
@@ -278,3 +279,16 @@ def test_a_cache_that_is_away_holds_nobody_up(
         assert Client().get("/readyz").status_code == 200
     # Asked once and then left alone, so that not every call waits for it.
     assert len([line for line in caplog.messages if "the cache does not answer" in line]) == 1
+
+
+def test_whoever_was_removed_in_the_meantime_gets_no_token(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = TokenForm.is_valid
+
+    def removed(form: TokenForm) -> bool:
+        Membership.objects.filter(user=owner.user).delete()
+        return right(form)
+
+    monkeypatch.setattr(TokenForm, "is_valid", removed)
+    answer, clear = made(owner)
+    assert (answer.status_code, clear) == (302, "")
+    assert not ApiToken.objects.filter(name="sync").exists()
