@@ -211,9 +211,10 @@ class JsonErrorsMiddleware:
             500: "Something went wrong on our side. Look at your generations before you send it again.",
         }
         detail = details.get(response.status_code, HTTPStatus(response.status_code).phrase + ".")
-        answer = JsonResponse(
-            {"detail": detail}, status=response.status_code, headers={"Cache-Control": "private, no-store"}
-        )
-        if "Allow" in response.headers:
-            answer.headers["Allow"] = response.headers["Allow"]
+        answer = JsonResponse({"detail": detail}, status=response.status_code)
+        # With what the others have added for browsers, and which methods are allowed.
+        for name, value in response.headers.items():
+            if name not in ("Content-Type", "Content-Length"):
+                answer.headers.setdefault(name, value)
+        answer.headers.setdefault("Cache-Control", "private, no-store")
         return answer

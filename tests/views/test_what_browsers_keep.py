@@ -51,3 +51,12 @@ def test_a_session_that_ended_otherwise_takes_the_pictures_along(owner: Person, 
     owner.user.save()
     assert owner.client.get(path)["Clear-Site-Data"] == CLEARED
     assert "Clear-Site-Data" not in Client().get(path).headers, "there was no session"
+
+
+def test_every_answer_says_how_browsers_are_to_treat_it(owner: Person, done: Callable[..., Upscale]) -> None:
+    upscale = done()
+    answers = [owner.client.get(page) for page in ("/", f"/upscales/{upscale.pk}/after/", "/nothing/", "/admin/")]
+    answers += [Client().get("/accounts/login/"), owner.api("get", "credits"), owner.api("get", "nothing")]
+    for answer in answers:
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["Referrer-Policy"] == "same-origin"
