@@ -48,6 +48,9 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_htmx",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "django_tasks",
     "ninja",
 ]
@@ -56,13 +59,18 @@ MIDDLEWARE = [
     "upscaler.middleware.JsonErrorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # After the static files, which are named by their content and kept for good.
+    "upscaler.middleware.NoStoreMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     # Before anything that reads a form.
     "upscaler.uploads.UploadNamesMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "upscaler.middleware.IdleSessionMiddleware",
     "upscaler.middleware.PageLoginMiddleware",
+    "upscaler.middleware.StaffSecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -236,14 +244,19 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 10 * MAX_FILES
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "submit"
 LOGOUT_REDIRECT_URL = "login"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    # Of new ones: a shorter one from before is good until it is changed.
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 # The first only refuses, while a name or an address is locked.
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+SESSION_IDLE_MINUTES = whole("SESSION_IDLE_MINUTES", 0)
+STAFF_SECOND_FACTOR = switch("STAFF_SECOND_FACTOR", False)
+OTP_TOTP_ISSUER = "Upscaler"
 LOGIN_FAILURES = whole("LOGIN_FAILURES", 5, minimum=1)
 TRUSTED_PROXIES = whole("TRUSTED_PROXIES", 0)
 AXES_HANDLER = "upscaler.accounts.lockout.Handler"

@@ -93,7 +93,10 @@ def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
     # The framework wraps whatever a parser raises in an error of its own.
     if isinstance(error.__cause__, RequestInvalid):
         return _invalid(request, error.__cause__)
-    return _answer(request, error.status_code, error.message)
+    response = _answer(request, error.status_code, error.message)
+    if error.status_code == 429:
+        response.headers["Retry-After"] = "60"
+    return response
 
 
 def _body_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:

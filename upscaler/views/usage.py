@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from upscaler.models import Team
 from upscaler.usage import charts
 from upscaler.usage.report import Figures, Report, Span, duration, report_on
-from upscaler.views.access import admin_or_staff_required
+from upscaler.views.access import admin_or_staff_required, sees_all_teams
 from upscaler.views.csv_export import csv_response
 from upscaler.views.query import number
 
@@ -51,7 +51,7 @@ def usage(request: HttpRequest) -> HttpResponse:
             "tiles": _tiles(found),
             "chart": charts.day_chart(found.days, calendar.monthrange(span.first.year, span.first.month)[1]),
             "tables": [table for table in _tables(found) if table["lines"]],
-            "teams": Team.objects.order_by("name", "pk").only("pk", "name") if request.user.is_staff else None,
+            "teams": Team.objects.order_by("name", "pk").only("pk", "name") if sees_all_teams(request.user) else None,
             "earlier_url": _address(request, found, f"{span.before_first:%Y-%m}") if found.has_earlier else None,
             "later_url": _address(request, found, f"{span.next_first:%Y-%m}") if span.is_over else None,
             "csv_url": _address(request, found, f"{span.first:%Y-%m}", "usage-csv"),
@@ -79,7 +79,7 @@ def _asked(request: HttpRequest) -> Report:
 def _team(request: HttpRequest) -> Team | None:
     """Their own team for admins. Staff may name another; None for all."""
     own: Team | None = request.team or None  # type: ignore[attr-defined]
-    if not request.user.is_staff:
+    if not sees_all_teams(request.user):
         return own
     if request.GET.get("team") == ALL_TEAMS:
         return None
@@ -89,7 +89,7 @@ def _team(request: HttpRequest) -> Team | None:
 
 def _address(request: HttpRequest, found: Report, month: str, page: str = "usage") -> str:
     query = {"month": month}
-    if request.user.is_staff:
+    if sees_all_teams(request.user):
         query["team"] = str(found.team.pk) if found.team else ALL_TEAMS
     return f"{reverse(page)}?{urlencode(query)}"
 
