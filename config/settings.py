@@ -66,6 +66,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "upscaler.middleware.TeamMiddleware",
+    # Before anything that reads a body, and where its own page can be shown.
+    "upscaler.request_limits.RequestLimitsMiddleware",
     "upscaler.middleware.AdminBadLookupMiddleware",
     # The last, because it puts its own page in the place of what a refused sign-in answers.
     "axes.middleware.AxesMiddleware",
