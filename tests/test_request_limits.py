@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.test import Client, RequestFactory
 
 from tests.conftest import Person
@@ -85,8 +88,8 @@ def test_an_upload_is_as_large_as_a_picture_may_be(client: Client, owner: Person
     answer = post(client, "/api/v1/uploads", 50_200_000, **bearer(owner))
     assert answer.status_code == 413
     assert answer.json()["detail"] == (
-        "This request has 50.2 MB, larger than the limit of 50.1 MB here. A picture may have 50 MB; save it smaller, for example "
-        "as JPEG."
+        "This request has 50.2 MB, larger than the limit of 50.1 MB here. A picture may have 50 MB; save it smaller, "
+        "for example as JPEG."
     )
     with pytest.raises(AssertionError, match="the body was read"):
         post(client, "/api/v1/uploads", 50_000_000, **bearer(owner))
@@ -118,3 +121,15 @@ def test_the_web_server_asks_the_same_gate(owner: Person, client: Client) -> Non
     upload = {**environ, "PATH_INFO": "/api/v1/uploads"}
     assert not request_limits.may_send(upload)
     assert request_limits.may_send({**upload, **bearer(owner)})
+
+
+def test_a_full_disk_under_a_form_is_said(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(TemporaryFileUploadHandler, "receive_data_chunk", full)
+    picture = SimpleUploadedFile("shirt.png", b"x" * 2_000_000)
+    answer = owner.submit(image=picture)
+    assert answer.status_code == 503
+    assert "The desk has no room for the pictures just now." in answer.content.decode()
+    assert owner.balance == 100

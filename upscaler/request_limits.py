@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.contrib import auth
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.module_loading import import_string
@@ -19,6 +20,8 @@ from upscaler.api.auth import READ_ONLY, TOKEN_MISSING
 from upscaler.errors import PublicError
 from upscaler.middleware import API_PREFIX, Handler
 
+logger = logging.getLogger(__name__)
+
 SMALL_BODY = 65_536
 """Bytes that anybody may send: no form that is open to all needs more."""
 FORM_BYTES = 1_000_000
@@ -27,6 +30,8 @@ NO_CHUNKS = (
     "The desk takes no body in chunks (Transfer-Encoding: chunked), because its length has to be known first. Send it "
     "with a Content-Length."
 )
+
+NO_ROOM = "The desk has no room for the pictures just now. Try again in a while; if it stays so, tell an admin."
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class RequestLimitsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        refusal = refusal_of(request)
+        refusal = refusal_of(request) or _not_kept(request)
         if refusal is None:
             return self.get_response(request)
         if request.path.startswith(API_PREFIX):
@@ -71,6 +76,20 @@ class RequestLimitsMiddleware:
             response.headers["WWW-Authenticate"] = "Bearer"
         response.headers["Cache-Control"] = "no-store"
         return response
+
+
+def _not_kept(request: HttpRequest) -> Refusal | None:
+    """Read a large form here, where a full disk can be told in words."""
+    if request.method != "POST" or _length(request) <= SMALL_BODY or request.path.startswith(API_PREFIX):
+        return None
+    try:
+        request.POST  # noqa: B018
+    except UnreadablePostError:
+        raise
+    except OSError:
+        logger.exception("a form could not be kept")
+        return Refusal(503, NO_ROOM)
+    return None
 
 
 def _length(request: HttpRequest) -> int:

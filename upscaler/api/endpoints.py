@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from django.conf import settings
+from django.db import transaction
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import File, Header, NinjaAPI, Query, Status
@@ -24,7 +25,7 @@ from upscaler.models import ApiToken, Upscale
 from upscaler.ordering import results, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.processing import source_reference
-from upscaler.storage import signed_links
+from upscaler.storage import quota, signed_links
 from upscaler.storage.pictures import NewFiles
 
 logger = logging.getLogger(__name__)
@@ -168,6 +169,9 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
     """Store a picture, and get the link to submit as `image_url`. Costs nothing."""
     if refusal := source_reference.why_no_uploads():
         raise RequestInvalid([{"type": "public_url_missing", "loc": ["body", "file"], "msg": refusal}])
+    team_id = request.auth.team_id  # type: ignore[attr-defined]
+    # Before the work; what counts for good is asked under the lock below.
+    quota.ensure_room(team_id, file.size or 0)
     try:
         picture = intake.examine_source(file, name=file.name or "")
     except PublicError as error:
@@ -176,7 +180,9 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
         raise HttpError(413 if error.code in TOO_LARGE_CODES else 415, error.message) from None
     with NewFiles() as files:
         stored = files.store_source(file, picture)
-    team_id = request.auth.team_id  # type: ignore[attr-defined]
+        with transaction.atomic():
+            quota.note(team_id, stored)
+            files.keep()
     return Status(201, {"image_url": signed_links.make(request, stored, name=file.name or "picture", team_id=team_id)})
 
 

@@ -8,6 +8,7 @@ from upscaler.models.identity import DeskIdentity, desk_identity
 from upscaler.models.ledger import CreditEntry, MonthlySpend
 from upscaler.models.mail import Email
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
+from upscaler.models.uploads import UnorderedUpload
 from upscaler.models.upscales import MAX_ID, Upscale, media_storage, result_hours
 from upscaler.models.usage import UsageDay, UsageTime
 
@@ -25,6 +26,7 @@ __all__ = [
     "Membership",
     "MonthlySpend",
     "Team",
+    "UnorderedUpload",
     "Upscale",
     "UsageDay",
     "UsageTime",
