@@ -88,8 +88,8 @@ def test_an_upload_is_as_large_as_a_picture_may_be(client: Client, owner: Person
     answer = post(client, "/api/v1/uploads", 50_200_000, **bearer(owner))
     assert answer.status_code == 413
     assert answer.json()["detail"] == (
-        "This request has 50.2 MB, larger than the limit of 50.1 MB here. A picture may have 50 MB; save it smaller, "
-        "for example as JPEG."
+        "This request has 50.2 MB, larger than the limit of 50.1 MB here. For one picture the limit is 50 MB; save it "
+        "smaller, for example as JPEG."
     )
     with pytest.raises(AssertionError, match="the body was read"):
         post(client, "/api/v1/uploads", 50_000_000, **bearer(owner))

@@ -111,7 +111,8 @@ def _of_api(request: HttpRequest, length: int) -> Refusal | None:
         return Refusal(403, READ_ONLY)
     if request.path == reverse("api-1:upload"):
         limit = settings.MAX_UPLOAD_BYTES + SMALL_BODY
-        way_out = f"A picture may have {settings.MAX_UPLOAD_BYTES / 1e6:.0f} MB; save it smaller, for example as JPEG."
+        limit_of_one = f"{settings.MAX_UPLOAD_BYTES / 1e6:.0f} MB"
+        way_out = f"For one picture the limit is {limit_of_one}; save it smaller, for example as JPEG."
     else:
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         way_out = "Pictures go to /api/v1/uploads, or are named by their address."

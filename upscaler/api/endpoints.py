@@ -21,7 +21,7 @@ from upscaler.api.auth import TokenAuth, TokenThrottle
 from upscaler.api.parser import StrictParser
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
-from upscaler.models import ApiToken, Upscale
+from upscaler.models import WITHDRAWN, ApiToken, Upscale
 from upscaler.ordering import results, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.processing import source_reference
@@ -111,8 +111,7 @@ def create_upscale(
 def get_generation(request: HttpRequest, generation_id: int) -> Any:
     """How one upscale stands, with its result once it is `Done`."""
     upscale = get_object_or_404(_upscales(request), pk=generation_id)
-    done = upscale.status == Upscale.Status.DONE
-    found = [schemas.generation_result(request, upscale)] if done else []
+    found = [schemas.generation_result(request, upscale)] if upscale.gives_result else []
     return {**schemas.generation(upscale), "generation_results": found}
 
 
@@ -139,6 +138,8 @@ def get_generation_result(request: HttpRequest, generation_result_id: int) -> An
     done = _upscales(request).filter(status=Upscale.Status.DONE, result_id=generation_result_id)
     # Two engines may have used one number; the engine at work now is the one that is meant.
     found = done.filter(engine=settings.ENGINE).first() or done.first()
+    if found is not None and not found.gives_result:
+        raise HttpError(404, WITHDRAWN)
     if found is not None:
         return schemas.generation_result(request, found)
     try:
@@ -160,8 +161,7 @@ def get_generation_result(request: HttpRequest, generation_result_id: int) -> An
 )
 def list_generation_results(request: HttpRequest, query: Annotated[schemas.PageQuery, Query()]) -> Any:
     """The team's enlarged pictures, the newest first."""
-    done = _upscales(request).filter(status=Upscale.Status.DONE)
-    return _page(done, query, partial(schemas.generation_result, request))
+    return _page(_upscales(request).with_result(), query, partial(schemas.generation_result, request))
 
 
 @api.post("/uploads", response={201: schemas.UploadOut, **_errors(403, 413, 415, 422)}, summary="Upload a picture")

@@ -9,11 +9,12 @@ from upscaler.models.ledger import CreditEntry, MonthlySpend
 from upscaler.models.mail import Email
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
 from upscaler.models.uploads import UnorderedUpload
-from upscaler.models.upscales import MAX_ID, Upscale, media_storage, result_hours
+from upscaler.models.upscales import MAX_ID, WITHDRAWN, Upscale, media_storage, result_hours
 from upscaler.models.usage import UsageDay, UsageTime
 
 __all__ = [
     "MAX_ID",
+    "WITHDRAWN",
     "ApiToken",
     "AppendOnlyError",
     "AuditEvent",
