@@ -11,6 +11,8 @@ worker_class = "config.web_worker.Worker"
 threads = 8
 timeout = 120
 graceful_timeout = 30
+# An address of a picture may have 2,000 letters, and a signed one of the desk's own is long too.
+limit_request_line = 8190
 
 # Its control socket would be shared by every desk of one user; signals are enough here.
 control_socket_disable = True

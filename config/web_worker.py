@@ -95,6 +95,8 @@ class Outgoing:
         self._last = -1
         """The descriptor of the newest part that lies in it."""
         self.pending = 0
+        self.is_api = False
+        """Whether a program waits for the answer."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
@@ -222,6 +224,7 @@ class Connection(TConn):
         # Of one that is not digits gunicorn says what is wrong.
         content = int(length) if re.fullmatch(rb"\d{1,18}", length) else 0
         self.wanted = end + 4 + content
+        self.sock.is_api = self.path.startswith("/api/")
         self.is_large = content > MAX_SMALL_BODY
         self.body_since = time.monotonic()
 
@@ -256,6 +259,29 @@ class Connection(TConn):
 def _field(head: bytearray, name: bytes) -> bytes:
     found = re.search(rb"(?im)^" + name + rb":[ \t]*([^\r\n]*?)[ \t]*\r$", head)
     return found[1] if found else b""
+
+
+def _answer_of(status: HTTPStatus, sentence: str, *, is_api: bool) -> bytes:
+    body = (json.dumps({"detail": sentence}) if is_api else f"{sentence}\n").encode()
+    kind = "application/json" if is_api else "text/plain; charset=utf-8"
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nCache-Control: no-store\r\n"
+        f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class _Caught:
+    """A socket that keeps what gunicorn would answer."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def gettimeout(self) -> float:
+        return 0.0
+
+    def sendall(self, data: bytes) -> None:
+        self.data += data
 
 
 class Worker(ThreadWorker):
@@ -357,16 +383,9 @@ class Worker(ThreadWorker):
     def _answer(self, conn: Connection, status: HTTPStatus, sentence: str) -> None:
         """Answer without a thread, and close."""
         self._unwatch(conn)
-        is_api = conn.path.startswith("/api/")
-        body = (json.dumps({"detail": sentence}) if is_api else f"{sentence}\n").encode()
-        kind = "application/json" if is_api else "text/plain; charset=utf-8"
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nCache-Control: no-store\r\n"
-            f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
         conn.keep = False
         try:
-            conn.sock.sendall(head.encode() + body)
+            conn.sock.sendall(_answer_of(status, sentence, is_api=conn.sock.is_api))
             self._send(conn)
         except OSError:
             self._drop(conn)
@@ -429,6 +448,21 @@ class Worker(ThreadWorker):
             # Where it ends is not known here, and the desk refuses it without reading on.
             req.force_close()
         return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer what is no request, in the shape that the address has; gunicorn knows the status."""
+        caught = _Caught()
+        super().handle_error(req, caught, addr, exc)
+        status = HTTPStatus(int(caught.data.split(b" ", 2)[1]))
+        if status is HTTPStatus.NOT_IMPLEMENTED:
+            # It is the client's to mend, like a body in chunks.
+            status, sentence = HTTPStatus.LENGTH_REQUIRED, "Send the body as it is, with a Content-Length."
+        elif status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            sentence = f"This is no request that the desk can read: {exc}"
+        else:
+            sentence = "Something went wrong on our side. Look at what you have ordered before you send it again."
+        with suppress(OSError):
+            client.sendall(_answer_of(status, sentence, is_api=getattr(client, "is_api", False)))
 
     def _keepalive_after(self, conn: Connection, keepalive: Any) -> Any:
         return keepalive if keepalive is TO_RECEIVE else super()._keepalive_after(conn, keepalive)

@@ -133,3 +133,21 @@ def test_a_full_disk_under_a_form_is_said(owner: Person, monkeypatch: pytest.Mon
     assert answer.status_code == 503
     assert "The desk has no room for the pictures just now." in answer.content.decode()
     assert owner.balance == 100
+
+
+@pytest.mark.parametrize("path", ["/nothing-here", "/", "/accounts/login/", "/upscales/1/"])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data; boundary=", b"x"),
+        (f"multipart/form-data; boundary={'b' * 300}", b"x"),
+        ("application/x-www-form-urlencoded", b"&".join(b"a%d=1" % number for number in range(3000))),
+        ("application/x-www-form-urlencoded", b"a=" + b"x" * 60_000),
+    ],
+)
+def test_a_form_that_can_t_be_read_is_no_fault_of_the_desk(path: str, kind: str, body: bytes, owner: Person) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.cookies = owner.client.cookies
+    browser.cookies["csrftoken"] = "k" * 32
+    answer = browser.generic("POST", path, body, content_type=kind)
+    assert 400 <= answer.status_code < 500

@@ -9,8 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.module_loading import import_string
@@ -32,6 +34,7 @@ NO_CHUNKS = (
 )
 
 NO_ROOM = "The desk has no room for the pictures just now. Try again in a while; if it stays so, tell an admin."
+NO_FORM = "What was sent can't be read as a form. Reload the page, and send it again with fewer files or fields."
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class RequestLimitsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        refusal = refusal_of(request) or _not_kept(request)
+        refusal = refusal_of(request) or _unreadable(request)
         if refusal is None:
             return self.get_response(request)
         if request.path.startswith(API_PREFIX):
@@ -78,9 +81,9 @@ class RequestLimitsMiddleware:
         return response
 
 
-def _not_kept(request: HttpRequest) -> Refusal | None:
-    """Read a large form here, where a full disk can be told in words."""
-    if request.method != "POST" or _length(request) <= SMALL_BODY or request.path.startswith(API_PREFIX):
+def _unreadable(request: HttpRequest) -> Refusal | None:
+    """Why the form can't be read. Asked here, since Django's own error pages read it too and would fail over it."""
+    if request.method != "POST" or request.path.startswith(API_PREFIX):
         return None
     try:
         request.POST  # noqa: B018
@@ -89,6 +92,10 @@ def _not_kept(request: HttpRequest) -> Refusal | None:
     except OSError:
         logger.exception("a form could not be kept")
         return Refusal(503, NO_ROOM)
+    except RequestDataTooBig:
+        return _too_large(_length(request), settings.DATA_UPLOAD_MAX_MEMORY_SIZE, "Send less at once.")
+    except (MultiPartParserError, SuspiciousOperation):
+        return Refusal(400, NO_FORM)
     return None
 
 

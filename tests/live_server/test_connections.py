@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -140,3 +141,25 @@ def test_what_follows_a_refused_body_is_no_request(desk: Desk) -> None:
 def test_a_head_that_is_too_large_is_told_so(desk: Desk) -> None:
     answer = exchange(desk, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"X-Long: abc\r\n" * 8000)
     assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "header", "status"),
+    [
+        (f"GET /api/v1/credits?{'x' * 9000} HTTP/1.1", "X: y", b"414"),
+        ("GET /api/v1/credits HTTP/1.1", "Transfer-Encoding: gzip", b"411"),
+        ("GET /api/v1/credits HTTP/1.1", f"X: {'y' * 9000}", b"431"),
+        ("GET /api/v1/credits HTTP/1.1", "X Y: z", b"400"),
+        ("GET /api/v1/credits HTTP/9.9", "X: y", b"400"),
+        ("GET /api/v1/credits HTTP/1.1", "Content-Length: -5", b"400"),
+        ("GET /api/v1/credits HTTP/1.1", "Content-Length: 5\r\nContent-Length: 6", b"400"),
+        ("GET /api/v1/credits HTTP/1.1", "Content-Length: 5\r\nTransfer-Encoding: chunked", b"400"),
+        ("GET /api/v1/cr\0edits HTTP/1.1", "X: y", b"400"),
+    ],
+)
+def test_what_is_no_request_is_answered_to_a_program_in_json(
+    desk: Desk, request_line: str, header: str, status: bytes
+) -> None:
+    answer = exchange(desk, f"{request_line}\r\nHost: 127.0.0.1\r\n{header}\r\n\r\nhello".encode("latin-1"))
+    assert answer.split(b" ")[1] == status
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]

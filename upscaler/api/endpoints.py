@@ -60,6 +60,7 @@ ERRORS = {
     403: schemas.PlainError,
     404: schemas.PlainError,
     413: schemas.PlainError,
+    414: schemas.PlainError,
     415: schemas.PlainError,
     422: schemas.RuleError,
     429: schemas.PlainError,
@@ -68,7 +69,7 @@ ERRORS = {
 
 
 def _errors(*statuses: int) -> dict[int, Any]:
-    return {status: ERRORS[status] for status in (401, 429, 503, *statuses)}
+    return {status: ERRORS[status] for status in (401, 414, 429, 503, *statuses)}
 
 
 @api.post(
