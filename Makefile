@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: run setup check test test-nightly test-quick bench format lock sbom clean
+.PHONY: run setup check test test-nightly test-quick api-cases bench format lock sbom clean
 
 run: $(VENV)/.runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -45,6 +45,11 @@ test-nightly: $(VENV)/.development
 test-quick: $(VENV)/.development
 	QUICK_ENGINE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_django.plugin,pytest_socket,xdist.plugin \
 		$(BIN)/pytest -n $$(expr $(WORKERS) + 1) -m "not processes and not engine" --ignore=tests/browser --ignore=tests/live_server
+
+# So many requests that a machine makes up from the API's own schema: make api-cases CASES=20000
+CASES ?= 5000
+api-cases: $(VENV)/.development
+	SCHEMA_CASES=$(CASES) $(BIN)/pytest tests/api/test_schema.py -k embedded
 
 # make bench PART=speed runs one part; bench/README.md is written by the run.
 bench: $(VENV)/.bench

@@ -76,6 +76,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "upscaler.middleware.TeamMiddleware",
+    # Before anything that reads a body, and where its own page can be shown.
+    "upscaler.request_limits.RequestLimitsMiddleware",
     "upscaler.middleware.AdminBadLookupMiddleware",
     # The last, because it puts its own page in the place of what a refused sign-in answers.
     "axes.middleware.AxesMiddleware",
@@ -194,6 +196,9 @@ LOCAL_THREADS = whole("LOCAL_THREADS", 0)
 LOCAL_TIME_LIMIT: float = whole("LOCAL_TIME_LIMIT", 1500, minimum=1)
 RESULT_LIFETIME = whole("RESULT_LIFETIME", 4 * 60 * 60, minimum=1)
 MAX_UPLOAD_BYTES = whole("MAX_UPLOAD_MB", 50, minimum=1) * 1_000_000
+# No smaller than one picture, or nothing could be uploaded at all.
+_one_picture = MAX_UPLOAD_BYTES // 1_000_000
+UPLOAD_QUOTA_BYTES = whole("UPLOAD_QUOTA_MB", max(5_000, _one_picture), minimum=_one_picture) * 1_000_000
 MAX_SOURCE_PIXELS = whole("MAX_SOURCE_MEGAPIXELS", 64, minimum=1) * 1_000_000
 MAX_RESULT_PIXELS = whole("MAX_RESULT_MEGAPIXELS", 256, minimum=1) * 1_000_000
 # In each process; a picture near the limit takes 300 to 600 MB to look at (docs/engines.md).
@@ -216,7 +221,7 @@ STORAGES: dict[str, dict[str, Any]] = {
     "default": (
         {"BACKEND": "upscaler.storage.s3.S3Storage", "OPTIONS": s3_options(MEDIA_URL_S3)}
         if MEDIA_URL_S3
-        else {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+        else {"BACKEND": "upscaler.storage.folder.FolderStorage"}
     ),
     "staticfiles": {
         "BACKEND": (

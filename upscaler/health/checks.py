@@ -104,7 +104,8 @@ def staff_need_a_second_factor(**kwargs: Any) -> list[checks.CheckMessage]:
 def remote_engine_can_fetch_uploads(**kwargs: Any) -> list[checks.CheckMessage]:
     """A remote engine fetches uploads from the desk's public address or from S3."""
     if refusal := source_reference.why_no_uploads():
-        return [checks.Warning(refusal, hint="Set PUBLIC_URL, or MEDIA_URL_S3.", id="upscaler.W002")]
+        hint = f"Set PUBLIC_URL, or MEDIA_URL_S3. Of a picture on the web: {source_reference.address_caveat()}"
+        return [checks.Warning(refusal, hint=hint, id="upscaler.W002")]
     return []
 
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from upscaler.errors import PublicError
-from upscaler.models import Upscale
+from upscaler.models import WITHDRAWN, Upscale
 from upscaler.ordering import submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.submission import NewUpscale, RetriedBefore
@@ -34,6 +34,8 @@ def reorder(upscale: Upscale) -> NewUpscale:
 
     Raises PublicError with the rule that it breaks now.
     """
+    if not upscale.gives_source:
+        raise PublicError(f"{WITHDRAWN} Choose another picture.", code="refunded")
     body = {
         "model_name": upscale.model_name,
         "generation_settings": upscale.settings,

@@ -22,6 +22,7 @@ from upscaler.imaging.intake import ExaminedPicture
 from upscaler.models import ApiToken, AuditEvent, Team, Upscale
 from upscaler.ordering import deduplication
 from upscaler.queue import dispatch
+from upscaler.storage import quota
 from upscaler.storage.pictures import NewFiles, StoredPicture
 
 logger = logging.getLogger(__name__)
@@ -203,6 +204,7 @@ def submit(
                         audit_log.record(
                             action, team=team, user=user, about=about, upscale=row, token=token, request=request
                         )
+                quota.forget(order.stored.path for order in orders if order.stored is not None)
                 # Robust: a queue that is away must not fail a submit that is stored and charged. The sweep sends it
                 # later.
                 transaction.on_commit(lambda: dispatch.upscales(rows), robust=True)

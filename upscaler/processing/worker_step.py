@@ -234,8 +234,9 @@ def _examined_result(path: Path) -> tuple[intake.ExaminedPicture, Preview]:
 
 
 def _check_larger(upscale: Upscale, found: intake.ExaminedPicture) -> None:
-    width, height = upscale.source_width or 0, upscale.source_height or 0
-    if found.width <= width or found.height <= height:
+    # Long sides and short sides: an engine may leave a picture lying that is displayed standing.
+    given = sorted((upscale.source_width or 0, upscale.source_height or 0))
+    if any(now <= before for now, before in zip(sorted((found.width, found.height)), given, strict=True)):
         raise PublicError(
             f"The picture came back with {found.width} × {found.height} pixels, no larger than it was. Try again, or "
             "try another model.",

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from django.utils import timezone
 
 from upscaler.models import Upscale, media_storage
+from upscaler.storage import quota
 
 logger = logging.getLogger(__name__)
 
@@ -64,4 +65,5 @@ def _remove_orphans_in(folder: PurePosixPath, before: datetime) -> int:
     old = [path for path in paths if storage.get_modified_time(path) < before]
     for path in old:
         storage.delete(path)
+    quota.forget(old)
     return len(old)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -105,7 +106,9 @@ class NewFiles:
     ) -> None:
         if error is not None:
             for path in self._written:
-                media_storage().delete(path)
+                # One that can't be removed keeps none of the others; `cleanup` tries again.
+                with suppress(OSError):
+                    media_storage().delete(path)
 
     def keep(self) -> None:
         """Remove nothing from now on."""

@@ -14,7 +14,7 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
 from upscaler import file_names
-from upscaler.models import desk_identity
+from upscaler.models import Upscale, desk_identity
 from upscaler.storage.pictures import StoredPicture
 
 OLD_SALT = "upscaler.links"
@@ -114,6 +114,12 @@ def find_link(url: str, *, host: str = "") -> Link | None:
         return None
     signed = match.kwargs["signed"]
     return _read(signed, _own_salt()) or (_read(signed, OLD_SALT) if _is_at_home(url, host) else None)
+
+
+def is_withdrawn(link: Link) -> bool:
+    """Whether the link is one to a result that nobody gets any more."""
+    results = Upscale.objects.filter(withdrawn_at__isnull=False, result_file=link.picture.path)
+    return results.exists()
 
 
 def _is_at_home(url: str, host: str) -> bool:

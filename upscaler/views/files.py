@@ -8,13 +8,13 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, JsonResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from upscaler import file_names
 from upscaler.accounts import download_log, tokens
 from upscaler.errors import PublicError
-from upscaler.models import ApiToken, Upscale, media_storage
+from upscaler.models import WITHDRAWN, ApiToken, Upscale, media_storage
 from upscaler.storage import signed_links
 from upscaler.views.access import TeamRequest, team_required
 
@@ -26,6 +26,8 @@ A_WEEK = 7 * 24 * 60 * 60
 def picture(request: TeamRequest, pk: int, kind: str) -> HttpResponseBase:
     """One of an upscale's pictures, for the pages."""
     upscale = get_object_or_404(Upscale, team=request.team, pk=pk)
+    if not _is_open(upscale, kind):
+        return _withdrawn(request)
     # A thumbnail changes once, from the source's to the result's. The other pictures never do.
     settled = upscale.is_final or kind != "thumbnail"
     name = upscale.result_name if kind == "result_file" else ""
@@ -37,6 +39,8 @@ def picture(request: TeamRequest, pk: int, kind: str) -> HttpResponseBase:
 def download(request: TeamRequest, pk: int) -> HttpResponseBase:
     """The result as a file under the source's own name."""
     upscale = get_object_or_404(Upscale, team=request.team, pk=pk, status=Upscale.Status.DONE)
+    if not upscale.gives_result:
+        return _withdrawn(request)
     response = _serve(upscale.result_file.name, name=upscale.result_name, as_attachment=True)
     download_log.note(upscale, user=request.user, request=request)
     return response
@@ -56,12 +60,25 @@ def signed(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
             "sign in and open it in the history, or send your API token with this request."
         )
         return JsonResponse({"detail": detail}, status=410)
+    if signed_links.is_withdrawn(link):
+        return JsonResponse({"detail": WITHDRAWN}, status=410)
     response = _serve(link.picture.path, name=link.name)
     if user is not None and link.upscale_id is not None:
         upscale = Upscale.objects.filter(pk=link.upscale_id, team_id=link.team_id).first()
         if upscale is not None:
             download_log.note(upscale, user=user, token=token, request=request)
     return response
+
+
+def _is_open(upscale: Upscale, kind: str) -> bool:
+    """Whether the team may see this one of its pictures. `Upscale.thumbnail` sees to itself."""
+    if kind in ("result_file", "after_preview"):
+        return upscale.withdrawn_at is None
+    return kind == "thumbnail" or upscale.gives_source
+
+
+def _withdrawn(request: HttpRequest) -> HttpResponseBase:
+    return render(request, "410.html", {"message": WITHDRAWN}, status=410)
 
 
 def _holder(request: HttpRequest, team_id: int) -> tuple[Any, ApiToken | None]:

@@ -196,14 +196,14 @@ def _prefilled(request: TeamRequest) -> dict[str, Any]:
     chosen = _chosen({})
     mine = Upscale.objects.filter(team=request.team)
     if (pk := number(request.GET, "result")) is not None:
-        upscale = get_object_or_404(mine.filter(status=Upscale.Status.DONE), pk=pk)
+        upscale = get_object_or_404(mine.with_result(), pk=pk)
         if upscale.is_referable and upscale.engine == settings.ENGINE:
             chosen["generation_result_id"] = upscale.result_id
             return {"chosen": chosen, "asked_for": upscale}
         return {"chosen": chosen, "kept_copy": _kept(request, upscale, pictures.result_of(upscale), "result")}
     if (pk := number(request.GET, "source")) is not None:
         upscale = get_object_or_404(mine, pk=pk)
-        if upscale.source_file:
+        if upscale.source_file and upscale.gives_source:
             return {
                 "chosen": chosen,
                 "kept_copy": _kept(request, upscale, pictures.source_of(upscale), "source"),
@@ -251,6 +251,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         "recent_results": recent_results,
         "kept_copy": None,
         "uploads_refused": source_reference.why_no_uploads(),
+        "address_caveat": source_reference.address_caveat(),
         "limits": {
             "result_hours": result_hours(),
             "max_upload_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,
