@@ -37,9 +37,22 @@ STRIP_PIXELS = 2**20
 
 
 def orientation(image: Image.Image) -> int:
-    """How the picture lies in its file, 1 to 8; 1 where that is not known or can't be read."""
+    """How the picture lies in its file, 1 to 8; 1 where that is not known or can't be read.
+
+    What XMP says of it counts as little as it does in browsers.
+    """
     try:
-        value = image.getexif().get(ORIENTATION, 1)
+        exif = image.getexif()
+        tags: Any = getattr(image, "tag_v2", None)
+        if tags is not None:
+            value = tags.get(ORIENTATION, 1)
+        elif "exif" in image.info:
+            # Pillow's own object has XMP's orientation where EXIF has none.
+            told = Image.Exif()
+            told.load(image.info["exif"])
+            value = told.get(ORIENTATION, 1)
+        else:
+            value = exif.get(ORIENTATION, 1) if "Raw profile type exif" in image.info else 1
     # Pillow's reader meets damaged camera data with whatever its parsing trips over.
     except Exception:
         return 1
