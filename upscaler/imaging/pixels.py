@@ -41,6 +41,8 @@ def orientation(image: Image.Image) -> int:
 
     What XMP says of it counts as little as it does in browsers.
     """
+    if getattr(image, "is_upright", False):
+        return 1
     try:
         exif = image.getexif()
         tags: Any = getattr(image, "tag_v2", None)

@@ -23,8 +23,6 @@ KNOTS = (1, 2, 4, 5)
 """The records that hold three points; others hold none."""
 ONE = 2**24
 """How a whole width or height is written."""
-MAX_LENGTH = 45_000
-"""Bytes: a JPEG holds them in one segment of 64 KiB, with IPTC."""
 LEFT_OUT = "The picture's clipping path is left out, because a {format} can't hold one: choose JPEG to keep it."
 TOO_LONG = "The picture's clipping path is left out, because it is too long to be carried over."
 

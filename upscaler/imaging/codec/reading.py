@@ -103,11 +103,12 @@ def _read(path: Path) -> _Read:
             file.load()
         orientation = pixels.orientation(file)
         known = metadata.read(file, orientation=orientation)
-        values, profile = None, None
+        values = _deep(path, file, orientation) if is_deep else None
+        if values is None and source_format == "TIFF":
+            # Its reader turns the picture itself.
+            orientation = 1
         if isinstance(file, SampledFile) and is_sampled:
             values = file.samples()
-        elif is_deep:
-            values = _deep(path, file, orientation)
         if values is not None:
             profile = colour.sound_profile(file, "L" if values.shape[2] < 3 else "RGB")
         else:
@@ -118,9 +119,6 @@ def _read(path: Path) -> _Read:
             else:
                 image, profile = colour.plain(file)
                 values = pixels.array(image)
-        if source_format == "TIFF":
-            # Its reader turns the picture itself.
-            orientation = 1
         notes = (*file.info.get(NOTES, ()), *known.notes)
         return _Read(values, orientation, source_format, quality, profile, known, notes)
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from PIL import Image
 
+from upscaler.imaging.openers import heif, jpeg_xl
+from upscaler.imaging.openers.avif import AvifFile
 from upscaler.imaging.openers.base import NOTES, UNSUPPORTED, SampledFile
 from upscaler.imaging.openers.png import PngFile
 from upscaler.imaging.openers.tiff import TiffFile
@@ -27,3 +29,6 @@ def _teach(opened: Any, accept: Any = None) -> None:
 
 _teach(PngFile)
 _teach(TiffFile)
+_teach(AvifFile)
+_teach(heif.HeifFile, heif.accept)
+_teach(jpeg_xl.JxlFile, jpeg_xl.accept)

@@ -9,13 +9,15 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from upscaler.errors import PublicError
+from upscaler.imaging import declared_colour
+from upscaler.imaging.declared_colour import Declared
 from upscaler.imaging.samples import Samples
 
 NOTES = "notes"
 """In an opened picture's ``info``: what of the file is left out or changed, as sentences for people."""
 UNSUPPORTED = "unsupported_kind"
-MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-"""Pillow's by the number of channels."""
+GREYS = ("1", "L", "LA", "I", "I;16")
+"""Pillow's modes of grey."""
 
 
 class SampledFile(ImageFile.ImageFile):
@@ -23,10 +25,12 @@ class SampledFile(ImageFile.ImageFile):
 
     is_sampled = True
     """False for a file that Pillow reads itself all the same."""
+    is_upright = False
+    """Whether the pixels are turned already, whatever EXIF says."""
 
     @abstractmethod
     def samples(self) -> Samples:
-        """(height, width, 1 to 4), upright, in 8 or 16 bits: all that the file has of both.
+        """(height, width, 1 to 4), in 8 or 16 bits: all that the file has. They lie as Pillow's own would.
 
         Their colours are those of ``info["icc_profile"]``, in sRGB without one. Raises anything for a damaged file, and
         PublicError for a kind of file that can't be read.
@@ -51,6 +55,35 @@ def shallow(values: Samples) -> Any:
             shallower[row] = (values[row].astype(np.uint32) + 128) // 257
         values = shallower
     return np.ascontiguousarray(values[..., 0] if values.shape[2] == 1 else values)
+
+
+def full_range(values: Samples, depth: int) -> Samples:
+    """16-bit numbers of which only the upper ``depth`` bits are used, so that white is 65535."""
+    if values.dtype != np.uint16 or depth >= 16:
+        return values
+    most = 2**depth - 1
+    levels = ((np.arange(most + 1) * 65535 + most // 2) // most).astype(np.uint16)
+    return levels[values >> (16 - depth)]  # type: ignore[no-any-return]
+
+
+def unassociated(values: Samples, alpha: Samples) -> Samples:
+    """Colours as they are without the transparency that they were multiplied by, both in as many bits."""
+    full = np.iinfo(values.dtype).max
+    apart = np.empty_like(values)
+    for row in range(len(values)):
+        share = np.maximum(alpha[row].astype(np.uint64), 1)
+        apart[row] = np.minimum((values[row].astype(np.uint64) * full + share // 2) // share, full)
+    return apart
+
+
+def declare(image: Image.Image, declared: Declared | None) -> None:
+    """Note of a picture, in RGB, what it declares of its colours: by a profile, where that is enough."""
+    if declared is None:
+        return
+    if declared.is_hdr:
+        add_note(image, declared_colour.HDR_NOTE)
+    if not declared.must_be_converted and not declared.is_srgb:
+        image.info["icc_profile"] = declared_colour.profile(declared, grey=image.mode in GREYS)
 
 
 def add_note(image: Image.Image, sentence: str) -> None:

@@ -8,7 +8,7 @@ from PIL import ImageFile, PngImagePlugin
 
 from upscaler.imaging import declared_colour
 from upscaler.imaging.declared_colour import Declared
-from upscaler.imaging.openers.base import NOTES, SampledFile, add_note
+from upscaler.imaging.openers.base import NOTES, SampledFile, add_note, declare
 from upscaler.imaging.samples import Samples
 from upscaler.imaging.vips import pyvips
 
@@ -85,13 +85,8 @@ class PngFile(SampledFile, PngImagePlugin.PngImageFile):
         if self.declared is None:
             return
         self.info.pop("icc_profile", None)
-        if self.declared.is_hdr:
-            add_note(self, declared_colour.HDR_NOTE)
-        if self.declared.must_be_converted:
-            self.is_sampled = True
-        elif not self.declared.is_srgb:
-            is_grey = self._mode in ("1", "L", "LA", "I", "I;16")
-            self.info["icc_profile"] = declared_colour.profile(self.declared, grey=is_grey)
+        declare(self, self.declared)
+        self.is_sampled = self.declared.must_be_converted
 
     def load_end(self) -> None:
         """What follows the pixels may be damaged too."""

@@ -13,7 +13,7 @@ from PIL import ExifTags, ImageCms, TiffImagePlugin
 from upscaler.errors import PublicError
 from upscaler.imaging import pixels
 from upscaler.imaging.openers import tiff_directories
-from upscaler.imaging.openers.base import SampledFile, add_note, unsupported
+from upscaler.imaging.openers.base import SampledFile, add_note, unassociated, unsupported
 from upscaler.imaging.samples import Samples
 from upscaler.imaging.vips import pyvips
 
@@ -28,6 +28,8 @@ RANGE = "The TIFF's numbers have no fixed range; the brightest possible was take
 RAW_KIND = "a camera's raw file"
 RAW_WAY_OUT = "Develop it, export the picture as TIFF, PNG or JPEG, and upload that."
 WAY_OUT = "Save it with 8 or 16 bits a channel as RGB, and upload that."
+KNOWN_BITS = (*range(1, 17), 24, 32, 64)
+"""What a sound file may have; others are damaged."""
 NUMBERS = {1: "whole numbers", 2: "signed numbers", 3: "floats", 4: "unknown numbers", 5: "complex numbers"}
 
 
@@ -112,7 +114,7 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
         values = self._colours(shown)
         if alpha is not None:
             if tags[EXTRA_CHANNELS][place] == ASSOCIATED:
-                values = _unassociated(values, alpha)
+                values = unassociated(values, _of_kind(alpha, values.dtype))
             values = np.concatenate([values, _of_kind(alpha, values.dtype)], axis=2)
         return np.ascontiguousarray(pixels.upright_view(values, tags.get(pixels.ORIENTATION, 1)))
 
@@ -164,6 +166,8 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
         try:
             yield
         except pyvips.Error:
+            if max(self.tag_v2.get(BITS, (1,))) not in KNOWN_BITS:
+                raise
             raise self._unsupported() from None
 
     def _unsupported(self) -> PublicError:
@@ -190,13 +194,3 @@ def _of_kind(values: Samples, kind: np.dtype[Any]) -> Samples:
         return values
     return values.astype(np.uint16) * 257 if kind == np.uint16 else ((values.astype(np.uint32) + 128) // 257).astype(kind)
 
-
-def _unassociated(values: Samples, alpha: Samples) -> Samples:
-    """Colours as they are without the transparency that they were multiplied by."""
-    known = _of_kind(alpha, values.dtype)
-    full = np.iinfo(values.dtype).max
-    apart = np.empty_like(values)
-    for row in range(len(values)):
-        share = np.maximum(known[row].astype(np.uint64), 1)
-        apart[row] = np.minimum((values[row].astype(np.uint64) * full + share // 2) // share, full)
-    return apart
