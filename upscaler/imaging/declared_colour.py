@@ -6,7 +6,6 @@ The numbers are those of ITU-T H.273, which PNG's cICP and the nclx boxes of AVI
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -39,22 +38,21 @@ PRIMARIES: dict[int, Chromaticities] = {
 Curve = tuple[float, float, float, float, float]
 """g, a, b, c, d of ICC's parametric curve 3: (a * x + b) ** g from d on, c * x below."""
 SRGB_CURVE: Curve = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-TELEVISION: Curve = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
+TELEVISION: Curve = (2.4, 1.0, 0.0, 0.0, 0.0)
+"""What television's screens make of its signals (BT.1886)."""
+TELEVISION_NUMBERS = (1, 6, 14, 15)
 CURVES: dict[int, Curve] = {
-    1: TELEVISION,
     2: SRGB_CURVE,
     4: (2.2, 1.0, 0.0, 0.0, 0.0),
     5: (2.8, 1.0, 0.0, 0.0, 0.0),
-    6: TELEVISION,
     8: (1.0, 1.0, 0.0, 1.0, 0.0),
     13: SRGB_CURVE,
-    14: TELEVISION,
-    15: TELEVISION,
 }
 """By H.273's number."""
 PQ, HLG = 16, 18
 HDR_NOTE = "The picture is in HDR; the result is in SDR, its bright parts mapped as browsers map them for such a screen."
 
+USUAL_GAMMA = 2.2
 USUAL_GAMMAS = (1.6, 3.0)
 """Between these, 8 bits of a picture are spread about as the eye sees, as networks and encoders expect."""
 
@@ -92,22 +90,29 @@ class Declared:
         return not USUAL_GAMMAS[0] <= gamma <= USUAL_GAMMAS[1]
 
 
-def from_numbers(primaries: int, transfer: int) -> Declared | None:
-    """What a pair of H.273's numbers declares; None for one that is not known."""
+def from_numbers(primaries: int, transfer: int, *, television: Curve = SRGB_CURVE) -> Declared | None:
+    """What a pair of H.273's numbers declares; None for one that is not known.
+
+    ``television``: what its curves are taken for. Browsers take them for sRGB's in AVIF, whose encoders set them without
+    a thought, and for `TELEVISION` in PNG.
+    """
     curve: Curve | int | None = transfer if transfer in (PQ, HLG) else CURVES.get(transfer)
+    if transfer in TELEVISION_NUMBERS:
+        curve = television
     if curve is None or primaries not in PRIMARIES:
         return None
     return Declared(PRIMARIES[primaries], curve)
 
 
 def from_gamma(gamma: float | None, chromaticities: Any) -> Declared | None:
-    """What PNG's gAMA and cHRM declare together, either of which may be missing or nonsense.
+    """What PNG's gAMA and cHRM declare together, as browsers take them; None for nothing.
 
-    ``gamma``: of encoding, 0.45455 for the usual. Without it the curve is sRGB's, as in browsers.
+    ``gamma``: of encoding, 0.45455 for the usual, which alone is taken for sRGB; without it the primaries count for
+    nothing.
     """
-    curve, primaries = SRGB_CURVE, SRGB
-    if gamma is not None and 0.1 <= gamma <= 10:
-        curve = (1 / gamma, 1.0, 0.0, 0.0, 0.0)
+    if gamma is None or not 0.1 <= gamma <= 10 or (chromaticities is None and abs(gamma * USUAL_GAMMA - 1) < 0.05):
+        return None
+    curve, primaries = (1 / gamma, 1.0, 0.0, 0.0, 0.0), SRGB
     if chromaticities is not None and len(chromaticities) == 8:
         # PNG begins with white.
         told: Chromaticities = (*chromaticities[2:], *chromaticities[:2])
@@ -152,18 +157,27 @@ def profile(declared: Declared, *, grey: bool) -> bytes:
     g, a, b, c, d = declared.curve
     curve = b"para" + bytes(4) + struct.pack(">HH", 3, 0) + _fixed(g, a, b, c, d)
     white = _xyz(*declared.primaries[6:])
-    tags = {
-        b"desc": _text("Declared by the source file"),
-        b"cprt": _text("No copyright, use freely"),
-        b"wtpt": b"XYZ " + bytes(4) + _fixed(*D50),
-        b"chad": b"sf32" + bytes(4) + _fixed(*_adaptation(white).ravel()),
-    }
+    tags = _common(white)
     if grey:
         tags[b"kTRC"] = curve
     else:
         for letter, column in zip("rgb", to_d50(declared.primaries).T, strict=True):
             tags[f"{letter}XYZ".encode()] = b"XYZ " + bytes(4) + _fixed(*column)
             tags[f"{letter}TRC".encode()] = curve
+    return _packed(tags, b"GRAY" if grey else b"RGB ")
+
+
+def grey_profile_of(rgb: bytes) -> bytes | None:
+    """A grey profile whose shades are those of a sound RGB profile's; None for one that has no single curve."""
+    (count,) = struct.unpack_from(">I", rgb, 128)
+    found = {rgb[at : at + 4]: struct.unpack_from(">II", rgb, at + 4) for at in range(132, 132 + 12 * min(count, 100), 12)}
+    curves = {rgb[found[name][0] : sum(found[name])] for name in (b"rTRC", b"gTRC", b"bTRC") if name in found}
+    if len(curves) != 1 or b"A2B0" in found:
+        return None
+    return _packed({**_common(_xyz(*D65)), b"kTRC": curves.pop()}, b"GRAY")
+
+
+def _packed(tags: dict[bytes, bytes], space: bytes) -> bytes:
     start = 128 + 4 + 12 * len(tags)
     table, body, places = b"", b"", dict[bytes, int]()
     for name, content in tags.items():
@@ -172,9 +186,18 @@ def profile(declared: Declared, *, grey: bool) -> bytes:
             places[content] = start + len(body)
             body += content + bytes(-len(content) % 4)
         table += name + struct.pack(">II", places[content], len(content))
-    header = struct.pack(">I4sI4s4s4s", start + len(body), bytes(4), 0x04300000, b"mntr", b"GRAY" if grey else b"RGB ", b"XYZ ")
+    header = struct.pack(">I4sI4s4s4s", start + len(body), bytes(4), 0x04300000, b"mntr", space, b"XYZ ")
     header += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + _fixed(*D50)
     return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def _common(white: Numbers) -> dict[bytes, bytes]:
+    return {
+        b"desc": _text("Declared by the source file"),
+        b"cprt": _text("No copyright, use freely"),
+        b"wtpt": b"XYZ " + bytes(4) + _fixed(*D50),
+        b"chad": b"sf32" + bytes(4) + _fixed(*_adaptation(white).ravel()),
+    }
 
 
 def _fixed(*values: float) -> bytes:
@@ -196,13 +219,17 @@ def in_srgb(values: Samples, declared: Declared) -> Samples:
     colours = 1 if channels < 3 else 3
     full = np.iinfo(values.dtype).max
     light = _light(np.arange(full + 1) / full, declared.curve).astype(np.float32)
-    gamut = np.linalg.solve(to_d50(SRGB), to_d50(declared.primaries)).astype(np.float32)
-    shown: Callable[[Any], Any] = _mapped(declared) if declared.is_hdr else lambda lit: lit
+    # Browsers map HDR within the widest primaries.
+    within = PRIMARIES[9] if declared.is_hdr else declared.primaries
+    widened = np.linalg.solve(to_d50(within), to_d50(declared.primaries)).astype(np.float32)
+    gamut = np.linalg.solve(to_d50(SRGB), to_d50(within)).astype(np.float32)
     converted = np.empty_like(values)
     height = max(1, STRIP_PIXELS // values.shape[1])
     for top in range(0, len(values), height):
         strip = values[top : top + height]
-        lit = shown(light[strip[..., :colours]])
+        lit = light[strip[..., :colours]]
+        if declared.is_hdr:
+            lit = _mapped(lit @ widened.T if colours == 3 else lit, declared.curve == HLG)
         if colours == 3:
             lit = lit @ gamut.T
         converted[top : top + height, :, :colours] = (_srgb_numbers(lit.clip(0, 1)) * full + 0.5).astype(values.dtype)
@@ -226,20 +253,32 @@ def _light(values: Numbers, curve: Curve | int) -> Numbers:
     return np.where(values >= d, np.maximum(slope * values + shift, 0) ** g, low * values)
 
 
-def _mapped(declared: Declared) -> Callable[[Any], Any]:
-    """How linear light beyond white is brought below it: by the pixel's brightest channel, so that no hue turns."""
-    luminance = to_d50(declared.primaries)[1].astype(np.float32)
+def _mapped(light: Any, is_scene: bool) -> Any:
+    """Linear light with what is beyond white brought below: by the pixel's brightest channel, so that no hue turns.
 
-    def mapped(light: Any) -> Any:
-        if declared.curve == HLG:
-            # The display's part of the curve (BT.2100), for a display of the peak's brightness.
-            scene = light @ luminance if light.shape[2] == 3 else light[..., 0]
-            light = light * (PEAK_NITS / WHITE_NITS * np.maximum(scene, 1e-6) ** 0.2)[..., None]
-        highest = light.max(axis=2, keepdims=True)
-        peak = PEAK_NITS / WHITE_NITS
-        return light * ((1 + highest / peak**2) / (1 + highest))
+    ``is_scene``: whether it is the light of a scene, as in HLG, and a screen's curve is still to come (BT.2100).
+    """
+    if is_scene:
+        luminance = to_d50(PRIMARIES[9])[1].astype(np.float32)
+        seen = light @ luminance if light.shape[2] == 3 else light[..., 0]
+        light = light * (PEAK_NITS / WHITE_NITS * np.maximum(seen, 1e-6) ** 0.2)[..., None]
+    highest = np.maximum(light.max(axis=2, keepdims=True), 1e-6)
+    return light * (_below_white(highest) / highest)
 
-    return mapped
+
+def _below_white(light: Any) -> Any:
+    """Where light beyond a page's white goes: the reference white tone mapping of SMPTE ST 2094-50, as in browsers.
+
+    White and all below it get half as bright; from there to the peak runs a curve of Bézier's, whose middle point lies
+    between.
+    """
+    knee, half, peak, share = 1.0, 0.5, PEAK_NITS / WHITE_NITS, 0.65
+    middle_in, middle_out = (1 - share) * knee + share * knee / half, (1 - share) * half + share
+    # Of the quadratic in t that is the light, the root that is wanted.
+    a, b = knee - 2 * middle_in + peak, 2 * (middle_in - knee)
+    t = (np.sqrt(b * b + 4 * a * (light.clip(knee, peak) - knee)) - b) / (2 * a)
+    curve = half * (1 - t) ** 2 + 2 * middle_out * t * (1 - t) + t**2
+    return np.where(light <= knee, half * light, curve)
 
 
 def _srgb_numbers(light: Any) -> Any:

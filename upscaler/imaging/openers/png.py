@@ -14,6 +14,8 @@ from upscaler.imaging.vips import pyvips
 
 DAMAGED_EXTRA = "A part of the file beside the picture was damaged ({names}) and is left out."
 CICP = b"cICP"
+RENDERING_INTENTS = 4
+"""How many there are: sRGB with another number is nonsense."""
 BY_CHUNK = {
     b"iCCP": ("icc_profile",),
     b"gAMA": ("gamma",),
@@ -112,11 +114,9 @@ class PngFile(SampledFile, PngImagePlugin.PngImageFile):
         """What is said of colours apart from a profile, if that counts; None where it does not."""
         cicp = self._stream.cicp
         if cicp is not None and len(cicp) == 4 and cicp[2] == 0 and cicp[3] == 1:
-            declared = declared_colour.from_numbers(cicp[0], cicp[1])
+            declared = declared_colour.from_numbers(cicp[0], cicp[1], television=declared_colour.TELEVISION)
             if declared is not None:
                 return declared
-        if self.info.get("icc_profile") or "srgb" in self.info:
+        if self.info.get("icc_profile") or self.info.get("srgb", RENDERING_INTENTS) < RENDERING_INTENTS:
             return None
-        if "gamma" in self.info or "chromaticity" in self.info:
-            return declared_colour.from_gamma(self.info.get("gamma"), self.info.get("chromaticity"))
-        return None
+        return declared_colour.from_gamma(self.info.get("gamma"), self.info.get("chromaticity"))
