@@ -105,7 +105,20 @@ _BY_MARK: tuple[tuple[int, bytes, _Known], ...] = (
     (0, b"\x76\x2f\x31\x01", _Known("an OpenEXR picture", "Save it as TIFF with 16 bits a channel, and upload that.")),
 )
 """Where in a file which bytes say what it is."""
-_VIDEO_BRANDS = (b"qt  ", b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ", b"3gp4", b"3gp5")
+_VIDEO_BRANDS = (
+    b"qt  ",
+    b"isom",
+    b"iso2",
+    b"iso4",
+    b"iso5",
+    b"iso6",
+    b"mp41",
+    b"mp42",
+    b"avc1",
+    b"M4V ",
+    b"3gp4",
+    b"3gp5",
+)
 MARKS_LENGTH = 4096
 """How many of a file's first bytes `known_refusal` looks at."""
 

@@ -75,7 +75,7 @@ def sound_profile(image: Image.Image, mode: str) -> bytes | None:
     if not profile:
         return None
     if _opened(profile, mode):
-        return profile  # type: ignore[no-any-return]
+        return profile
     if mode in ("L", "LA") and _opened(profile, "RGB"):
         try:
             grey = declared_colour.grey_profile_of(profile)

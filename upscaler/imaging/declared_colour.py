@@ -50,7 +50,9 @@ CURVES: dict[int, Curve] = {
 }
 """By H.273's number."""
 PQ, HLG = 16, 18
-HDR_NOTE = "The picture is in HDR; the result is in SDR, its bright parts mapped as browsers map them for such a screen."
+HDR_NOTE = (
+    "The picture is in HDR; the result is in SDR, its bright parts mapped as browsers map them for such a screen."
+)
 
 USUAL_GAMMA = 2.2
 USUAL_GAMMAS = (1.6, 3.0)
@@ -93,8 +95,8 @@ class Declared:
 def from_numbers(primaries: int, transfer: int, *, television: Curve = SRGB_CURVE) -> Declared | None:
     """What a pair of H.273's numbers declares; None for one that is not known.
 
-    ``television``: what its curves are taken for. Browsers take them for sRGB's in AVIF, whose encoders set them without
-    a thought, and for `TELEVISION` in PNG.
+    ``television``: what its curves are taken for. Browsers take them for sRGB's in AVIF, whose encoders set them
+    without a thought, and for `TELEVISION` in PNG.
     """
     curve: Curve | int | None = transfer if transfer in (PQ, HLG) else CURVES.get(transfer)
     if transfer in TELEVISION_NUMBERS:
@@ -170,7 +172,9 @@ def profile(declared: Declared, *, grey: bool) -> bytes:
 def grey_profile_of(rgb: bytes) -> bytes | None:
     """A grey profile whose shades are those of a sound RGB profile's; None for one that has no single curve."""
     (count,) = struct.unpack_from(">I", rgb, 128)
-    found = {rgb[at : at + 4]: struct.unpack_from(">II", rgb, at + 4) for at in range(132, 132 + 12 * min(count, 100), 12)}
+    found = {
+        rgb[at : at + 4]: struct.unpack_from(">II", rgb, at + 4) for at in range(132, 132 + 12 * min(count, 100), 12)
+    }
     curves = {rgb[found[name][0] : sum(found[name])] for name in (b"rTRC", b"gTRC", b"bTRC") if name in found}
     if len(curves) != 1 or b"A2B0" in found:
         return None
@@ -248,7 +252,8 @@ def _light(values: Numbers, curve: Curve | int) -> Numbers:
         a, b, c = 0.17883277, 0.28466892, 0.55991073
         scene: Numbers = np.where(values <= 0.5, values**2 / 3, (np.exp((values - c) / a) + b) / 12)
         return scene
-    assert isinstance(curve, tuple)
+    if isinstance(curve, int):
+        raise ValueError(f"{curve} is no curve.")
     g, slope, shift, low, d = curve
     return np.where(values >= d, np.maximum(slope * values + shift, 0) ** g, low * values)
 

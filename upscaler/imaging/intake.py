@@ -129,8 +129,9 @@ def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> 
         file.seek(0)
         known = known_refusal(file.read(MARKS_LENGTH))
         raise PublicError(
-            f"{named} is {known}" if known else f"{named} is not a picture that we can read. "
-            f"Upload a {FORMATS_IN_WORDS} file.",
+            f"{named} is {known}"
+            if known
+            else f"{named} is not a picture that we can read. Upload a {FORMATS_IN_WORDS} file.",
             code="not_a_picture",
         ) from None
     with decoding.guarded(named):

@@ -14,8 +14,9 @@ from PIL import ExifTags, Image
 
 DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 """Pillow's modes for grey with more than 8 bits."""
-PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
-"""TIFF's numbers for what the samples mean, 0 with white at zero, and for their kind: 1 without a sign."""
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
+"""TIFF's numbers for how many bits a sample has; for what samples mean, 0 with white at zero; and for their kind, 1
+without a sign."""
 ORIENTATION = ExifTags.Base.Orientation.value
 """EXIF's number for how the camera was held."""
 ACROSS, DOWN, SWAP = Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE
@@ -111,6 +112,8 @@ def deep_grey_strips(image: Image.Image) -> Iterator[tuple[slice, npt.NDArray[np
     if image.mode.startswith("I;16"):
         for rows, strip in strips(image):
             levels = np.asarray(strip).astype(np.uint16)
+            if tags.get(BITS_PER_SAMPLE) == (12,):
+                levels = (levels.clip(0, 4095).astype(np.uint32) * 65535 // 4095).astype(np.uint16)
             yield rows, ~levels if is_negative else levels
         return
 

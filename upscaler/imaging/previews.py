@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from PIL import Image, ImageFile
 
 from upscaler.imaging import colour, decoding, pixels, sixteen_bit
+from upscaler.imaging.openers import SampledFile
 from upscaler.imaging.vips import pyvips
 from upscaler.picture_formats import FORMATS
 
@@ -79,6 +80,8 @@ def shrunk(image: ImageFile.ImageFile, side: int) -> Image.Image:
 
 def is_streamed(image: Image.Image) -> bool:
     """Whether a picture, of which only the header was read, is so large that `streamed` is to be taken for it."""
+    if isinstance(image, SampledFile) and image.is_sampled:
+        return False
     return image.width * image.height >= STREAMED_FROM and image.mode in STREAMED.get(str(image.format), ())
 
 

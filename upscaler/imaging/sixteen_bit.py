@@ -10,11 +10,9 @@ from typing import Any
 from PIL import Image
 
 from upscaler.imaging.openers import SampledFile
-from upscaler.imaging.pixels import TURNED
+from upscaler.imaging.pixels import BITS_PER_SAMPLE, TURNED
 from upscaler.imaging.vips import pyvips
 
-BITS_PER_SAMPLE = 258
-"""TIFF's number for it."""
 TIFF_MODES = ("L", "LA", "RGB", "RGBA", "RGBX", "I;16", "I;16B", "I;16L")
 """Pillow's modes of what is taken from a TIFF in 16 bits."""
 

@@ -34,7 +34,9 @@ LAYOUT_TAGS = frozenset(
 """Tags of a TIFF file that say where and how its pixels lie, or hold what is carried on another way."""
 
 
-EXTENDED_XMP = "The file holds more XMP data than fits into one part of a JPEG (extended XMP); what is beyond is left out."
+EXTENDED_XMP = (
+    "The file holds more XMP data than fits into one part of a JPEG (extended XMP); what is beyond is left out."
+)
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ def _paths(image: Image.Image, orientation: int) -> bytes:
     with contextlib.suppress(Exception):
         if image.format == "TIFF":
             return clipping_paths.read([image.tag_v2.get(TIFF_PHOTOSHOP, b"")], orientation)  # type: ignore[attr-defined]
-        return clipping_paths.read([data for kind, data in getattr(image, "applist", ()) if kind == "APP13"], orientation)
+        return clipping_paths.read(
+            [data for kind, data in getattr(image, "applist", ()) if kind == "APP13"], orientation
+        )
     return b""
 
 

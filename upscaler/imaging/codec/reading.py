@@ -114,7 +114,7 @@ def _read(path: Path) -> _Read:
         else:
             # Reads the pixels of all others.
             file.load()
-            if file.mode in ("I", "F"):
+            if file.mode in pixels.DEEP_GREY:
                 values, profile = pixels.deep_grey(file)[..., None], colour.sound_profile(file, "L")
             else:
                 image, profile = colour.plain(file)
@@ -132,7 +132,9 @@ def _picture(read: _Read) -> Picture:
         colours = np.ascontiguousarray(colours)
     if alpha is not None:
         colours = _alpha_bleed(colours, alpha > 0)
-    return Picture(colours, alpha, channels < 3, read.format, read.jpeg_quality, read.profile, read.metadata, read.notes)
+    return Picture(
+        colours, alpha, channels < 3, read.format, read.jpeg_quality, read.profile, read.metadata, read.notes
+    )
 
 
 def _jpeg_quality(tables: dict[int, list[int]] | None) -> int | None:

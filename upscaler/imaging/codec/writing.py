@@ -55,7 +55,9 @@ def notes(source: Picture, result_format: str) -> list[str]:
     said = list(source.notes)
     if source.metadata.paths and not _keeps_paths(source.metadata, result_format):
         title = FORMATS[result_format].title
-        said.append(clipping_paths.TOO_LONG if result_format == "JPEG" else clipping_paths.LEFT_OUT.format(format=title))
+        said.append(
+            clipping_paths.TOO_LONG if result_format == "JPEG" else clipping_paths.LEFT_OUT.format(format=title)
+        )
     return said
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from upscaler.imaging.openers import heif, jpeg_xl
 from upscaler.imaging.openers.avif import AvifFile
 from upscaler.imaging.openers.base import NOTES, UNSUPPORTED, SampledFile
+from upscaler.imaging.openers.gif import GifFile
 from upscaler.imaging.openers.png import PngFile
 from upscaler.imaging.openers.tiff import TiffFile
 
@@ -30,5 +31,6 @@ def _teach(opened: Any, accept: Any = None) -> None:
 _teach(PngFile)
 _teach(TiffFile)
 _teach(AvifFile)
+_teach(GifFile)
 _teach(heif.HeifFile, heif.accept)
 _teach(jpeg_xl.JxlFile, jpeg_xl.accept)

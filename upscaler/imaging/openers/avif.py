@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
 from PIL import AvifImagePlugin
 
@@ -25,9 +24,7 @@ class AvifFile(SampledFile, AvifImagePlugin.AvifImageFile):
 
     def _open(self) -> None:
         super()._open()
-        fp: Any = self.fp
-        fp.seek(0)
-        content = fp.read()
+        content = self.whole_file()
         told = _properties(content)
         self._depth = _depth(told)
         if not self.info.get("icc_profile"):

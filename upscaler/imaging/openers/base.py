@@ -36,15 +36,24 @@ class SampledFile(ImageFile.ImageFile):
         PublicError for a kind of file that can't be read.
         """
 
+    def whole_file(self) -> bytes:
+        """For libraries that take no part of one."""
+        file: Any = self.fp
+        file.seek(0)
+        content: bytes = file.read()
+        return content
+
     def load(self) -> Any:
         """Pillow's picture of `samples`."""
         if not self.is_sampled:
             return super().load()
         if self._im is None:
             image = Image.fromarray(shallow(self.samples()))
+            if image.size != self._size:
+                raise ValueError("The header says another size than the pixels have.")
             self._im, self._mode, self._size = image.im, image.mode, image.size
             self.tile = []
-        return self._im.pixel_access(self.readonly)  # type: ignore[union-attr]
+        return self._im.pixel_access(self.readonly)
 
 
 def shallow(values: Samples) -> Any:
@@ -63,7 +72,7 @@ def full_range(values: Samples, depth: int) -> Samples:
         return values
     most = 2**depth - 1
     levels = ((np.arange(most + 1) * 65535 + most // 2) // most).astype(np.uint16)
-    return levels[values >> (16 - depth)]  # type: ignore[no-any-return]
+    return levels[values >> (16 - depth)]
 
 
 def unassociated(values: Samples, alpha: Samples) -> Samples:

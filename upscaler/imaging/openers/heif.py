@@ -42,16 +42,18 @@ class HeifFile(SampledFile):
     def _open(self) -> None:
         try:
             read = pillow_heif.open_heif(self.fp, convert_hdr_to_8bit=False, hdr_to_16bit=True)
-            self._heif: Any = read[read.primary_index]
+            main: Any = read[read.primary_index]
         except (OSError, ValueError, RuntimeError, EOFError, IndexError) as error:
             raise SyntaxError(str(error)) from None
+        self._heif: Any = main
         if len(read) > 1:
             add_note(self, SEVERAL.format(count=len(read)))
         self._size = self._heif.size
         self._mode = self._heif.mode.partition(";")[0].upper()
-        self.info.update({name: told for name in CARRIED if (told := self._heif.info.get(name))})
-        self._depth = int(self._heif.info.get("bit_depth", 8))
-        nclx = self._heif.info.get("nclx_profile")
+        told: dict[str, Any] = self._heif.info
+        self.info.update({name: told[name] for name in CARRIED if told.get(name)})
+        self._depth = int(told.get("bit_depth", 8))
+        nclx = told.get("nclx_profile")
         if nclx and "icc_profile" not in self.info:
             self._declared = declared_colour.from_numbers(nclx["color_primaries"], nclx["transfer_characteristics"])
         declare(self, self._declared)

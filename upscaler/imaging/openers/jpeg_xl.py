@@ -36,8 +36,7 @@ class JxlFile(SampledFile):
     is_upright = True
 
     def _open(self) -> None:
-        fp: Any = self.fp
-        self._content: bytes = fp.read()
+        self._content = self.whole_file()
         try:
             self._size, is_animated = _header(_codestream(self._content))
         except (IndexError, struct.error) as error:

@@ -36,7 +36,7 @@ class _Stream(PngImagePlugin.PngStream):
         self.damaged: list[bytes] = []
         self.cicp: bytes | None = None
 
-    def chunk_cICP(self, pos: int, length: int) -> bytes:  # noqa: N802 (Pillow calls it by the chunk's name)
+    def chunk_cICP(self, pos: int, length: int) -> bytes:
         content: bytes = ImageFile._safe_read(self.fp, length)  # type: ignore[arg-type]
         self.cicp = content
         return content
@@ -97,12 +97,10 @@ class PngFile(SampledFile, PngImagePlugin.PngImageFile):
 
     def samples(self) -> Samples:
         """As they lie in the file: its camera data says how to turn them."""
-        assert self.fp is not None and self.declared is not None
-        self.fp.seek(0)
-        content = self.fp.read()
+        content = self.whole_file()
         image = pyvips.Image.pngload_buffer(content, access="sequential", fail_on="truncated")
         values = image.numpy().reshape(image.height, image.width, image.bands)
-        return declared_colour.in_srgb(values, self.declared)
+        return values if self.declared is None else declared_colour.in_srgb(values, self.declared)
 
     def _tell_damage(self) -> None:
         if self._stream.damaged:

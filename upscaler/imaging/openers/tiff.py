@@ -40,11 +40,11 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
     _pages: tiff_directories.Pages | None = None
 
     def _open(self) -> None:
-        assert self.fp is not None
-        self._pages = tiff_directories.find_pages(self.fp)
+        file: Any = self.fp
+        self._pages = tiff_directories.find_pages(file)
         if self._pages.is_raw:
             raise unsupported(RAW_KIND, RAW_WAY_OUT)
-        self.fp.seek(0)
+        file.seek(0)
         super()._open()
         if self._pages.main:
             self._seek(self._pages.main)
@@ -93,9 +93,7 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
 
     def samples(self) -> Samples:
         """Upright, as Pillow's pixels of a TIFF are."""
-        assert self.fp is not None
-        self.fp.seek(0)
-        content = self.fp.read()
+        content = self.whole_file()
         tags: Any = self.tag_v2
         with self._refused():
             image = pyvips.Image.tiffload_buffer(
@@ -147,14 +145,14 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
     def _levels(self, values: Any) -> Samples:
         """Numbers of any kind as 8 or 16 bits, by the rule of `pixels.deep_grey`."""
         if values.dtype in (np.uint8, np.uint16):
-            return values  # type: ignore[no-any-return]
+            return values
         if values.dtype.kind not in "fu":
             raise self._unsupported()
         highest = max((float(np.nan_to_num(row, posinf=0).max(initial=0)) for row in values), default=0.0)
         # Light beyond white is usual in floats; far beyond, they are numbers of another range.
         ranges = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (255.0, 65535.0)
         full = next((limit for limit in ranges if highest <= limit), float(2**32 - 1))
-        if full != 1:
+        if full != 1 and values.dtype.kind == "f":
             add_note(self, RANGE.format(full=full))
         levels = np.empty(values.shape, np.uint16)
         for row, numbers in enumerate(values):
@@ -192,5 +190,6 @@ def _is_for_inks(profile: bytes) -> bool:
 def _of_kind(values: Samples, kind: np.dtype[Any]) -> Samples:
     if values.dtype == kind:
         return values
-    return values.astype(np.uint16) * 257 if kind == np.uint16 else ((values.astype(np.uint32) + 128) // 257).astype(kind)
-
+    return (
+        values.astype(np.uint16) * 257 if kind == np.uint16 else ((values.astype(np.uint32) + 128) // 257).astype(kind)
+    )
