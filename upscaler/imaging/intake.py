@@ -17,6 +17,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 from upscaler import upscaling_models
 from upscaler.errors import PublicError
 from upscaler.imaging import decoding, pixels, previews
+from upscaler.imaging.openers import open_picture
 from upscaler.imaging.previews import Preview
 from upscaler.picture_formats import FORMATS, FORMATS_IN_WORDS, MARKS_LENGTH, known_refusal
 
@@ -122,7 +123,7 @@ def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> 
             code="too_large",
         )
     try:
-        image = Image.open(file, formats=list(FORMATS))
+        image = open_picture(file)
     except PublicError:
         raise
     except Exception:
