@@ -13,7 +13,7 @@ from PIL import ExifTags, ImageCms, TiffImagePlugin
 from upscaler.errors import PublicError
 from upscaler.imaging import pixels
 from upscaler.imaging.openers import tiff_directories
-from upscaler.imaging.openers.base import SampledFile, add_note, unassociated, unsupported
+from upscaler.imaging.openers.base import SampledFile, add_note, unsupported
 from upscaler.imaging.samples import Samples
 from upscaler.imaging.vips import pyvips
 
@@ -22,7 +22,7 @@ GREYS, RGB, CMYK, LAB = (0, 1), 2, 5, (8, 9, 10)
 COLOURS = {0: 1, 1: 1, RGB: 3, CMYK: 4, 6: 3, 8: 3, 9: 3, 10: 3}
 """How many channels are colours, by PhotometricInterpretation."""
 ASSOCIATED, UNASSOCIATED = 1, 2
-"""Kinds of further channels that are transparency: the first with the colours multiplied by it."""
+"""Further channels that are transparency: with the first, colours are multiplied by it, which libvips undoes."""
 LEFT_OUT = "The TIFF has further channels beside its colours (masks or spot colours); they are left out."
 RANGE = "The TIFF's numbers have no fixed range; the brightest possible was taken to be {full:g}."
 RAW_KIND = "a camera's raw file"
@@ -111,8 +111,6 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
         alpha = None if place is None else self._levels(_array(image.extract_band(colours + place)))
         values = self._colours(shown)
         if alpha is not None:
-            if tags[EXTRA_CHANNELS][place] == ASSOCIATED:
-                values = unassociated(values, _of_kind(alpha, values.dtype))
             values = np.concatenate([values, _of_kind(alpha, values.dtype)], axis=2)
         return np.ascontiguousarray(pixels.upright_view(values, tags.get(pixels.ORIENTATION, 1)))
 
