@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.support import pictures, profiles
+from tests.support import picture_cases, pictures, profiles
 from upscaler.errors import PublicError
 from upscaler.imaging import codec, colour, intake, previews
 from upscaler.picture_formats import FORMATS
@@ -308,6 +308,10 @@ SEEDS = [
         ("TIFF", "I;16"),
     )
 ] + [pictures.deep_png(pictures.deep(channels, (24, 16))) for channels in (2, 3, 4)]
+SMALL = pictures.photograph("coffee", (24, 16))
+SEEDS += [picture_cases.heic(SMALL), picture_cases.heic(SMALL, bits=10), picture_cases.jxl(SMALL)]
+SEEDS += [picture_cases.jxl(SMALL, use_container=True), picture_cases.png(picture_cases.cicp(9, 16), picture=SMALL)]
+SEEDS += [tiff(pictures.deep(4, (24, 16))[..., [0, 1, 2, 3, 3]], photometric="rgb", extrasamples=[2, 0])]
 
 
 @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
