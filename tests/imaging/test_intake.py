@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.support import pictures, profiles
+from tests.support import picture_cases, pictures, profiles
 from upscaler.errors import PublicError
 from upscaler.imaging import codec, colour, intake, previews
 from upscaler.picture_formats import FORMATS
@@ -35,7 +35,7 @@ def written() -> dict[str, tuple[str, bytes]]:
     for format_name in FORMATS:
         for mode in ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16"):
             picture = pictures.photograph("coffee", (60, 40)).convert(mode)
-            with contextlib.suppress(OSError, ValueError, KeyError):
+            with contextlib.suppress(OSError, ValueError, KeyError, NotImplementedError):
                 files[f"{format_name} {mode}"] = format_name, pictures.encoded(picture, format_name)
     return files
 
@@ -308,6 +308,10 @@ SEEDS = [
         ("TIFF", "I;16"),
     )
 ] + [pictures.deep_png(pictures.deep(channels, (24, 16))) for channels in (2, 3, 4)]
+SMALL = pictures.photograph("coffee", (24, 16))
+SEEDS += [picture_cases.heic(SMALL), picture_cases.heic(SMALL, bits=10), picture_cases.jxl(SMALL)]
+SEEDS += [picture_cases.jxl(SMALL, use_container=True), picture_cases.png(picture_cases.cicp(9, 16), picture=SMALL)]
+SEEDS += [tiff(pictures.deep(4, (24, 16))[..., [0, 1, 2, 3, 3]], photometric="rgb", extrasamples=[2, 0])]
 
 
 @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
@@ -330,6 +334,7 @@ def test_a_damaged_file_gives_a_picture_or_a_message(
         assert error.code in (
             "empty",
             "not_a_picture",
+            "unsupported_kind",
             "animated",
             "too_many_pixels",
             "damaged",
@@ -365,3 +370,43 @@ def test_a_png_with_a_megabyte_of_text_is_taken() -> None:
     info.add_text("workflow", "node " * 400_000, zip=True)
     content = pictures.encoded(pictures.photograph("coffee", (64, 48)), "PNG", pnginfo=info)
     assert intake.examine_source(io.BytesIO(content), name="a.png").width == 64
+
+
+def ftyp(brand: bytes) -> bytes:
+    return b"\0\0\0\x18ftyp" + brand + bytes(4) + brand + bytes(400)
+
+
+REFUSED = {
+    "photoshop": (b"8BPS\0\1" + bytes(400), "a Photoshop document. Save it as TIFF or PNG"),
+    "pdf": (b"%PDF-1.7\n" + bytes(400), "a PDF, not a picture. Export the picture as PNG"),
+    "svg": (pictures.SVG, "an SVG, a drawing made of lines, not a picture"),
+    "eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n" + bytes(400), "an EPS"),
+    "icon": (b"\0\0\1\0\1\0" + bytes(400), "an icon"),
+    "film": (ftyp(b"isom"), "a video. Save the moment"),
+    "apple film": (ftyp(b"qt  "), "a video"),
+    "cr3": (ftyp(b"crx "), "a camera's raw file. Develop it"),
+    "cr2": (b"II*\0\x10\0\0\0CR\2\0" + bytes(400), "a camera's raw file"),
+    "raf": (b"FUJIFILMCCD-RAW 0201" + bytes(400), "a camera's raw file"),
+    "orf": (b"IIRO\x08\0\0\0" + bytes(400), "a camera's raw file"),
+    "rw2": (b"IIU\0\x18\0\0\0" + bytes(400), "a camera's raw file"),
+    "dng": (
+        tiff(np.asarray(pictures.photograph("coffee", (24, 16))), extratags=[(50706, 1, 4, b"\1\4\0\0", True)]),
+        "a camera's raw file",
+    ),
+    "nef": (
+        tiff(np.zeros((16, 24, 3), np.uint8), photometric="rgb").replace(
+            b"\x06\x01\x03\x00\x01\x00\x00\x00\x02\x00", b"\x06\x01\x03\x00\x01\x00\x00\x00\x23\x80"
+        ),
+        "a camera's raw file",
+    ),
+    "zip": (b"PK\3\4" + bytes(400), "a ZIP archive"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_people_take_for_a_picture_is_refused_by_its_name(case: str) -> None:
+    content, words = REFUSED[case]
+    with pytest.raises(PublicError) as raised:
+        examine(content)
+    assert words in raised.value.message
+    assert raised.value.code in ("not_a_picture", "unsupported_kind")

@@ -5,13 +5,14 @@ Django-free, because the engine's child process uses it too.
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 from typing import cast
 
 import numpy as np
 from PIL import Image, ImageCms
 
-from upscaler.imaging import pixels
+from upscaler.imaging import declared_colour, pixels
 
 SPACES = {
     "RGB": ("RGB", "RGB "),
@@ -66,9 +67,22 @@ def for_screens(image: Image.Image) -> Image.Image:
 
 
 def sound_profile(image: Image.Image, mode: str) -> bytes | None:
-    """The picture's profile, if numbers in ``mode`` (L, LA, RGB or RGBA) can be read by it."""
+    """The picture's profile, if numbers in ``mode`` (L, LA, RGB or RGBA) can be read by it.
+
+    Of an RGB profile on grey the curve counts, as in browsers; other misfits are dropped.
+    """
     profile = image.info.get("icc_profile")
-    return profile if profile and _opened(profile, mode) else None
+    if not profile:
+        return None
+    if _opened(profile, mode):
+        return profile
+    if mode in ("L", "LA") and _opened(profile, "RGB"):
+        try:
+            grey = declared_colour.grey_profile_of(profile)
+        except (struct.error, IndexError):
+            return None
+        return grey if grey and _opened(grey, mode) else None
+    return None
 
 
 def grey_in_srgb(image: Image.Image, profile: bytes) -> Image.Image:

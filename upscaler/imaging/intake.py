@@ -17,8 +17,9 @@ from PIL import Image, ImageFile, PngImagePlugin
 from upscaler import upscaling_models
 from upscaler.errors import PublicError
 from upscaler.imaging import decoding, pixels, previews
+from upscaler.imaging.openers import open_picture
 from upscaler.imaging.previews import Preview
-from upscaler.picture_formats import FORMATS, FORMATS_IN_WORDS
+from upscaler.picture_formats import FORMATS, FORMATS_IN_WORDS, MARKS_LENGTH, known_refusal
 
 MAX_SCANS = 100
 """Passes of a progressive JPEG over its picture: cameras and shops write some ten. Each is decoded in full, so a small
@@ -61,8 +62,8 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> E
     """Open and fully decode an untrusted file.
 
     ``name`` is what the person calls it, for the messages. The file is left at its start.
-    Raises PublicError with code ``empty``, ``too_large``, ``not_a_picture``, ``animated``, ``too_many_pixels``,
-    ``damaged``, or ``busy`` where too many large pictures are examined already: that one passes.
+    Raises PublicError with code ``empty``, ``too_large``, ``not_a_picture``, ``unsupported_kind``, ``animated``,
+    ``too_many_pixels``, ``damaged``, or ``busy`` where too many large pictures are examined already: that one passes.
     """
     named = f"“{name}”" if name else "The file"
     still = _opened(file, named, max_bytes=max_bytes, max_pixels=max_pixels)
@@ -122,10 +123,16 @@ def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> 
             code="too_large",
         )
     try:
-        image = Image.open(file, formats=list(FORMATS))
+        image = open_picture(file)
+    except PublicError:
+        raise
     except Exception:
+        file.seek(0)
+        known = known_refusal(file.read(MARKS_LENGTH))
         raise PublicError(
-            f"{named} is not a picture that we can read. Upload a {FORMATS_IN_WORDS} file.",
+            f"{named} is {known}"
+            if known
+            else f"{named} is not a picture that we can read. Upload a {FORMATS_IN_WORDS} file.",
             code="not_a_picture",
         ) from None
     with decoding.guarded(named):

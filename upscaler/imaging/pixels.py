@@ -14,8 +14,9 @@ from PIL import ExifTags, Image
 
 DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 """Pillow's modes for grey with more than 8 bits."""
-PHOTOMETRIC, SAMPLE_FORMAT = 262, 339
-"""TIFF's numbers for what the samples mean, 0 with white at zero, and for their kind: 1 without a sign."""
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
+"""TIFF's numbers for how many bits a sample has; for what samples mean, 0 with white at zero; and for their kind, 1
+without a sign."""
 ORIENTATION = ExifTags.Base.Orientation.value
 """EXIF's number for how the camera was held."""
 ACROSS, DOWN, SWAP = Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE
@@ -37,9 +38,24 @@ STRIP_PIXELS = 2**20
 
 
 def orientation(image: Image.Image) -> int:
-    """How the picture lies in its file, 1 to 8; 1 where that is not known or can't be read."""
+    """How the picture lies in its file, 1 to 8; 1 where that is not known or can't be read.
+
+    What XMP says of it counts as little as it does in browsers.
+    """
+    if getattr(image, "is_upright", False):
+        return 1
     try:
-        value = image.getexif().get(ORIENTATION, 1)
+        exif = image.getexif()
+        tags: Any = getattr(image, "tag_v2", None)
+        if tags is not None:
+            value = tags.get(ORIENTATION, 1)
+        elif "exif" in image.info:
+            # Pillow's own object has XMP's orientation where EXIF has none.
+            told = Image.Exif()
+            told.load(image.info["exif"])
+            value = told.get(ORIENTATION, 1)
+        else:
+            value = exif.get(ORIENTATION, 1) if "Raw profile type exif" in image.info else 1
     # Pillow's reader meets damaged camera data with whatever its parsing trips over.
     except Exception:
         return 1
@@ -96,6 +112,8 @@ def deep_grey_strips(image: Image.Image) -> Iterator[tuple[slice, npt.NDArray[np
     if image.mode.startswith("I;16"):
         for rows, strip in strips(image):
             levels = np.asarray(strip).astype(np.uint16)
+            if tags.get(BITS_PER_SAMPLE) == (12,):
+                levels = (levels.clip(0, 4095).astype(np.uint32) * 65535 // 4095).astype(np.uint16)
             yield rows, ~levels if is_negative else levels
         return
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from PIL import Image, ImageFile
 
 from upscaler.imaging import colour, decoding, pixels, sixteen_bit
+from upscaler.imaging.openers import SampledFile, open_picture
 from upscaler.imaging.vips import pyvips
-from upscaler.picture_formats import FORMATS
 
 THUMBNAIL_SIDE = 640
 PREVIEW_SIDE = 2048
@@ -39,7 +39,7 @@ def preview(path: Path) -> Preview:
     Raises PublicError where it can't be read all the same.
     """
     named = "The picture"
-    with decoding.guarded(named), Image.open(path, formats=list(FORMATS)) as image:
+    with decoding.guarded(named), open_picture(path) as image:
         with decoding.turn(image.size, named, max_wait=None):
             small = shrunk(image, PREVIEW_SIDE)
         return preview_of(small)
@@ -79,6 +79,8 @@ def shrunk(image: ImageFile.ImageFile, side: int) -> Image.Image:
 
 def is_streamed(image: Image.Image) -> bool:
     """Whether a picture, of which only the header was read, is so large that `streamed` is to be taken for it."""
+    if isinstance(image, SampledFile) and image.is_sampled:
+        return False
     return image.width * image.height >= STREAMED_FROM and image.mode in STREAMED.get(str(image.format), ())
 
 

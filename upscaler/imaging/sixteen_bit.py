@@ -9,17 +9,18 @@ from typing import Any
 
 from PIL import Image
 
-from upscaler.imaging.pixels import TURNED
+from upscaler.imaging.openers import SampledFile
+from upscaler.imaging.pixels import BITS_PER_SAMPLE, TURNED
 from upscaler.imaging.vips import pyvips
 
-BITS_PER_SAMPLE = 258
-"""TIFF's number for it."""
 TIFF_MODES = ("L", "LA", "RGB", "RGBA", "RGBX", "I;16", "I;16B", "I;16L")
 """Pillow's modes of what is taken from a TIFF in 16 bits."""
 
 
 def is_deep(file: Image.Image) -> bool:
     """Whether a PNG or TIFF that was opened, but not loaded, has 16 bits in every channel."""
+    if isinstance(file, SampledFile) and file.is_sampled:
+        return False
     if file.format == "PNG":
         return any(str(tile.args).endswith("16B") for tile in file.tile)  # type: ignore[attr-defined]
     if file.format == "TIFF" and file.mode in TIFF_MODES:
@@ -35,8 +36,11 @@ def rows(source: Any, seen: Image.Image, orientation: int) -> Any | None:
     file of which the two make different pictures. Reading the rows may raise pyvips.Error.
     """
     try:
-        read = pyvips.Image.pngload_source if seen.format == "PNG" else pyvips.Image.tiffload_source
-        image = read(source, access="sequential", fail_on="truncated")
+        if seen.format == "PNG":
+            image = pyvips.Image.pngload_source(source, access="sequential", fail_on="truncated")
+        else:
+            page = seen.tell()
+            image = pyvips.Image.tiffload_source(source, page=page, access="sequential", fail_on="truncated")
     except pyvips.Error:
         return None
     channels = image.bands

@@ -93,8 +93,11 @@ def run(
     seconds = round(time.monotonic() - began, 1)
     provenance = {"networks": plan.networks, "precision": networks.precision, "seconds": seconds, **mapped.found}
     format_asked = FORMATS.get(asked)
+    notes = [*codec.notes(loaded, written), *mapped.found.get("notes", [])]
     if written != asked and format_asked is not None and format_asked.too_large:
-        provenance["notes"] = [*mapped.found.get("notes", []), format_asked.too_large]
+        notes.append(format_asked.too_large)
+    if notes:
+        provenance["notes"] = notes
     return Result(str(path), written, width, height, provenance)
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from upscaler.imaging.pixels import ORIENTATION
+from upscaler.imaging.codec import clipping_paths
+from upscaler.imaging.pixels import ORIENTATION, TURNED
 
 EXIF_MAX_LENGTH = 60_000
 """Bytes; a JPEG holds EXIF in one segment of 64 KiB."""
@@ -33,6 +34,11 @@ LAYOUT_TAGS = frozenset(
 """Tags of a TIFF file that say where and how its pixels lie, or hold what is carried on another way."""
 
 
+EXTENDED_XMP = (
+    "The file holds more XMP data than fits into one part of a JPEG (extended XMP); what is beyond is left out."
+)
+
+
 @dataclass(frozen=True)
 class Metadata:
     """What is carried over from a source, apart from its colour profile."""
@@ -45,16 +51,21 @@ class Metadata:
     """IPTC-IIM inside a Photoshop segment, as a JPEG holds it."""
     dpi: tuple[float, float] | None = None
     """Dots per inch, across and down, of the upright picture."""
+    paths: bytes = b""
+    """Photoshop's paths, as the resources that a JPEG holds behind those of ``iptc``, for the upright picture."""
+    notes: tuple[str, ...] = ()
+    """What of the source is left out, as sentences for people."""
 
 
-def read(image: Image.Image, *, turned: bool) -> Metadata:
-    """Everything that is known of an opened picture. ``turned``: its sides are to change places."""
+def read(image: Image.Image, *, orientation: int) -> Metadata:
+    """Everything that is known of an opened picture. ``orientation``: how it lies in its file, 1 to 8."""
     # Of a JPEG without a JFIF resolution, Pillow tells EXIF's for one direction only.
     told = None if image.format in ("JPEG", "MPO") and not image.info.get("jfif_unit") else image.info.get("dpi")
     dpi = _dpi(told) or _dpi_in_exif(image)
-    if dpi and turned:
+    if dpi and orientation in TURNED:
         dpi = dpi[1], dpi[0]
-    return Metadata(_exif(image), _xmp(image), _iptc(image), dpi)
+    packet = _xmp(image)
+    return Metadata(_exif(image), packet, _iptc(image), dpi, _paths(image, orientation), _notes(packet))
 
 
 def _exif(image: Image.Image) -> bytes | None:
@@ -108,6 +119,20 @@ def _xmp(image: Image.Image) -> bytes | None:
     if isinstance(packet, str):
         packet = packet.encode()
     return packet if isinstance(packet, bytes) else None
+
+
+def _notes(packet: bytes | None) -> tuple[str, ...]:
+    return (EXTENDED_XMP,) if packet and b"HasExtendedXMP" in packet else ()
+
+
+def _paths(image: Image.Image, orientation: int) -> bytes:
+    with contextlib.suppress(Exception):
+        if image.format == "TIFF":
+            return clipping_paths.read([image.tag_v2.get(TIFF_PHOTOSHOP, b"")], orientation)  # type: ignore[attr-defined]
+        return clipping_paths.read(
+            [data for kind, data in getattr(image, "applist", ()) if kind == "APP13"], orientation
+        )
+    return b""
 
 
 def _iptc(image: Image.Image) -> bytes | None:

@@ -14,6 +14,7 @@ from upscaler.errors import PublicError
 from upscaler.imaging import colour, pixels, sixteen_bit
 from upscaler.imaging.codec import metadata
 from upscaler.imaging.codec.metadata import Metadata
+from upscaler.imaging.openers import NOTES, SampledFile, open_picture
 from upscaler.imaging.samples import Samples
 from upscaler.imaging.vips import pyvips
 
@@ -39,6 +40,8 @@ class Picture:
     profile: bytes | None
     """The ICC profile that ``pixels`` are in: a sound one for RGB, or for grey."""
     metadata: Metadata
+    notes: tuple[str, ...] = ()
+    """What of the file was left out or changed, as sentences for people."""
 
     @property
     def height(self) -> int:
@@ -64,7 +67,7 @@ def load(path: Path) -> Picture:
             warnings.simplefilter("ignore")
             read = _read(path)
         return _picture(read)
-    except MemoryError:
+    except (MemoryError, PublicError):
         raise
     # Pillow's readers meet hostile files with whatever their parsing trips over.
     except Exception as error:
@@ -85,30 +88,38 @@ class _Read:
     jpeg_quality: int | None
     profile: bytes | None
     metadata: Metadata
+    notes: tuple[str, ...]
 
 
 def _read(path: Path) -> _Read:
-    with Image.open(path) as file:
+    with open_picture(path) as file:
         source_format = file.format or "PNG"
         quality = _jpeg_quality(getattr(file, "quantization", None)) if source_format in ("JPEG", "MPO") else None
         is_deep = sixteen_bit.is_deep(file)
-        if source_format == "PNG":
+        is_sampled = isinstance(file, SampledFile) and file.is_sampled
+        if source_format == "PNG" and not is_sampled:
             # What it says beside its pixels may lie behind them.
             file.load()
         orientation = pixels.orientation(file)
-        known = metadata.read(file, turned=orientation in pixels.TURNED)
-        if is_deep and (values := _deep(path, file, orientation)) is not None:
-            profile = colour.sound_profile(file, "L" if values.shape[2] < 3 else "RGB")
-            return _Read(values, orientation, source_format, quality, profile, known)
-        # Reads the pixels of all others; a TIFF's reader turns the picture itself.
-        file.load()
-        if source_format == "TIFF":
+        known = metadata.read(file, orientation=orientation)
+        values = _deep(path, file, orientation) if is_deep else None
+        if values is None and source_format == "TIFF":
+            # Its reader turns the picture itself.
             orientation = 1
-        if file.mode in ("I", "F"):
-            grey = pixels.deep_grey(file)[..., None]
-            return _Read(grey, orientation, source_format, quality, colour.sound_profile(file, "L"), known)
-        image, profile = colour.plain(file)
-        return _Read(pixels.array(image), orientation, source_format, quality, profile, known)
+        if isinstance(file, SampledFile) and is_sampled:
+            values = file.samples()
+        if values is not None:
+            profile = colour.sound_profile(file, "L" if values.shape[2] < 3 else "RGB")
+        else:
+            # Reads the pixels of all others.
+            file.load()
+            if file.mode in pixels.DEEP_GREY:
+                values, profile = pixels.deep_grey(file)[..., None], colour.sound_profile(file, "L")
+            else:
+                image, profile = colour.plain(file)
+                values = pixels.array(image)
+        notes = (*file.info.get(NOTES, ()), *known.notes)
+        return _Read(values, orientation, source_format, quality, profile, known, notes)
 
 
 def _picture(read: _Read) -> Picture:
@@ -120,7 +131,9 @@ def _picture(read: _Read) -> Picture:
         colours = np.ascontiguousarray(colours)
     if alpha is not None:
         colours = _alpha_bleed(colours, alpha > 0)
-    return Picture(colours, alpha, channels < 3, read.format, read.jpeg_quality, read.profile, read.metadata)
+    return Picture(
+        colours, alpha, channels < 3, read.format, read.jpeg_quality, read.profile, read.metadata, read.notes
+    )
 
 
 def _jpeg_quality(tables: dict[int, list[int]] | None) -> int | None:

@@ -13,16 +13,19 @@ from typing import Any
 import numpy as np
 
 from upscaler.imaging import colour
-from upscaler.imaging.codec import xmp
+from upscaler.imaging.codec import clipping_paths, xmp
 from upscaler.imaging.codec.metadata import Metadata
 from upscaler.imaging.codec.reading import Picture
 from upscaler.imaging.samples import Samples
 from upscaler.imaging.vips import pyvips
+from upscaler.picture_formats import FORMATS
 
 JPEG_MAX_SIDE, WEBP_MAX_SIDE = 65500, 16383
 """The longest sides that the formats can hold."""
 WEBP_MAX_PIXELS = 64_000_000
 """libwebp writes no picture in parts and takes 8 bytes for each of its pixels: more would not fit beside the engine."""
+RESOURCES_MAX_LENGTH = 65_000
+"""Bytes; a JPEG holds IPTC and paths in one segment of 64 KiB."""
 JPEG_XMP_MAX_LENGTH = 60_000
 """Bytes; a JPEG holds XMP in one segment of 64 KiB."""
 PNG_HEAD = 33
@@ -45,6 +48,28 @@ def result_format(asked: str, width: int, height: int) -> str:
     if asked == "WEBP" and longest <= WEBP_MAX_SIDE and width * height <= WEBP_MAX_PIXELS:
         return "WEBP"
     return "PNG"
+
+
+def notes(source: Picture, result_format: str) -> list[str]:
+    """What of ``source`` is not in a result of that format, or not as it was, as sentences for people."""
+    said = list(source.notes)
+    if source.metadata.paths and not _keeps_paths(source.metadata, result_format):
+        title = FORMATS[result_format].title
+        said.append(
+            clipping_paths.TOO_LONG if result_format == "JPEG" else clipping_paths.LEFT_OUT.format(format=title)
+        )
+    return said
+
+
+def _keeps_paths(metadata: Metadata, result_format: str) -> bool:
+    return result_format == "JPEG" and len(metadata.paths) + len(metadata.iptc or b"") <= RESOURCES_MAX_LENGTH
+
+
+def _resources(metadata: Metadata, result_format: str) -> bytes | None:
+    """IPTC, and the paths where the format has a place for them."""
+    if not metadata.paths or not _keeps_paths(metadata, result_format):
+        return metadata.iptc
+    return (metadata.iptc or clipping_paths.MARK) + metadata.paths
 
 
 def recode(source: Picture, path: Path, result_format: str, *, generative: bool) -> None:
@@ -72,7 +97,7 @@ def save(canvas: Samples, path: Path, result_format: str, source: Picture, *, ge
     keep = "icc:xmp:iptc:exif" if metadata.exif or (result_format != "PNG" and metadata.dpi) else "icc:xmp:iptc"
     try:
         image, profile = _fitted(_image(canvas, metadata), result_format, source.profile)
-        _attach(image, metadata, profile)
+        _attach(image, metadata, profile, result_format)
         if result_format == "PNG":
             _save_png(image, path, packet, keep)
             return
@@ -144,12 +169,12 @@ def _curve(profile: bytes, bands: int) -> Any:
     return curve.bandjoin(same) if bands == 2 else curve
 
 
-def _attach(image: Any, metadata: Metadata, profile: bytes | None) -> None:
+def _attach(image: Any, metadata: Metadata, profile: bytes | None, result_format: str) -> None:
     blob = pyvips.GValue.blob_type
     if metadata.exif:
         image.set_type(blob, "exif-data", metadata.exif)
-    if metadata.iptc:
-        image.set_type(blob, "iptc-data", metadata.iptc)
+    if resources := _resources(metadata, result_format):
+        image.set_type(blob, "iptc-data", resources)
     if profile:
         image.set_type(blob, "icc-profile-data", profile)
     # libvips writes this into the EXIF data, and the size and the resolution too.
