@@ -16,7 +16,7 @@ def withdraw_refunded(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0017_unordered_uploads'),
+        ('upscaler', '0016_unordered_uploads'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

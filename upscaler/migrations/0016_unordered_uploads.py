@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0014_desk_identity'),
+        ('upscaler', '0015_second_factor_events'),
     ]
 
     operations = [
