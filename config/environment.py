@@ -55,6 +55,18 @@ def whole(name: str, default: int, minimum: int = 0) -> int:
     return value
 
 
+def ports(name: str, default: tuple[int, ...]) -> list[int]:
+    """The variable ``name`` as a list of ports with commas between them. Raises ImproperlyConfigured."""
+    raw = env.str(name, default="").strip() or ",".join(map(str, default))
+    try:
+        found = [whole_number(part.strip()) for part in raw.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(0 < port < 65536 for port in found):
+        raise ImproperlyConfigured(f"{name} is {raw!r}. It must be one or more ports, like 80,443.")
+    return found
+
+
 def s3_options(url: str) -> dict[str, Any]:
     """What `upscaler.storage.s3.S3Storage` needs, from a value of MEDIA_URL_S3."""
     # Never repeated in a message, because it holds the secret.

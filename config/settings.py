@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import BASE_DIR, env, one_of, s3_options, switch, whole
+from config.environment import BASE_DIR, env, one_of, ports, s3_options, switch, whole
 from config.private_files import keep_private
 from config.secret_key import kept_key
 
@@ -50,6 +50,9 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_htmx",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "django_tasks",
     "ninja",
 ]
@@ -58,20 +61,32 @@ MIDDLEWARE = [
     "upscaler.middleware.JsonErrorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # After the static files, which are named by their content and kept for good.
+    "upscaler.middleware.NoStoreMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    # Before anything that reads a form.
+    "upscaler.uploads.UploadNamesMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "upscaler.middleware.IdleSessionMiddleware",
     "upscaler.middleware.PageLoginMiddleware",
+    "upscaler.middleware.StaffSecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "upscaler.middleware.TeamMiddleware",
+    # Before anything that reads a body, and where its own page can be shown.
+    "upscaler.request_limits.RequestLimitsMiddleware",
     "upscaler.middleware.AdminBadLookupMiddleware",
     # The last, because it puts its own page in the place of what a refused sign-in answers.
     "axes.middleware.AxesMiddleware",
 ]
+
+# Not in cookies: headers that grow with what is said would not get through every proxy.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -187,13 +202,18 @@ LOCAL_THREADS = whole("LOCAL_THREADS", 0)
 LOCAL_TIME_LIMIT: float = whole("LOCAL_TIME_LIMIT", 1500, minimum=1)
 RESULT_LIFETIME = whole("RESULT_LIFETIME", 4 * 60 * 60, minimum=1)
 MAX_UPLOAD_BYTES = whole("MAX_UPLOAD_MB", 50, minimum=1) * 1_000_000
+# No smaller than one picture, or nothing could be uploaded at all.
+_one_picture = MAX_UPLOAD_BYTES // 1_000_000
+UPLOAD_QUOTA_BYTES = whole("UPLOAD_QUOTA_MB", max(5_000, _one_picture), minimum=_one_picture) * 1_000_000
 MAX_SOURCE_PIXELS = whole("MAX_SOURCE_MEGAPIXELS", 64, minimum=1) * 1_000_000
 MAX_RESULT_PIXELS = whole("MAX_RESULT_MEGAPIXELS", 256, minimum=1) * 1_000_000
 # In each process; a picture near the limit takes 300 to 600 MB to look at (docs/engines.md).
 MAX_LARGE_DECODES = whole("MAX_LARGE_DECODES", 2, minimum=1)
 MAX_FILES = whole("MAX_FILES", 20, minimum=1)
 FETCH_ALLOW_HOSTS = env.list("FETCH_ALLOW_HOSTS", default=[])
+FETCH_ALLOW_PORTS = ports("FETCH_ALLOW_PORTS", (80, 443))
 FETCH_TIME_LIMIT = whole("FETCH_TIME_LIMIT", 120, minimum=1)
+FETCHES_PER_TEAM = whole("FETCHES_PER_TEAM", 2, minimum=1)
 API_RATE = env.str("API_RATE", default="600/min")
 if not re.fullmatch(r"[1-9][0-9]*/(s|sec|m|min|h|hour|d|day)", API_RATE):
     raise ImproperlyConfigured(f"API_RATE is {API_RATE!r}. It must be a number per time, like 600/min or 10/s.")
@@ -207,7 +227,7 @@ STORAGES: dict[str, dict[str, Any]] = {
     "default": (
         {"BACKEND": "upscaler.storage.s3.S3Storage", "OPTIONS": s3_options(MEDIA_URL_S3)}
         if MEDIA_URL_S3
-        else {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+        else {"BACKEND": "upscaler.storage.folder.FolderStorage"}
     ),
     "staticfiles": {
         "BACKEND": (
@@ -222,6 +242,10 @@ STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))()
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "upscaler.uploads.TemporaryUploadHandler",
+]
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 # For the desk's own user and group: people get pictures through the desk alone.
 FILE_UPLOAD_PERMISSIONS = 0o640
@@ -234,14 +258,19 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 10 * MAX_FILES
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "submit"
 LOGOUT_REDIRECT_URL = "login"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    # Of new ones: a shorter one from before is good until it is changed.
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 # The first only refuses, while a name or an address is locked.
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+SESSION_IDLE_MINUTES = whole("SESSION_IDLE_MINUTES", 0)
+STAFF_SECOND_FACTOR = switch("STAFF_SECOND_FACTOR", False)
+OTP_TOTP_ISSUER = "Upscaler"
 LOGIN_FAILURES = whole("LOGIN_FAILURES", 5, minimum=1)
 TRUSTED_PROXIES = whole("TRUSTED_PROXIES", 0)
 AXES_HANDLER = "upscaler.accounts.lockout.Handler"

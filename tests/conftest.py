@@ -28,6 +28,7 @@ from tests.support.selection import pytest_xdist_make_scheduler as pytest_xdist_
 from upscaler import credits, usage
 from upscaler.accounts import tokens
 from upscaler.engines.local.engine import LocalEngine
+from upscaler.health import readiness
 from upscaler.models import ApiToken, Membership, Team, Upscale
 from upscaler.ordering import submission
 from upscaler.ordering.forms import UpscaleForm
@@ -44,8 +45,11 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True)
-def fresh_cache() -> None:
+def fresh_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     cache.clear()
+    # What is wrong is broken and mended within one test.
+    monkeypatch.setattr(readiness, "KEEP_FOR", 0.0)
+    monkeypatch.setattr(readiness, "_last", None)
 
 
 @pytest.fixture(autouse=True)

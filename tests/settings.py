@@ -18,7 +18,7 @@ MEDIA_ROOT = tempfile.mkdtemp(prefix="upscaler-tests-")
 SECURE_SSL_REDIRECT = False
 atexit.register(shutil.rmtree, MEDIA_ROOT, ignore_errors=True)
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "upscaler.storage.folder.FolderStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_AUTOREFRESH = True

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.views.main import ERROR_FLAG
+from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.db import DataError
@@ -21,6 +24,11 @@ from upscaler.models import Membership
 
 API_PREFIX = "/api/v1/"
 Handler = Callable[[HttpRequest], HttpResponse]
+LAST_DEED = "last_deed"
+"""The session's key of when the person last did something, in seconds; only with SESSION_IDLE_MINUTES."""
+ASKED_BY_PAGES = {"live", "thumbnail", "before", "after", "source", "result"}
+"""What open pages ask for without anybody being there."""
+OPEN_WITHOUT_SECOND_FACTOR = {"second-factor", "password_change"}
 CHOSEN_TEAM = "team"
 """The session's key of the team that a person has switched to."""
 
@@ -34,6 +42,11 @@ PAGES_OF_FORMS = {
     ),
 }  # fmt: skip
 """Where people find the form again whose address takes nothing but the form."""
+
+
+def forget_pictures(response: HttpResponseBase) -> None:
+    """Have the browser drop what it kept: pictures are kept for a week, and whoever comes next must not find them."""
+    response.headers["Clear-Site-Data"] = '"cache"'
 
 
 def page_of_form(request: HttpRequest) -> str | None:
@@ -60,6 +73,18 @@ def membership_of(request: HttpRequest, memberships: list[Membership]) -> Member
     return next((membership for membership in memberships if membership.team_id == chosen), first)
 
 
+class NoStoreMiddleware:
+    """Lets no browser or proxy keep a page or an answer of the API, unless its view says what may be kept."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
 class TeamMiddleware:
     """Sets ``request.memberships``, ``request.membership`` and ``request.team``, found once they are asked for."""
 
@@ -75,6 +100,53 @@ class TeamMiddleware:
         return self.get_response(request)
 
 
+class IdleSessionMiddleware:
+    """Signs out who did nothing for SESSION_IDLE_MINUTES. What a page asks for by itself is nothing."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *args: Any) -> None:
+        minutes = settings.SESSION_IDLE_MINUTES
+        if not minutes or request.path.startswith(API_PREFIX) or not request.user.is_authenticated:
+            return
+        now = int(time.time())
+        seen = request.session.get(LAST_DEED)
+        if seen is not None and now - seen >= 60 * minutes:
+            logout(request)
+            words = "a minute" if minutes == 1 else f"{minutes} minutes"
+            messages.info(request, f"You were signed out, since nothing was done here for {words}.")
+            return
+        # Not at every click, since each is a write.
+        name = request.resolver_match.url_name if request.resolver_match else None
+        if name not in ASKED_BY_PAGES and (seen is None or now - seen >= min(30, 30 * minutes)):
+            request.session[LAST_DEED] = now
+
+
+class StaffSecondFactorMiddleware:
+    """Where staff need a second factor, those without one get to its page and no further."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view_func: Any, *args: Any) -> HttpResponseBase | None:
+        if not settings.STAFF_SECOND_FACTOR or request.path.startswith(API_PREFIX):
+            return None
+        user: Any = request.user
+        name = request.resolver_match.url_name if request.resolver_match else None
+        is_open = name in OPEN_WITHOUT_SECOND_FACTOR or not getattr(view_func, "login_required", True)
+        if is_open or not user.is_authenticated or not user.is_staff or user.is_verified():
+            return None
+        messages.warning(request, "Staff of this desk sign in with a second factor. Set yours up to go on.")
+        return redirect("second-factor")
+
+
 class PageLoginMiddleware(LoginRequiredMiddleware):
     """Every page needs a signed-in person unless it says otherwise; the API asks for a token instead."""
 
@@ -87,9 +159,13 @@ class PageLoginMiddleware(LoginRequiredMiddleware):
         """To the sign-in, and from there to a page that can be shown: what a form has sent is lost, which is said."""
         page = page_of_form(request) if request.method == "POST" else None
         if page is None:
-            return super().handle_no_permission(request, view_func)
-        messages.warning(request, "You were signed out, so nothing was done. Sign in, then send the form again.")
-        return redirect_to_login(page, self.get_login_url(view_func), self.get_redirect_field_name(view_func))
+            answer = super().handle_no_permission(request, view_func)
+        else:
+            messages.warning(request, "You were signed out, so nothing was done. Sign in, then send the form again.")
+            answer = redirect_to_login(page, self.get_login_url(view_func), self.get_redirect_field_name(view_func))
+        if settings.SESSION_COOKIE_NAME in request.COOKIES:
+            forget_pictures(answer)
+        return answer
 
 
 class AdminBadLookupMiddleware:
@@ -136,6 +212,9 @@ class JsonErrorsMiddleware:
         }
         detail = details.get(response.status_code, HTTPStatus(response.status_code).phrase + ".")
         answer = JsonResponse({"detail": detail}, status=response.status_code)
-        if "Allow" in response.headers:
-            answer.headers["Allow"] = response.headers["Allow"]
+        # With what the others have added for browsers, and which methods are allowed.
+        for name, value in response.headers.items():
+            if name not in ("Content-Type", "Content-Length"):
+                answer.headers.setdefault(name, value)
+        answer.headers.setdefault("Cache-Control", "private, no-store")
         return answer

@@ -1,10 +1,21 @@
 """The addresses of the pages."""
 
-from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from upscaler.views import accounts, activity, files, health, history, invitations, ledger, submit, team, tokens, usage
+from upscaler.views import (
+    accounts,
+    activity,
+    files,
+    health,
+    history,
+    invitations,
+    ledger,
+    second_factor,
+    submit,
+    team,
+    tokens,
+    usage,
+)
 
 urlpatterns = [
     path("", submit.submit, name="submit"),
@@ -23,7 +34,11 @@ urlpatterns = [
     path("tokens/<int:pk>/revoke/", tokens.revoke, name="revoke-token"),
     path("files/<str:signed>/<str:name>", files.signed, name="signed-file"),
     path("accounts/login/", accounts.SignIn.as_view(), name="login"),
-    path("accounts/logout/", login_not_required(LogoutView.as_view()), name="logout"),
+    path("accounts/login/code/", second_factor.sign_in, name="sign-in-code"),
+    path("accounts/second-factor/", second_factor.page, name="second-factor"),
+    path("accounts/second-factor/codes/", second_factor.renew_codes, name="second-factor-codes"),
+    path("accounts/second-factor/off/", second_factor.turn_off, name="second-factor-off"),
+    path("accounts/logout/", accounts.SignOut.as_view(), name="logout"),
     path("accounts/password/", accounts.PasswordChange.as_view(), name="password_change"),
     path("accounts/forgotten/", accounts.PasswordReset.as_view(), name="password_reset"),
     path("accounts/forgotten/sent/", accounts.PasswordResetDone.as_view(), name="password_reset_done"),

@@ -2,7 +2,7 @@
 // finger and keyboard work alike. "100 %" shows the result itself, one of its pixels on one of the screen's.
 
 const SHOWABLE = ["png", "jpeg", "jpg", "webp", "avif", "gif"];
-const MOST_PIXELS = 120e6; // a browser may run out of memory beyond
+const MAX_PIXELS = 120e6; // a browser may run out of memory beyond
 
 function compare(box) {
   if (box.classList.contains("live")) return;
@@ -37,7 +37,7 @@ function compare(box) {
     for (const button of tools.querySelectorAll("[data-zoom]")) {
       button.setAttribute("aria-pressed", String((button.dataset.zoom === "full") === full));
     }
-    const whole = SHOWABLE.includes(box.dataset.format) && width * height <= MOST_PIXELS;
+    const whole = SHOWABLE.includes(box.dataset.format) && width * height <= MAX_PIXELS;
     help.textContent = !full
       ? "Drag the line to compare."
       : whole

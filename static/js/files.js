@@ -30,6 +30,8 @@ function wrong(item, { accept, maxBytes, maxMb, maxSourceMegapixels, maxResultMe
 }
 
 export class ChosenFiles {
+  static #count = 0;
+
   constructor({ input, list, limits, iconHref, onchange }) {
     Object.assign(this, { input, list, limits, iconHref, onchange });
     this.items = [];
@@ -74,10 +76,10 @@ export class ChosenFiles {
     (next ? next.row.querySelector("button") : this.input).focus();
   }
 
-  /** The server took these; a name stands for one file. */
-  sent(names) {
-    for (const name of names) {
-      const index = this.items.findIndex((item) => item.file.name === name && !item.problem);
+  /** The server took these. */
+  sent(ids) {
+    for (const id of ids) {
+      const index = this.items.findIndex((item) => item.id.value === id);
       if (index < 0) continue;
       const [item] = this.items.splice(index, 1);
       URL.revokeObjectURL(item.link);
@@ -101,6 +103,7 @@ export class ChosenFiles {
       if (!item.problem && ++count > this.limits.maxFiles) {
         item.problem = `One too many: ${this.limits.maxFiles} pictures can be sent at a time.`;
       }
+      item.id.disabled = Boolean(item.problem);
       item.row.classList.toggle("wrong", Boolean(item.problem));
       item.problemText.textContent = item.problem;
       item.becomes.textContent =
@@ -134,7 +137,13 @@ export class ChosenFiles {
     remove.setAttribute("aria-label", `Remove ${file.name}`);
     remove.innerHTML = `<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><use href="${this.iconHref}#close"></use></svg>`;
 
-    const item = { file, row, becomes, problemText, problem: "", link: URL.createObjectURL(file), width: 0, height: 0 };
+    // Names don't tell files apart: two folders may each have a front.jpg. In the order of the files themselves.
+    const id = row.appendChild(document.createElement("input"));
+    id.type = "hidden";
+    id.name = "file_id";
+    id.value = `f${ChosenFiles.#count++}`;
+
+    const item = { id, file, row, becomes, problemText, problem: "", link: URL.createObjectURL(file), width: 0, height: 0 };
     const picture = new Image();
     picture.alt = "";
     picture.className = "alpha";

@@ -56,7 +56,11 @@ export function watchSending(form, { onsent, onleft, onend }) {
     if (xhr.status < 300 && !xhr.responseText.includes('id="problems"')) {
       event.detail.shouldSwap = false;
       say("You have been signed out. Sign in again in another tab, then send from here; nothing chosen is lost.");
+      return;
     }
+    // Before the answer is shown, because whatever changes the chosen files clears what is said about them.
+    const answer = new DOMParser().parseFromString(xhr.responseText, "text/html").getElementById("problems");
+    if (answer?.dataset.sent) onsent(answer.dataset.sent.split(" "));
   });
 
   form.addEventListener("htmx:afterRequest", done);
@@ -87,5 +91,4 @@ export function watchSending(form, { onsent, onleft, onend }) {
     done();
   });
 
-  page.addEventListener("files-sent", ({ detail }) => onsent(detail.names ?? []));
 }

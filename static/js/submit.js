@@ -178,7 +178,7 @@ if (input) {
   files.refresh();
 }
 
-watchSending(form, { onsent: (names) => files.sent(names), onleft: () => use("nothing"), onend: refresh });
+watchSending(form, { onsent: (ids) => files.sent(ids), onleft: () => use("nothing"), onend: refresh });
 refresh();
 // "Enlarge this result further" has chosen for the person, who should see what.
 chosenResult()?.scrollIntoView({ block: "center" });

@@ -86,7 +86,7 @@ def test_somebody_with_an_account_signs_in_and_joins(head: Person, outsider: Per
     ("change", "message"),
     [
         ({"password2": "other"}, "match"),
-        ({"password1": "short1", "password2": "short1"}, "at least 8 characters"),
+        ({"password1": "short1", "password2": "short1"}, "at least 12 characters"),
         ({"password1": "password123", "password2": "password123"}, "too common"),
         ({"password1": "nina@example", "password2": "nina@example"}, "too similar"),
         ({"username": "head"}, "already exists"),

@@ -58,7 +58,7 @@ def test_what_is_wrong_with_a_new_password_is_said(owner: Person) -> None:
     good = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
     for change, words in (
         ({"old_password": "wrong"}, "entered incorrectly"),
-        ({"new_password1": "short", "new_password2": "short"}, "at least 8 characters"),
+        ({"new_password1": "short", "new_password2": "short"}, "at least 12 characters"),
         ({"new_password2": "other"}, "match"),
         ({"new_password1": "a\0b", "new_password2": "a\0b"}, "Null characters"),
         ({"new_password1": "", "new_password2": ""}, "required"),
@@ -87,7 +87,7 @@ def test_a_forgotten_password_is_replaced_by_e_mail(owner: Person) -> None:
     page = guest.get(path, follow=True)
     assert "Set a new password" in page.content.decode()
     here = page.redirect_chain[-1][0]
-    assert "at least 8" in guest.post(here, {"new_password1": "x", "new_password2": "x"}).content.decode()
+    assert "at least 12" in guest.post(here, {"new_password1": "x", "new_password2": "x"}).content.decode()
     answer = guest.post(here, {"new_password1": NEW, "new_password2": NEW}, follow=True)
     assert "Sign in with it" in answer.content.decode()
     assert owner.client.get("/history/").status_code == 302, "sessions with the old password end"

@@ -25,13 +25,15 @@ from tests.support.concurrency import at_once
 from upscaler.accounts import rate_limit, tokens
 from upscaler.models import ApiToken, AuditEvent, Membership
 from upscaler.text import format_datetime
+from upscaler.views.tokens import TokenForm
 
+FORM = {"name": "sync", "lasts": "90", "password": "a-good-password"}
 SECRET = re.compile(r"ups_[\w-]{43}")
 
 
 def made(person: Person, **sent: Any) -> tuple[Any, str]:
     """The answer to the page's form, and the token in clear."""
-    answer = person.client.post("/tokens/", {"name": "sync", "lasts": "90", "form_key": uuid.uuid4(), **sent})
+    answer = person.client.post("/tokens/", {**FORM, "form_key": uuid.uuid4(), **sent})
     found = SECRET.search(answer.content.decode())
     return answer, found[0] if found else ""
 
@@ -53,7 +55,7 @@ def test_a_token_is_shown_once_and_works(owner: Person) -> None:
     assert not ApiToken.objects.filter(digest=clear).exists()
     # Reload: the same form again shows nothing and makes nothing.
     again = owner.client.post(
-        "/tokens/", {"name": "Season import", "lasts": "90", "form_key": str(key)}, follow=True
+        "/tokens/", {**FORM, "name": "Season import", "form_key": str(key)}, follow=True
     ).content.decode()
     assert "has made its token already" in again
     assert clear not in again
@@ -277,3 +279,16 @@ def test_a_cache_that_is_away_holds_nobody_up(
         assert Client().get("/readyz").status_code == 200
     # Asked once and then left alone, so that not every call waits for it.
     assert len([line for line in caplog.messages if "the cache does not answer" in line]) == 1
+
+
+def test_whoever_was_removed_in_the_meantime_gets_no_token(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = TokenForm.is_valid
+
+    def removed(form: TokenForm) -> bool:
+        Membership.objects.filter(user=owner.user).delete()
+        return right(form)
+
+    monkeypatch.setattr(TokenForm, "is_valid", removed)
+    answer, clear = made(owner)
+    assert (answer.status_code, clear) == (302, "")
+    assert not ApiToken.objects.filter(name="sync").exists()

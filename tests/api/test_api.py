@@ -355,6 +355,20 @@ def test_a_fault_of_ours_is_json_too_and_shows_nothing(owner: Person, monkeypatc
     assert CreditEntry.objects.filter(kind="charge").count() == 0
 
 
+def test_clients_that_were_generated_keep_the_names_of_their_functions(db: None) -> None:
+    """They come from the operations' ids, wherever in our code the operations are."""
+    paths = Client().get("/api/v1/openapi.json").json()["paths"].values()
+    assert {call["operationId"] for calls in paths for call in calls.values()} == {
+        "create_upscale",
+        "upscaler_api_get_credits",
+        "upscaler_api_get_generation",
+        "upscaler_api_get_generation_result",
+        "upscaler_api_list_generation_results",
+        "upscaler_api_list_generations",
+        "upscaler_api_upload",
+    }
+
+
 def test_docs_and_schema_are_there(db: None) -> None:
     schema = Client().get("/api/v1/openapi.json").json()
     assert set(schema["paths"]) == {

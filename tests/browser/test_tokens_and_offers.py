@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE
-from tests.browser.test_main_path import balance, drop, finished, sign_in
+from tests.browser.test_main_path import PASSWORD, balance, drop, finished, sign_in
 from tests.support import pictures
 from tests.support.live_server import Desk
 
@@ -27,6 +27,7 @@ def test_a_token_is_made_copied_and_revoked(desk: Desk, open_page: Callable[...,
     page.goto(f"{desk.url}/tokens/")
     page.get_by_label("What is it for?").fill("Season import")
     expect(page.get_by_label("Last day")).to_be_hidden()
+    page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Make the token").click()
     token = page.get_by_label("The token").input_value()
     page.get_by_role("button", name="Copy").click()

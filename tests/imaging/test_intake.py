@@ -400,7 +400,7 @@ REFUSED = {
         "a camera's raw file",
     ),
     "nef": (
-        tiff(np.zeros((16, 24, 3), np.uint8), photometric="rgb", extratags=[(262, 3, 1, 32803, True)]).replace(
+        tiff(np.zeros((16, 24, 3), np.uint8), photometric="rgb").replace(
             b"\x06\x01\x03\x00\x01\x00\x00\x00\x02\x00", b"\x06\x01\x03\x00\x01\x00\x00\x00\x23\x80"
         ),
         "a camera's raw file",

@@ -119,6 +119,27 @@ def test_the_pauses_grow_and_after_a_week_it_is_given_up(owner: Person) -> None:
         assert deliver() == []
 
 
+def test_a_cancelled_one_is_not_sent_by_a_worker_whose_clock_is_behind(owner: Person) -> None:
+    with time_machine.travel(timezone.now() - timedelta(minutes=5)):
+        email = note(owner.team, to=["a@example.com"])
+    outbox.cancel(email)
+    with time_machine.travel(timezone.now() - timedelta(seconds=5)):
+        assert deliver() == [], "its text is blanked already"
+
+
+def test_once_it_is_sent_no_failure_is_told_any_more(owner: Person) -> None:
+    email = note(owner.team, to=["a@example.com"])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("django.core.mail.EmailMessage.send", raising(OSError("no route to host")))
+        deliver()
+    email.refresh_from_db()
+    assert email.failure
+    with time_machine.travel(email.due_at + timedelta(seconds=1)):
+        assert len(deliver()) == 1
+    email.refresh_from_db()
+    assert (email.failure, email.sent_at is None) == ("", False)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_at_once_send_one(owner: Person) -> None:
     email = note(owner.team, to=["a@example.com"])

@@ -104,11 +104,45 @@ def test_production_gets_no_demo(db: None) -> None:
 PRODUCTION = {"DEBUG": "false", "SECRET_KEY": "k" * 60 + "0123456789", "PUBLIC_URL": "https://upscaler.example.com"}
 
 
+PROTECTED = {
+    "TRUSTED_PROXIES": "1",
+    "EMAIL_URL": "smtp+tls://desk:secret@mail.example.com:587",
+    "STAFF_SECOND_FACTOR": "true",
+}
+"""What a right deployment behind a proxy sets besides."""
+
+
 @pytest.mark.processes
 def test_the_deployment_check_is_clean_under_production_settings() -> None:
-    done = start("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)
+    done = start("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION, **PROTECTED)
     assert done.returncode == 0, done.stderr
     assert "no issues" in done.stdout
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("missing", "check", "words"),
+    [
+        ("TRUSTED_PROXIES", "W004", "50 wrong passwords of anybody lock everybody out"),
+        ("EMAIL_URL", "W005", "nobody gets an invitation"),
+        ("STAFF_SECOND_FACTOR", "W006", "a password alone opens /admin/"),
+    ],
+)
+def test_the_deployment_check_names_what_a_desk_behind_a_proxy_lacks(missing: str, check: str, words: str) -> None:
+    environment = {**PRODUCTION, **PROTECTED}
+    del environment[missing]
+    done = start("check", "--deploy", "--fail-level", "WARNING", **environment)
+    assert done.returncode == 1
+    assert f"upscaler.{check}" in done.stderr and words in done.stderr
+    assert done.stderr.count("upscaler.W") == 1, "and nothing else"
+    assert f"Set {missing}" in done.stderr
+    assert start("check", **{**environment, "DEBUG": "true"}).returncode == 0, "nothing of it in development"
+
+
+@pytest.mark.processes
+def test_without_tls_in_front_there_need_be_no_proxy() -> None:
+    environment = {**PRODUCTION, **PROTECTED, "TRUSTED_PROXIES": "0", "HTTPS": "false"}
+    assert "upscaler.W" not in start("check", "--deploy", **environment).stderr
 
 
 @pytest.mark.processes

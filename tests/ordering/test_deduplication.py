@@ -138,9 +138,11 @@ def test_of_several_the_new_ones_go_and_the_others_are_offered(
 ) -> None:
     shirt, coat = done(content=SHIRT), done(content=COAT)
     files = [upload("1.jpg", SHIRT), upload("2.jpg", HAT), upload("3.jpg", COAT)]
-    answer = owner.client.post("/", {"model_name": "recraft", "image": files}, headers={"HX-Request": "true"})
+    sent = {"model_name": "recraft", "image": files, "file_id": ["f1", "f2", "f3"]}
+    answer = owner.client.post("/", sent, headers={"HX-Request": "true"})
     assert answer.status_code == 200
-    assert '"2.jpg"' in answer["HX-Trigger"]
+    assert 'data-sent="f2"' in words(answer)
+    assert f'name="file-{coat.pk}" value="f3"' in words(answer)
     assert "1 picture is on its way; 2 were not sent, because your team has ordered them before" in words(answer)
     assert 'id="offers" hx-swap-oob="true"' in words(answer)
     assert offers(answer) == [(shirt.pk, "1.jpg"), (coat.pk, "3.jpg")]

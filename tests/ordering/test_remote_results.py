@@ -78,6 +78,40 @@ def test_trying_again_with_a_result_of_elsewhere_goes_with_our_copy(vendor: Vend
     assert vendor.bodies[1]["image_url"].startswith("https://upscaler.example.com/files/")
 
 
+def test_ordering_a_result_of_elsewhere_anew_goes_with_our_copy(vendor: Vendor, owner: Person) -> None:
+    """The order is fresh, and the number is not: the vendor may have dropped the result since."""
+    vendor.results[5] = {"generation_result_id": 5, "generation_id": 4, "url": f"http://{vendor.host}/shop/5.png"}
+    ask(owner, 5)
+    first = follow(newest())
+    del vendor.results[5]
+    assert owner.client.post("/again/", {"offered": first.pk, "upscale": first.pk}).status_code == 302
+    again = follow(newest())
+    assert (again.status, again.source_name, again.source_digest) == ("Done", first.source_name, first.source_digest)
+    assert vendor.bodies[0]["generation_result_id"] == 5
+    assert vendor.bodies[1]["image_url"].startswith("https://upscaler.example.com/files/")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_without_a_public_address_the_vendor_is_asked_for_the_result_once_more(
+    vendor: Vendor, owner: Person, is_there: bool
+) -> None:
+    vendor.results[5] = {"generation_result_id": 5, "generation_id": 4, "url": f"http://{vendor.host}/shop/5.png"}
+    ask(owner, 5)
+    vendor.fail(SUBMIT, as_json({"detail": "no"}, 402))
+    failed = follow(newest())
+    vendor.faults.clear()
+    if not is_there:
+        del vendor.results[5]
+    with override_settings(PUBLIC_URL=""):
+        answer = owner.client.post(f"/upscales/{failed.pk}/retry/", follow=True)
+        if is_there:
+            assert follow(newest()).status == "Done"
+            assert vendor.bodies[1]["generation_result_id"] == 5
+        else:
+            assert "no finished result with the number 5" in str(next(iter(answer.context["messages"])))
+    assert owner.balance == (99 if is_there else 100)
+
+
 @pytest.mark.parametrize("newer", [True, False])
 def test_a_dead_result_is_refused_before_any_charge_with_its_time(vendor: Vendor, owner: Person, newer: bool) -> None:
     made = timezone.now() - timedelta(hours=5)

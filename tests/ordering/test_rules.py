@@ -84,7 +84,7 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str], str]] = {
         "url_parsing",
     ),
     "user name": ({"image_url": "http://me:pw@a.example/x", "model_name": "recraft"}, ["image_url"], "url_parsing"),
-    "blank": ({"image_url": "http://a.example/a b.jpg", "model_name": "recraft"}, ["image_url"], "url_parsing"),
+    "blank": ({"image_url": "http://a .example/ab.jpg", "model_name": "recraft"}, ["image_url"], "url_parsing"),
     "mapped v6": ({"image_url": "http://[::ffff:10.0.0.1]/", "model_name": "recraft"}, ["image_url"], "url_private"),
     "2001 characters": ({"image_url": LONG_URL, "model_name": "recraft"}, ["image_url"], "url_too_long"),
 }

@@ -118,7 +118,7 @@ def test_a_link_from_before_is_one_s_own_at_one_s_own_host(
     public_url: str, host: str, source: str, owner: Person
 ) -> None:
     link = old_link(owner, host)
-    with override_settings(PUBLIC_URL=public_url):
+    with override_settings(PUBLIC_URL=public_url, FETCH_ALLOW_PORTS=[80, 443, 8443]):
         by_program = order(owner, link)
         # Another model, because the same order once more would be offered and not made again.
         by_page = owner.submit(image_url=link, model_name="topaz")

@@ -28,10 +28,11 @@ def prove_only_named_ones_stay() -> None:
     before = {upscale.pk: missing(upscale) for upscale in Upscale.objects.all()}
     cleanup.remove_orphans(later)
     assert {upscale.pk: missing(upscale) for upscale in Upscale.objects.all()} == before
-    assert _stored() <= _named()
+    assert stored() <= _named()
 
 
-def _stored() -> set[str]:
+def stored() -> set[str]:
+    """This month's files in the picture storage."""
     found = set()
     for kind in cleanup.FIELDS:
         folder = f"{kind}/{timezone.now():%Y/%m}"

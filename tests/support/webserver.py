@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -31,6 +31,26 @@ def redirect(location: str) -> Answer:
     return body(b"", 302, Location=location)
 
 
+def raw(answer: bytes) -> Answer:
+    """These bytes, to the letter."""
+
+    def write(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(answer)
+        handler.close_connection = True
+
+    return write
+
+
+def needs_cookie(name: str, then: Answer, otherwise: Answer) -> Answer:
+    """``then`` for who brings a cookie of this name and value (``name=value``)."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        sent = [part.strip() for part in handler.headers.get("Cookie", "").split(";")]
+        (then if name in sent else otherwise)(handler)
+
+    return answer
+
+
 def endless(handler: BaseHTTPRequestHandler) -> None:
     """Bytes without end and without an announced length, until the other side hangs up."""
     handler.send_response(200)
@@ -53,6 +73,24 @@ def dripping_head(handler: BaseHTTPRequestHandler) -> None:
     """Headers that never end."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
     _drip(handler, b"X-Slow: 1\r\n")
+
+
+def continuing(handler: BaseHTTPRequestHandler) -> None:
+    """“Continue” without end, as fast as it is read."""
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 500)
+
+
+def dripping_continue(handler: BaseHTTPRequestHandler) -> None:
+    """“Continue” without end, now and then."""
+    _drip(handler, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def silent(handler: BaseHTTPRequestHandler) -> None:
+    """Nothing at all, until the other side hangs up."""
+    with suppress(OSError):
+        handler.connection.recv(1)
 
 
 def _drip(handler: BaseHTTPRequestHandler, drop: bytes) -> None:

@@ -19,99 +19,108 @@ from upscaler.storage import pictures, signed_links
 ANSWERS = """
 # What belongs to one team (an upscale, a token) is the merchandiser's, made by that very person.
 # sign-in: sent to the sign-in page. no-team, admins: 403, and the page says whom to ask. A number: that status.
-# outsider: a merchandiser of another team. staff: one who is in no team.
+# outsider: a merchandiser of another team. staff: one who is in no team and may
+# see everything. bare-staff: the same without any permission.
 
-CALL  page                    nobody    outsider  merchandiser  admin   staff
+CALL  page                    nobody    outsider  merchandiser  admin   staff     bare-staff
 
-GET   submit                  sign-in   200       200           200     no-team
-POST  submit                  sign-in   422       422           422     no-team
-GET   again                   sign-in   302       302           302     no-team
-POST  again                   sign-in   200       200           200     no-team
-GET   history                 sign-in   200       200           200     no-team
-POST  history                 sign-in   405       405           405     405
-GET   live                    sign-in   200       200           200     no-team
-POST  live                    sign-in   405       405           405     405
+GET   submit                  sign-in   200       200           200     no-team   no-team
+POST  submit                  sign-in   422       422           422     no-team   no-team
+GET   again                   sign-in   302       302           302     no-team   no-team
+POST  again                   sign-in   200       200           200     no-team   no-team
+GET   history                 sign-in   200       200           200     no-team   no-team
+POST  history                 sign-in   405       405           405     405       405
+GET   live                    sign-in   200       200           200     no-team   no-team
+POST  live                    sign-in   405       405           405     405       405
 
-GET   upscale                 sign-in   404       200           200     no-team
-POST  upscale                 sign-in   405       405           405     405
-GET   retry                   sign-in   405       405           405     405
-POST  retry                   sign-in   404       302           302     no-team
-GET   thumbnail               sign-in   404       200           200     no-team
-POST  thumbnail               sign-in   405       405           405     405
-GET   before                  sign-in   404       200           200     no-team
-POST  before                  sign-in   405       405           405     405
-GET   after                   sign-in   404       200           200     no-team
-POST  after                   sign-in   405       405           405     405
-GET   source                  sign-in   404       200           200     no-team
-POST  source                  sign-in   405       405           405     405
-GET   result                  sign-in   404       200           200     no-team
-POST  result                  sign-in   405       405           405     405
-GET   download                sign-in   404       200           200     no-team
-POST  download                sign-in   405       405           405     405
+GET   upscale                 sign-in   404       200           200     no-team   no-team
+POST  upscale                 sign-in   405       405           405     405       405
+GET   retry                   sign-in   405       405           405     405       405
+POST  retry                   sign-in   404       302           302     no-team   no-team
+GET   thumbnail               sign-in   404       200           200     no-team   no-team
+POST  thumbnail               sign-in   405       405           405     405       405
+GET   before                  sign-in   404       200           200     no-team   no-team
+POST  before                  sign-in   405       405           405     405       405
+GET   after                   sign-in   404       200           200     no-team   no-team
+POST  after                   sign-in   405       405           405     405       405
+GET   source                  sign-in   404       200           200     no-team   no-team
+POST  source                  sign-in   405       405           405     405       405
+GET   result                  sign-in   404       200           200     no-team   no-team
+POST  result                  sign-in   405       405           405     405       405
+GET   download                sign-in   404       200           200     no-team   no-team
+POST  download                sign-in   405       405           405     405       405
 
-GET   tokens                  sign-in   200       200           200     no-team
-POST  tokens                  sign-in   422       422           422     no-team
-GET   revoke-token            sign-in   404       200           200     no-team
-POST  revoke-token            sign-in   404       302           302     no-team
+GET   tokens                  sign-in   200       200           200     no-team   no-team
+POST  tokens                  sign-in   422       422           422     no-team   no-team
+GET   revoke-token            sign-in   404       200           200     no-team   no-team
+POST  revoke-token            sign-in   404       302           302     no-team   no-team
 
-GET   team                    sign-in   200       200           200     no-team
-POST  team                    sign-in   405       405           405     405
-GET   switch-team             sign-in   405       405           405     405
-POST  switch-team             sign-in   404       404           404     404
-GET   invite                  sign-in   admins    admins        302     no-team
-POST  invite                  sign-in   admins    admins        422     no-team
-GET   renew-invitation        sign-in   admins    admins        302     no-team
-POST  renew-invitation        sign-in   admins    admins        404     no-team
-GET   withdraw-invitation     sign-in   405       405           405     405
-POST  withdraw-invitation     sign-in   admins    admins        404     no-team
-GET   change-role             sign-in   405       405           405     405
-POST  change-role             sign-in   admins    admins        404     no-team
-GET   remove-member           sign-in   405       405           405     405
-POST  remove-member           sign-in   admins    admins        404     no-team
-GET   leave-team              sign-in   405       405           405     405
-POST  leave-team              sign-in   302       302           302     no-team
+GET   team                    sign-in   200       200           200     no-team   no-team
+POST  team                    sign-in   405       405           405     405       405
+GET   switch-team             sign-in   405       405           405     405       405
+POST  switch-team             sign-in   404       404           404     404       404
+GET   invite                  sign-in   admins    admins        302     no-team   no-team
+POST  invite                  sign-in   admins    admins        422     no-team   no-team
+GET   renew-invitation        sign-in   admins    admins        302     no-team   no-team
+POST  renew-invitation        sign-in   admins    admins        404     no-team   no-team
+GET   withdraw-invitation     sign-in   405       405           405     405       405
+POST  withdraw-invitation     sign-in   admins    admins        404     no-team   no-team
+GET   change-role             sign-in   405       405           405     405       405
+POST  change-role             sign-in   admins    admins        404     no-team   no-team
+GET   remove-member           sign-in   405       405           405     405       405
+POST  remove-member           sign-in   admins    admins        404     no-team   no-team
+GET   leave-team              sign-in   405       405           405     405       405
+POST  leave-team              sign-in   302       302           302     no-team   no-team
 
-GET   activity                sign-in   admins    admins        200     no-team
-POST  activity                sign-in   405       405           405     405
-GET   activity-csv            sign-in   admins    admins        200     no-team
-POST  activity-csv            sign-in   405       405           405     405
+GET   activity                sign-in   admins    admins        200     no-team   no-team
+POST  activity                sign-in   405       405           405     405       405
+GET   activity-csv            sign-in   admins    admins        200     no-team   no-team
+POST  activity-csv            sign-in   405       405           405     405       405
 
-GET   ledger                  sign-in   200       200           200     no-team
-POST  ledger                  sign-in   405       405           405     405
-GET   ledger-csv              sign-in   200       200           200     no-team
-POST  ledger-csv              sign-in   405       405           405     405
-GET   grant                   sign-in   admins    admins        302     no-team
-POST  grant                   sign-in   admins    admins        422     no-team
-GET   budgets                 sign-in   admins    admins        302     no-team
-POST  budgets                 sign-in   admins    admins        422     no-team
+GET   ledger                  sign-in   200       200           200     no-team   no-team
+POST  ledger                  sign-in   405       405           405     405       405
+GET   ledger-csv              sign-in   200       200           200     no-team   no-team
+POST  ledger-csv              sign-in   405       405           405     405       405
+GET   grant                   sign-in   admins    admins        302     no-team   no-team
+POST  grant                   sign-in   admins    admins        422     no-team   no-team
+GET   budgets                 sign-in   admins    admins        302     no-team   no-team
+POST  budgets                 sign-in   admins    admins        422     no-team   no-team
 
-GET   usage                   sign-in   admins    admins        200     200
-POST  usage                   sign-in   405       405           405     405
-GET   usage-csv               sign-in   admins    admins        200     200
-POST  usage-csv               sign-in   405       405           405     405
+GET   usage                   sign-in   admins    admins        200     200       no-team
+POST  usage                   sign-in   405       405           405     405       405
+GET   usage-csv               sign-in   admins    admins        200     200       no-team
+POST  usage-csv               sign-in   405       405           405     405       405
 
-GET   password_change         sign-in   200       200           200     200
-POST  password_change         sign-in   200       200           200     200
-GET   password_reset          200       200       200           200     200
-POST  password_reset          200       200       200           200     200
-GET   password_reset_done     200       200       200           200     200
-POST  password_reset_done     405       405       405           405     405
-GET   password_reset_confirm  200       200       200           200     200
-POST  password_reset_confirm  200       200       200           200     200
-GET   invitation              404       404       404           404     404
-POST  invitation              404       404       404           404     404
+GET   password_change         sign-in   200       200           200     200       200
+POST  password_change         sign-in   200       200           200     200       200
+GET   password_reset          200       200       200           200     200       200
+POST  password_reset          200       200       200           200     200       200
+GET   password_reset_done     200       200       200           200     200       200
+POST  password_reset_done     405       405       405           405     405       405
+GET   password_reset_confirm  200       200       200           200     200       200
+POST  password_reset_confirm  200       200       200           200     200       200
+GET   invitation              404       404       404           404     404       404
+POST  invitation              404       404       404           404     404       404
 
 # A signed link opens one picture for whoever holds it.
-GET   signed-file             200       200       200           200     200
-POST  signed-file             405       405       405           405     405
-GET   login                   200       302       302           302     302
-POST  login                   200       302       302           302     302
-GET   logout                  405       405       405           405     405
-POST  logout                  302       302       302           302     302
-GET   healthz                 200       200       200           200     200
-POST  healthz                 405       405       405           405     405
-GET   readyz                  200       200       200           200     200
-POST  readyz                  405       405       405           405     405
+GET   signed-file             200       200       200           200     200       200
+POST  signed-file             405       405       405           405     405       405
+GET   login                   200       302       302           302     302       302
+POST  login                   200       302       302           302     302       302
+GET   sign-in-code            302       302       302           302     302       302
+POST  sign-in-code            302       302       302           302     302       302
+GET   second-factor           sign-in   200       200           200     200       200
+POST  second-factor           sign-in   422       422           422     422       422
+GET   second-factor-codes     sign-in   302       302           302     302       302
+POST  second-factor-codes     sign-in   302       302           302     302       302
+GET   second-factor-off       sign-in   302       302           302     302       302
+POST  second-factor-off       sign-in   302       302           302     302       302
+GET   logout                  405       405       405           405     405       405
+POST  logout                  302       302       302           302     302       302
+GET   healthz                 200       200       200           200     200       200
+POST  healthz                 405       405       405           405     405       405
+GET   readyz                  200       200       200           200     200       200
+POST  readyz                  405       405       405           405     405       405
 """
 CALLERS, TABLE = table.read(ANSWERS)
 UNKNOWN = {"invitation": ["x"], "password_reset_confirm": ["x", "y"]}
@@ -135,12 +144,15 @@ def test_every_page_is_in_the_table() -> None:
 def clients(owner: Person, head: Person, outsider: Person) -> dict[str, Client]:
     staff = Client()
     staff.force_login(get_user_model().objects.create_superuser("staff", password="a-good-password"))
+    bare = Client()
+    bare.force_login(get_user_model().objects.create_user("bare", password="a-good-password", is_staff=True))
     return {
         "nobody": Client(),
         "outsider": outsider.client,
         "merchandiser": owner.client,
         "admin": head.client,
         "staff": staff,
+        "bare-staff": bare,
     }
 
 

@@ -34,7 +34,7 @@ def posts(owner: Person, upscale: Upscale) -> dict[str, dict[str, Any]]:
     return {
         "/ledger/grant/": {"amount": "7", "note": "season", "request_key": str(uuid.uuid4())},
         "/ledger/budgets/": {"budget-monthly_budget": "9", "budget-low_balance": "5"},
-        "/tokens/": {"name": "import", "lasts": "90", "form_key": str(uuid.uuid4())},
+        "/tokens/": {"name": "import", "lasts": "90", "password": "a-good-password", "form_key": str(uuid.uuid4())},
         "/again/": {"offered": str(upscale.pk), "upscale": str(upscale.pk)},
         f"/upscales/{upscale.pk}/retry/": {},
         "/team/invite/": {"email": "anna@example.com", "role": "merchandiser"},

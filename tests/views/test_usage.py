@@ -1,4 +1,4 @@
-"""The review of a month: figures that add up, for those who may see them, at a constant cost."""
+"""The report on a month: figures that add up, for those who may see them, at a constant cost."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -25,6 +26,7 @@ Order = Callable[..., Upscale]
 def staff(teammate: Person) -> Person:
     teammate.user.is_staff = True
     teammate.user.save()
+    teammate.user.user_permissions.add(Permission.objects.get(codename="view_usageday"))
     return teammate
 
 
@@ -166,3 +168,20 @@ def test_times_read_well() -> None:
     assert [duration(seconds) for seconds in (None, 0.31, 9.96, 59.4, 61, 3599, 7300)] == [
         "–", "0.3 s", "10 s", "59 s", "1 min 1 s", "59 min", "2 h 1 min"
     ]  # fmt: skip
+
+
+def test_a_staff_account_without_the_permission_sees_its_own_team_at_most(head: Person, outsider: Person) -> None:
+    for person in (head, outsider):
+        person.user.is_staff = True
+        person.user.save()
+        page = person.client.get("/history/").content.decode()
+        assert ('href="/usage/"' in person.client.get("/team/").content.decode()) is (person is head)
+        assert "/admin/" in page
+        admin = person.client.get("/admin/").content.decode()
+        assert "You don’t have permission to view or edit anything" in admin
+    theirs = outsider.team
+    for query in ("?team=all", f"?team={theirs.pk}"):
+        page = text(head, query)
+        assert "Usage of Atelier" in page and "Rivals" not in page
+    assert outsider.client.get("/usage/?team=all").status_code == 403
+    assert outsider.client.get("/usage/month.csv?team=all").status_code == 403

@@ -40,8 +40,13 @@ def record(
 
 def record_in_all_teams(action: str, *, user: Any, about: str = "", request: HttpRequest | None = None) -> None:
     """Note what a person did that concerns each of their teams, like signing in."""
+    record_in_teams_of(user, action, by=user, about=about, request=request)
+
+
+def record_in_teams_of(user: Any, action: str, *, by: Any, about: str = "", request: HttpRequest | None = None) -> None:
+    """Note what ``by`` did to a person's account in each of the person's teams."""
     for membership in Membership.objects.filter(user=user).select_related("team"):
-        record(action, team=membership.team, user=user, about=about, request=request)
+        record(action, team=membership.team, user=by, about=about, request=request)
 
 
 def name_of(user: Any) -> str:

@@ -1,4 +1,4 @@
-"""The forms about people: inviting somebody, making an account by an invitation, asking for a new password."""
+"""The forms about people: inviting somebody, making an account by an invitation, passwords, the second factor."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
-from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm, UserCreationForm
+from django.http import HttpRequest
 
+from upscaler.accounts import passwords
 from upscaler.models import Membership
 
 User: Any = get_user_model()
@@ -56,3 +58,63 @@ class ForgottenForm(forms.Form):
             "invalid": "This is not an e-mail address. It looks like anna@example.com.",
         },
     )
+
+
+class NewPasswordForm(SetPasswordForm):
+    """A new password, and whether programs lose their tokens with the old one.
+
+    Not by itself: most people forgot a password, and then what runs at night should go on.
+    """
+
+    revoke_tokens = forms.BooleanField(required=False)
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """The same for a person who is signed in; wrong guesses at the password of now count as failed sign-ins."""
+
+    revoke_tokens = forms.BooleanField(required=False)
+
+    def __init__(self, user: Any, *args: Any, request: HttpRequest, **options: Any) -> None:
+        self.request = request
+        super().__init__(user, *args, **options)
+
+    def clean_old_password(self) -> str:
+        password: str = self.cleaned_data["old_password"]
+        if not passwords.is_own(self.request, password):
+            raise forms.ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return password
+
+
+class ConfirmForm(forms.Form):
+    """What is asked again before something about the account changes: the password, where it is right."""
+
+    password = forms.CharField(
+        strip=False, error_messages={"required": "Please give your password, so that nobody else can do this."}
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest | None = None, **options: Any) -> None:
+        self.request = request
+        super().__init__(*args, **options)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        # The last, so that what is wrong beside it costs nobody a try.
+        if self.request is not None and not self.errors and not passwords.is_own(self.request, cleaned["password"]):
+            self.add_error("password", passwords.WRONG)
+        return cleaned
+
+
+class CodeForm(forms.Form):
+    """A code of the app, or a recovery code."""
+
+    code = forms.CharField(
+        max_length=40,
+        error_messages={
+            "required": "Please give the code.",
+            "max_length": "A code is shorter: six digits, or ten letters and digits.",
+        },
+    )
+
+
+class ConfirmWithCodeForm(CodeForm, ConfirmForm):
+    """Both."""

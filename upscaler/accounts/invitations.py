@@ -18,6 +18,8 @@ from upscaler.models import AuditEvent, Email, Invitation, Membership, Team
 from upscaler.storage.signed_links import absolute
 
 LIFETIME = timedelta(days=7)
+MAX_PER_HOUR = 50
+"""Invitations that one person may send from one team: each is an e-mail to whomever they name."""
 
 
 class InvitationClosed(Exception):
@@ -102,7 +104,9 @@ def state_of(invitation: Invitation) -> str:
         return "used"
     if invitation.revoked_at is not None:
         return "withdrawn"
-    return "expired" if invitation.expires_at <= timezone.now() else "open"
+    if invitation.expires_at <= timezone.now():
+        return "expired"
+    return "open" if _inviter_may_invite(invitation) else "withdrawn"
 
 
 @transaction.atomic
@@ -126,7 +130,21 @@ def accept(invitation: Invitation, *, user: Any, request: HttpRequest | None = N
     return membership
 
 
+def _inviter_may_invite(invitation: Invitation) -> bool:
+    # Those that are open are withdrawn when their sender loses the right; this holds for whatever way they lost it.
+    return Membership.objects.filter(
+        team=invitation.team_id, user=invitation.invited_by_id, user__is_active=True, role=Membership.Role.ADMIN
+    ).exists()
+
+
 def _new_link(invitation: Invitation, *, by: Any, request: HttpRequest | None) -> str:
+    invited = AuditEvent.Action.INVITED
+    sent = AuditEvent.objects.filter(team=invitation.team_id, user=by, action=invited)
+    if sent.filter(created_at__gt=timezone.now() - timedelta(hours=1)).count() >= MAX_PER_HOUR:
+        raise PublicError(
+            f"You have sent {MAX_PER_HOUR} invitations in the last hour. Wait a while before you send more.",
+            code="too_many_invitations",
+        )
     secret = secrets.new_secret()
     link = absolute(request, reverse("invitation", args=[secret]))
     # The link in an e-mail that did not leave yet stops working now.
@@ -151,7 +169,7 @@ def _locked_open(invitation: Invitation, *, by: Any) -> Invitation:
     people.lock(invitation.team_id)
     people.require_admin(invitation.team_id, by)
     current = Invitation.objects.select_related("team").get(pk=invitation.pk)
-    if state_of(current) in ("used", "withdrawn"):
+    if current.accepted_at or current.revoked_at:
         what = "accepted" if current.accepted_at else "withdrawn"
         raise PublicError(f"The invitation of {current.email} was {what} in the meantime.", code="invitation_closed")
     return current

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
-from upscaler.models import ApiToken, AuditEvent, Membership, Team
+from upscaler.mail import outbox
+from upscaler.models import ApiToken, AuditEvent, Invitation, Membership, Team
 
 
 @transaction.atomic
@@ -28,6 +29,7 @@ def change_role(
 ) -> Membership:
     """Give a person another role of `Membership.Role`; the one that they have already changes nothing.
 
+    Who is no admin any more invites nobody: what they sent and nobody accepted is withdrawn.
     Raises PublicError where the person is gone and, unless ``by`` acts ``as_staff``, where ``by`` is no admin (any
     more) or the team would be without an admin.
     """
@@ -48,12 +50,15 @@ def change_role(
         about=f"of {audit_log.name_of(current.user)} to {current.get_role_display().lower()}",
         request=request,
     )
+    if not current.is_admin:
+        _withdraw_invitations(current, by=by, why="is no admin any more", request=request)
     return current
 
 
 @transaction.atomic
 def remove(membership: Membership, *, by: Any, as_staff: bool = False, request: HttpRequest | None = None) -> int:
-    """Take a person out of a team; ``by`` is an admin of it, the person, or staff. Their tokens in it are revoked.
+    """Take a person out of a team; ``by`` is an admin of it, the person, or staff. Their tokens in it are revoked, and
+    their open invitations withdrawn.
 
     What they ordered stays, under their name. Returns how many tokens were revoked; raises PublicError as
     `change_role` does.
@@ -71,8 +76,17 @@ def remove(membership: Membership, *, by: Any, as_staff: bool = False, request: 
     if revoked:
         about += f"; {revoked} token{'' if revoked == 1 else 's'} revoked"
     audit_log.record(AuditEvent.Action.REMOVED, team=current.team, user=by, about=about, request=request)
+    _withdraw_invitations(current, by=by, why="is not in the team any more", request=request)
     current.delete()
     return revoked
+
+
+@transaction.atomic
+def account_closed(user: Any, *, by: Any, request: HttpRequest | None = None) -> None:
+    """Withdraw what somebody whose account is inactive now sent in all of their teams. Call it once that is saved."""
+    for membership in Membership.objects.filter(user=user).select_related("team", "user").order_by("team"):
+        lock(membership.team_id)
+        _withdraw_invitations(membership, by=by, why="has a closed account", request=request)
 
 
 def lock(team_id: int) -> Team:
@@ -84,6 +98,25 @@ def require_admin(team_id: int, user: Any) -> None:
     """Raises PublicError where ``user`` is no admin of the team. Asked under the lock, whatever a page knew before."""
     if not Membership.objects.filter(team_id=team_id, user=user, role=Membership.Role.ADMIN).exists():
         raise PublicError("You are not an admin of this team any more, so nothing was changed.", code="not_admin")
+
+
+def _withdraw_invitations(membership: Membership, *, by: Any, why: str, request: HttpRequest | None) -> None:
+    # Else somebody who is thrown out comes back by a link that they sent to themselves. Under the team's lock, which
+    # accepting takes too.
+    theirs = Invitation.objects.filter(
+        team=membership.team_id, invited_by=membership.user_id, accepted_at=None, revoked_at=None
+    )
+    for invitation in theirs.select_related("last_email").order_by("pk"):
+        invitation.revoked_at = timezone.now()
+        invitation.save(update_fields=["revoked_at"])
+        outbox.cancel(invitation.last_email)
+        audit_log.record(
+            AuditEvent.Action.INVITATION_REVOKED,
+            team=membership.team,
+            user=by,
+            about=f"to {invitation.email}: {audit_log.name_of(membership.user)}, who sent it, {why}",
+            request=request,
+        )
 
 
 def _current(membership: Membership) -> Membership:

@@ -28,6 +28,17 @@ def count(key: str, *, seconds: int) -> int:
         return 0
 
 
+def current(key: str) -> int:
+    """What ``key`` was counted to, 0 where that can't be known."""
+    if _is_away():
+        return 0
+    try:
+        return int(cache.get(key, 0))
+    except Exception:
+        _leave_alone()
+        return 0
+
+
 def _is_away() -> bool:
     return time.monotonic() < _away_until
 

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from upscaler.accounts import audit_log, secrets
+from upscaler.accounts import audit_log, people, secrets
 from upscaler.errors import PublicError
 from upscaler.models import ApiToken, AuditEvent, Membership, Team
 from upscaler.text import format_datetime
@@ -47,8 +47,12 @@ def issue(
     """Make a token. The second value is the token in clear, which is not stored anywhere.
 
     ``note`` is for the audit log.
-    Raises IntegrityError where this person has made one with the same ``form_key`` before.
+    Raises PublicError where the person is not in the team (any more), and IntegrityError where this person has made
+    one with the same ``form_key`` before.
     """
+    people.lock(team.pk)
+    if not Membership.objects.filter(team=team, user=user).exists():
+        raise PublicError("You are not in this team any more, so no token was made.", code="not_member")
     clear = PREFIX + secrets.new_secret()
     token = ApiToken.objects.create(
         team=team,
@@ -77,6 +81,18 @@ def revoke(token: ApiToken, *, by: Any, request: HttpRequest | None = None) -> b
         AuditEvent.Action.TOKEN_REVOKED, team=token.team, user=by, about=about, token=token, request=request
     )
     return True
+
+
+@transaction.atomic
+def revoke_all(user: Any, *, request: HttpRequest | None = None) -> int:
+    """Make every live token of a person useless, in all of their teams. Returns how many."""
+    theirs = ApiToken.objects.filter(user=user, revoked_at=None).select_related("team", "user").order_by("pk")
+    return sum(revoke(token, by=user, request=request) for token in theirs)
+
+
+def has_live(user: Any) -> bool:
+    """Whether any token of a person works now, in any of their teams."""
+    return bool(_with_owner(ApiToken.objects.filter(user=user)).filter(are_live(timezone.now())).exists())
 
 
 def find_token(clear: str) -> ApiToken:

@@ -4,23 +4,67 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django_otp.plugins.otp_static import admin as static_admin
+from django_otp.plugins.otp_totp import admin as totp_admin
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from upscaler.accounts import audit_log, people
+from upscaler.accounts import audit_log, people, second_factor
 from upscaler.models import AuditEvent, Membership
 
 User: Any = get_user_model()
 admin.site.unregister(User)
+# Their pages show the secrets, and would change them past the audit log.
+admin.site.unregister([static_admin.StaticDevice, totp_admin.TOTPDevice])
 
 
 @admin.register(User)
 class AccountAdmin(UserAdmin):
-    """Whose account is deleted is removed from their teams first, and whose password is set, their teams can read."""
+    """Whose account is deleted is removed from their teams first, and whose password is set, their teams can read.
+
+    Only superusers touch superusers and say who may do what: else whoever may change accounts may do everything.
+    """
+
+    actions = ("take_second_factor",)
+    list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "has_second_factor")
+
+    @admin.display(description="second factor", boolean=True)
+    def has_second_factor(self, user: Any) -> bool:
+        """Whether they sign in with one."""
+        return bool(user.with_factor)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        factors = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
+        return super().get_queryset(request).annotate(with_factor=Exists(factors))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_touch(request.user, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_touch(request.user, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        is_superuser = getattr(request.user, "is_superuser", False)
+        return fields if is_superuser else (*fields, "is_staff", "is_superuser", "groups", "user_permissions")
+
+    @admin.action(description="Take the second factor away", permissions=["change"])
+    def take_second_factor(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """For who lost phone and recovery codes: the password alone signs in again, and they set up a new one."""
+        mine = [user for user in queryset if _may_touch(request.user, user)]
+        taken = [second_factor.turn_off(user, by=request.user, request=request) for user in mine]
+        messages.success(request, f"Taken away: {sum(taken)}. They were signed out everywhere.")
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if not obj.is_active:
+            people.account_closed(obj, by=request.user, request=request)
 
     @transaction.atomic
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
@@ -42,3 +86,7 @@ class AccountAdmin(UserAdmin):
                 about, action = f"of {audit_log.name_of(user)}", AuditEvent.Action.PASSWORD_CHANGED
                 audit_log.record(action, team=membership.team, user=request.user, about=about, request=request)
         return response
+
+
+def _may_touch(staff: Any, user: Any) -> bool:
+    return user is None or staff.is_superuser or not user.is_superuser

@@ -10,7 +10,7 @@ from ninja.errors import AuthenticationError, HttpError
 from ninja.security import HttpBearer
 from ninja.throttling import AuthRateThrottle
 
-from upscaler.accounts import rate_limit, tokens
+from upscaler.accounts import guesses, rate_limit, tokens
 from upscaler.errors import PublicError
 from upscaler.models import ApiToken
 
@@ -18,6 +18,7 @@ TOKEN_MISSING = (
     "A token is missing. Send it in the header “Authorization: Bearer <token>”; the desk's page Tokens makes one."
 )
 READ_ONLY = "This token may only look. To upload or submit, make one on the page Tokens that may do everything."
+TOO_MANY_WRONG = "Too many wrong tokens came from your address. Wait a minute, then send a right one."
 LOOKING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -34,6 +35,8 @@ class TokenAuth(HttpBearer):
         try:
             found = tokens.find_token(token)
         except PublicError as refusal:
+            if refusal.code == "token_unknown" and guesses.note(request, guesses.TOKEN):
+                raise HttpError(429, TOO_MANY_WRONG) from None
             raise AuthenticationError(message=refusal.message) from None
         # Here and not call by call, so that a call that is added later is closed to it too.
         if found.read_only and request.method not in LOOKING:

@@ -7,23 +7,25 @@ from functools import partial
 from typing import Annotated, Any
 
 from django.conf import settings
+from django.db import transaction
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import File, Header, NinjaAPI, Query, Status
 from ninja.errors import HttpError
 from ninja.errors import ValidationError as RequestInvalid
 from ninja.files import UploadedFile
+from ninja.operation import Operation
 
 from upscaler.api import errors, schemas
 from upscaler.api.auth import TokenAuth, TokenThrottle
 from upscaler.api.parser import StrictParser
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
-from upscaler.models import ApiToken, Upscale
+from upscaler.models import WITHDRAWN, ApiToken, Upscale
 from upscaler.ordering import results, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.processing import source_reference
-from upscaler.storage import signed_links
+from upscaler.storage import quota, signed_links
 from upscaler.storage.pictures import NewFiles
 
 logger = logging.getLogger(__name__)
@@ -31,7 +33,15 @@ logger = logging.getLogger(__name__)
 TOO_LARGE_CODES = ("too_large", "too_many_pixels", "out_of_memory")
 
 
-api = NinjaAPI(
+class DeskAPI(NinjaAPI):
+    """The framework's, with ids of operations that don't change when our modules move."""
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        # Clients that were generated from the description name their functions by it.
+        return f"upscaler_api_{operation.view_func.__name__}"
+
+
+api = DeskAPI(
     title="Upscaler",
     version="1",
     description="Enlarge product pictures. The same calls as the vendor's own API: change the host and the token.",
@@ -50,6 +60,7 @@ ERRORS = {
     403: schemas.PlainError,
     404: schemas.PlainError,
     413: schemas.PlainError,
+    414: schemas.PlainError,
     415: schemas.PlainError,
     422: schemas.RuleError,
     429: schemas.PlainError,
@@ -58,7 +69,7 @@ ERRORS = {
 
 
 def _errors(*statuses: int) -> dict[int, Any]:
-    return {status: ERRORS[status] for status in (401, 429, 503, *statuses)}
+    return {status: ERRORS[status] for status in (401, 414, 429, 503, *statuses)}
 
 
 @api.post(
@@ -101,8 +112,7 @@ def create_upscale(
 def get_generation(request: HttpRequest, generation_id: int) -> Any:
     """How one upscale stands, with its result once it is `Done`."""
     upscale = get_object_or_404(_upscales(request), pk=generation_id)
-    done = upscale.status == Upscale.Status.DONE
-    found = [schemas.generation_result(request, upscale)] if done else []
+    found = [schemas.generation_result(request, upscale)] if upscale.gives_result else []
     return {**schemas.generation(upscale), "generation_results": found}
 
 
@@ -129,6 +139,8 @@ def get_generation_result(request: HttpRequest, generation_result_id: int) -> An
     done = _upscales(request).filter(status=Upscale.Status.DONE, result_id=generation_result_id)
     # Two engines may have used one number; the engine at work now is the one that is meant.
     found = done.filter(engine=settings.ENGINE).first() or done.first()
+    if found is not None and not found.gives_result:
+        raise HttpError(404, WITHDRAWN)
     if found is not None:
         return schemas.generation_result(request, found)
     try:
@@ -150,8 +162,7 @@ def get_generation_result(request: HttpRequest, generation_result_id: int) -> An
 )
 def list_generation_results(request: HttpRequest, query: Annotated[schemas.PageQuery, Query()]) -> Any:
     """The team's enlarged pictures, the newest first."""
-    done = _upscales(request).filter(status=Upscale.Status.DONE)
-    return _page(done, query, partial(schemas.generation_result, request))
+    return _page(_upscales(request).with_result(), query, partial(schemas.generation_result, request))
 
 
 @api.post("/uploads", response={201: schemas.UploadOut, **_errors(403, 413, 415, 422)}, summary="Upload a picture")
@@ -159,6 +170,9 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
     """Store a picture, and get the link to submit as `image_url`. Costs nothing."""
     if refusal := source_reference.why_no_uploads():
         raise RequestInvalid([{"type": "public_url_missing", "loc": ["body", "file"], "msg": refusal}])
+    team_id = request.auth.team_id  # type: ignore[attr-defined]
+    # Before the work; what counts for good is asked under the lock below.
+    quota.ensure_room(team_id, file.size or 0)
     try:
         picture = intake.examine_source(file, name=file.name or "")
     except PublicError as error:
@@ -167,7 +181,9 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
         raise HttpError(413 if error.code in TOO_LARGE_CODES else 415, error.message) from None
     with NewFiles() as files:
         stored = files.store_source(file, picture)
-    team_id = request.auth.team_id  # type: ignore[attr-defined]
+        with transaction.atomic():
+            quota.note(team_id, stored)
+            files.keep()
     return Status(201, {"image_url": signed_links.make(request, stored, name=file.name or "picture", team_id=team_id)})
 
 

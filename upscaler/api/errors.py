@@ -11,6 +11,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
+from django.utils import timezone
 from ninja.errors import AuthenticationError, HttpError, Throttled
 from ninja.errors import ValidationError as RequestInvalid
 
@@ -19,6 +20,7 @@ from upscaler.errors import PublicError
 from upscaler.imaging import decoding
 from upscaler.ordering import results, submission
 from upscaler.ordering.forms import UpscaleForm
+from upscaler.storage import quota
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +95,10 @@ def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
     # The framework wraps whatever a parser raises in an error of its own.
     if isinstance(error.__cause__, RequestInvalid):
         return _invalid(request, error.__cause__)
-    return _answer(request, error.status_code, error.message)
+    response = _answer(request, error.status_code, error.message)
+    if error.status_code == 429:
+        response.headers["Retry-After"] = "60"
+    return response
 
 
 def _body_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
@@ -126,6 +131,11 @@ def _public_error(request: HttpRequest, error: PublicError) -> HttpResponse:
     if error.code == submission.MAYBE_TAKEN:
         response = _answer(request, 503, MAYBE_TAKEN)
         response.headers["Retry-After"] = "10"
+        return response
+    if error.code == quota.FULL:
+        response = JsonResponse({"detail": error.message, "code": error.code}, status=429)
+        opens_at = quota.opens_at(request.auth.team_id)  # type: ignore[attr-defined]
+        response.headers["Retry-After"] = str(max(1, int((opens_at - timezone.now()).total_seconds())))
         return response
     if error.code not in NOT_NOW:
         return _answer(request, 422, [{"type": error.code, "loc": ["body"], "msg": error.message}])

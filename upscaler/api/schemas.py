@@ -13,7 +13,7 @@ from pydantic_core import PydanticKnownError
 
 from upscaler import picture_formats, upscaling_models
 from upscaler.engines.base import KnownResult
-from upscaler.models import Upscale, result_hours
+from upscaler.models import WITHDRAWN, Upscale, result_hours
 from upscaler.storage import pictures, signed_links
 
 SETTINGS_EXAMPLE = {"enhance_model": "Standard V2", "upscale_factor": "2x", "face_enhancement": "true"}
@@ -107,7 +107,7 @@ class GenerationOut(Schema):
     generation_id: int
     status: str = Field(description="`Created`, `Ongoing`, `Done` or `Error`.")
     progress: float = Field(description="From 0 to 1.")
-    error: str | None = Field(description="Why it failed, in plain words; its credits were returned.")
+    error: str | None = Field(description="Why there is no result, in plain words; its credits were returned.")
     credits: int
     feature_name: str
     num_images: int
@@ -191,7 +191,7 @@ def generation(upscale: Upscale) -> dict[str, Any]:
         "generation_id": upscale.pk,
         "status": upscale.status,
         "progress": upscale.progress,
-        "error": upscale.error_message or None,
+        "error": upscale.error_message or (WITHDRAWN if upscale.withdrawn_at else None),
         "credits": upscale.credits,
         "feature_name": "upscale",
         "num_images": 1,

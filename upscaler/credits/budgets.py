@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from upscaler.accounts import audit_log
+from upscaler.accounts.people import require_admin
 from upscaler.credits import refusals
 from upscaler.models import AuditEvent, CreditEntry, Membership, MonthlySpend, Team
 
@@ -182,9 +183,12 @@ def change_budgets(
 
     ``people``: budgets by the person's id, None for no limit. ``values``: the team's ``monthly_budget`` (None for
     no limit) and ``low_balance``, either may be left out.
+    Raises PublicError where ``by`` is no admin of the team (any more); None stands for those who run the desk.
     """
     # Every charge locks this row first, so none is between its check and its entry now.
     locked = Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+    if by is not None:
+        require_admin(team.pk, by)
     changes = []
     names = {"monthly_budget": "Monthly budget of the team", "low_balance": "E-mail about a low balance"}
     for field, value in values.items():

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.http import HttpRequest
 
 from upscaler.accounts import audit_log
+from upscaler.accounts.people import require_admin
 from upscaler.credits import budgets, refusals, thresholds
 from upscaler.credits.refusals import CreditsRefused
 from upscaler.models import AuditEvent, CreditEntry, Team, Upscale
@@ -41,13 +42,18 @@ def grant(
 ) -> CreditEntry:
     """Add credits to a team; a negative ``amount`` corrects the balance downwards. A person's deed is recorded.
 
-    Raises ValueError for an amount of zero or beyond ``MAX_BALANCE``, or a balance beyond it, CreditsRefused where
+    Raises PublicError where ``by`` is no admin of the team (any more); None stands for those who run the desk. Raises
+    ValueError for an amount of zero or beyond ``MAX_BALANCE``, or a balance beyond it, CreditsRefused where
     the balance would fall below zero, and GrantedBefore where the team has an entry of this ``request_key``.
     """
     if amount == 0 or abs(amount) > MAX_BALANCE:
         raise ValueError(f"The amount must not be zero, and at most {MAX_BALANCE:,}.")
     try:
         with transaction.atomic():
+            if by is not None:
+                # Under the lock, so that nobody grants who is being removed.
+                Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+                require_admin(team.pk, by)
             _move(team_id=team.pk, amount=amount, user=by)
             kind = CreditEntry.Kind.GRANT if amount > 0 else CreditEntry.Kind.CORRECTION
             entry = _append(team_id=team.pk, kind=kind, amount=amount, note=note, by=by, request_key=request_key)

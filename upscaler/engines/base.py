@@ -108,9 +108,8 @@ class EngineError(PublicError):
         maybe_taken: bool = False,
         doubtful: bool = False,
     ) -> None:
-        super().__init__(message, code=code, permanent=permanent)
+        super().__init__(message, code=code, permanent=permanent, retry_after=retry_after)
         self.unavailable = unavailable
-        self.retry_after = retry_after
         self.maybe_taken = maybe_taken
         self.doubtful = doubtful
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 
+from upscaler.accounts.lockout import ADDRESS_FACTOR
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.processing import source_reference
@@ -54,11 +55,57 @@ def public_url_is_known(**kwargs: Any) -> list[checks.CheckMessage]:
     return []
 
 
+@checks.register(checks.Tags.security, deploy=True)
+def clients_are_told_apart(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Behind a proxy everybody has the proxy's address unless its header is read, and one lock holds for all."""
+    # No TLS ends in the web process itself, so with HTTPS there is a proxy.
+    if settings.SECURE_SSL_REDIRECT and not settings.TRUSTED_PROXIES:
+        return [
+            checks.Warning(
+                "TRUSTED_PROXIES is 0, so behind the proxy that ends TLS everybody has the proxy's address: "
+                f"{ADDRESS_FACTOR * settings.LOGIN_FAILURES} wrong passwords of anybody lock everybody out.",
+                hint="Set TRUSTED_PROXIES to the number of proxies in front that add to X-Forwarded-For, mostly 1.",
+                id="upscaler.W004",
+            )
+        ]
+    return []
+
+
+@checks.register(checks.Tags.compatibility, deploy=True)
+def e_mails_leave_the_desk(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Invitations and links for a new password go out by e-mail."""
+    if settings.EMAIL_BACKEND.endswith(".console.EmailBackend"):
+        return [
+            checks.Warning(
+                "EMAIL_URL is not set, so e-mails are printed on the workers' console: nobody gets an invitation or a "
+                "link for a new password, and the console's log holds those links.",
+                hint="Set EMAIL_URL, like smtp+tls://USER:PASSWORD@mail.example.com:587.",
+                id="upscaler.W005",
+            )
+        ]
+    return []
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def staff_need_a_second_factor(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Staff reach every team's money and people, so a password alone should not do."""
+    if not settings.STAFF_SECOND_FACTOR:
+        return [
+            checks.Warning(
+                "STAFF_SECOND_FACTOR is off, so a password alone opens /admin/ with every team's credits and people.",
+                hint="Set STAFF_SECOND_FACTOR=true. At the next sign-in staff are led to setting theirs up.",
+                id="upscaler.W006",
+            )
+        ]
+    return []
+
+
 @checks.register(checks.Tags.compatibility)
 def remote_engine_can_fetch_uploads(**kwargs: Any) -> list[checks.CheckMessage]:
     """A remote engine fetches uploads from the desk's public address or from S3."""
     if refusal := source_reference.why_no_uploads():
-        return [checks.Warning(refusal, hint="Set PUBLIC_URL, or MEDIA_URL_S3.", id="upscaler.W002")]
+        hint = f"Set PUBLIC_URL, or MEDIA_URL_S3. Of a picture on the web: {source_reference.address_caveat()}"
+        return [checks.Warning(refusal, hint=hint, id="upscaler.W002")]
     return []
 
 

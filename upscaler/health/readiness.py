@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,8 +24,43 @@ logger = logging.getLogger(__name__)
 
 OK = "ok"
 """How the state of a part begins that does not keep the desk from taking orders."""
+KEEP_FOR = 5.0
+"""Seconds for which a process gives the answer that it found last."""
+MAX_STALE = 60.0
+"""Seconds for which callers get that answer while one of them finds the next, however long that takes."""
 ASK_AGAIN = timedelta(seconds=30)
 """For how long what a remote engine said counts."""
+
+
+_last: tuple[float, dict[str, str]] | None = None
+_looking = threading.Lock()
+
+
+def recent_report() -> dict[str, str]:
+    """What `report` found a moment ago in this process.
+
+    Anyone may ask, however often, and each look writes a file and asks a broker, so one caller in a while looks.
+    """
+    global _last
+    if (found := _not_older_than(KEEP_FOR)) is not None:
+        return found
+    if not _looking.acquire(blocking=False):
+        if (found := _not_older_than(MAX_STALE)) is not None:
+            return found
+        _looking.acquire()
+    try:
+        # Whoever waited for the lock has an answer now.
+        if (found := _not_older_than(KEEP_FOR)) is None:
+            found = report()
+            _last = (time.monotonic(), found)
+        return found
+    finally:
+        _looking.release()
+
+
+def _not_older_than(seconds: float) -> dict[str, str] | None:
+    last = _last
+    return last[1] if last is not None and time.monotonic() - last[0] < seconds else None
 
 
 def report() -> dict[str, str]:

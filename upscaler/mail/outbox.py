@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.mail import EmailMessage
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from upscaler.models import Email, Membership
@@ -76,7 +76,8 @@ def was_posted(*, team_id: int, kind: str, about: str) -> bool:
 def cancel(email: Email | None) -> None:
     """Don't send an e-mail that has not left yet, if there is one: what it says is no longer so."""
     if email is not None:
-        Email.objects.filter(pk=email.pk, sent_at=None).update(text="", expires_at=timezone.now())
+        # Expired from the beginning, and not from now: a worker's clock may be behind, and the text is gone.
+        Email.objects.filter(pk=email.pk, sent_at=None).update(text="", expires_at=F("created_at"))
 
 
 def due(*, team_id: int) -> list[int]:
@@ -113,7 +114,6 @@ def send(email_id: int, *, writers: Mapping[str, Writer]) -> bool:
         return False
     # The pause grows with the time for which it has been tried.
     wait = min(max(FIRST_WAIT, now - email.created_at), MAX_WAIT)
-    # Also not expired at this very moment: a cancelled one is.
     ready = Email.objects.filter(pk=email.pk, sent_at=None, due_at__lte=now, expires_at__gt=now)
     if not ready.update(due_at=now + wait):
         return False  # Another worker has it, or had it.
@@ -132,11 +132,11 @@ def send(email_id: int, *, writers: Mapping[str, Writer]) -> bool:
         return False
     if not messages:
         logger.info("e-mail %s: nobody to tell has an e-mail address", email.pk)
-    email.sent_at = timezone.now()
+    email.sent_at, email.failure = timezone.now(), ""
     email.to = [address for message in messages for address in message.to]
     if email.kind in Email.SECRET_KINDS:
         email.text = ""
-    email.save(update_fields=["sent_at", "to", "text"])
+    email.save(update_fields=["sent_at", "failure", "to", "text"])
     return bool(messages)
 
 

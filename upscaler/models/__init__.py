@@ -8,11 +8,13 @@ from upscaler.models.identity import DeskIdentity, desk_identity
 from upscaler.models.ledger import CreditEntry, MonthlySpend
 from upscaler.models.mail import Email
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
-from upscaler.models.upscales import MAX_ID, Upscale, media_storage, result_hours
+from upscaler.models.uploads import UnorderedUpload
+from upscaler.models.upscales import MAX_ID, WITHDRAWN, Upscale, media_storage, result_hours
 from upscaler.models.usage import UsageDay, UsageTime
 
 __all__ = [
     "MAX_ID",
+    "WITHDRAWN",
     "ApiToken",
     "AppendOnlyError",
     "AuditEvent",
@@ -25,6 +27,7 @@ __all__ = [
     "Membership",
     "MonthlySpend",
     "Team",
+    "UnorderedUpload",
     "Upscale",
     "UsageDay",
     "UsageTime",

@@ -14,7 +14,7 @@ from django.db.models.fields.files import FieldFile
 from django.urls import reverse
 from django.utils import timezone
 
-from upscaler import picture_formats, upscaling_models
+from upscaler import file_names, picture_formats, upscaling_models
 from upscaler.models.teams import ApiToken, Team
 
 MAX_ID = models.BigIntegerField.MAX_BIGINT
@@ -30,6 +30,10 @@ def media_storage() -> Storage:
 def result_hours() -> str:
     """For how many hours after its completion a ``generation_result_id`` may name a result, as text."""
     return f"{settings.RESULT_LIFETIME / 3600:g}"
+
+
+WITHDRAWN = "The price of this picture was given back, so its result is given to nobody any more."
+"""What people and programs are told in place of the result."""
 
 
 class UpscaleQuerySet(models.QuerySet["Upscale"]):
@@ -48,7 +52,11 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
         # The second bound follows from the first ones, and keeps the database from reading a whole history.
         oldest = now - timedelta(seconds=settings.RESULT_LIFETIME) - CLOCKS_APART
         still_good = by_our_clock | Q(referable_until__gt=now)
-        return self.filter(still_good, status=Upscale.Status.DONE, completed_at__gt=oldest)
+        return self.filter(still_good, status=Upscale.Status.DONE, withdrawn_at__isnull=True, completed_at__gt=oldest)
+
+    def with_result(self) -> UpscaleQuerySet:
+        """Done, with a result that is given out."""
+        return self.filter(status=Upscale.Status.DONE, withdrawn_at__isnull=True)
 
 
 class Upscale(models.Model):
@@ -60,7 +68,7 @@ class Upscale(models.Model):
            │           │
            └───────────┴──────► Error
 
-    Done and Error are final. Only ``upscaler.services`` changes the status.
+    Done and Error are final. Only ``upscaler.processing.lifecycle`` changes the status.
     """
 
     class Status(models.TextChoices):
@@ -151,6 +159,9 @@ class Upscale(models.Model):
     result_height = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels.")
     result_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     result_digest = models.CharField(max_length=64, blank=True, editable=False, help_text="SHA-256 of its bytes.")
+    withdrawn_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when nobody gets the result: its price went back."
+    )
     provenance = models.JSONField(default=dict, blank=True)
     result_thumbnail = models.FileField(storage=media_storage, max_length=255, blank=True)
     before_preview = models.FileField(storage=media_storage, max_length=255, blank=True)
@@ -226,6 +237,9 @@ class Upscale(models.Model):
                 name="upscale_in_flight",
             ),
             models.Index(fields=("team", "order_digest"), condition=~Q(order_digest=""), name="upscale_same_order"),
+            models.Index(
+                fields=("result_file",), condition=Q(withdrawn_at__isnull=False), name="upscale_withdrawn_result"
+            ),
             models.Index(fields=("due_at",), condition=Q(status__in=("Created", "Ongoing")), name="upscale_open_due"),
         )
 
@@ -239,6 +253,16 @@ class Upscale(models.Model):
     def is_final(self) -> bool:
         """Done or Error: nothing will change any more."""
         return self.status in self.FINAL
+
+    @property
+    def gives_result(self) -> bool:
+        """Done, and its price was not given back since."""
+        return self.status == self.Status.DONE and self.withdrawn_at is None
+
+    @property
+    def gives_source(self) -> bool:
+        """Whether its source may be seen: an earlier result may have been withdrawn since."""
+        return self.source_result is None or self.source_result.withdrawn_at is None
 
     @property
     def is_waiting(self) -> bool:
@@ -264,7 +288,7 @@ class Upscale(models.Model):
     @property
     def is_referable(self) -> bool:
         """Whether the contract's 4 hours still run."""
-        return self.expires_at is not None and timezone.now() < self.expires_at
+        return self.gives_result and self.expires_at is not None and timezone.now() < self.expires_at
 
     @property
     def model(self) -> upscaling_models.UpscalingModel:
@@ -290,14 +314,15 @@ class Upscale(models.Model):
 
     @property
     def result_name(self) -> str:
-        """The file name of the result: the source's own, with the extension of the result's format."""
-        ending = PurePath(self.result_file.name or "").suffix
-        return f"{PurePath(self.source_name).stem or 'picture'}{ending}"
+        """The file name of the result: the source's own, with the ending of the result's format."""
+        return file_names.of_result(self.source_name, PurePath(self.result_file.name or "").suffix)
 
     @property
     def thumbnail(self) -> FieldFile:
-        """The result's thumbnail, or the source's until there is one; may be empty."""
-        return self.result_thumbnail or self.source_thumbnail
+        """The result's thumbnail, or the source's where there is none to be seen; may be empty."""
+        if self.result_thumbnail and self.withdrawn_at is None:
+            return self.result_thumbnail
+        return self.source_thumbnail if self.gives_source else FieldFile(self, self.source_thumbnail.field, "")
 
     @property
     def percent(self) -> int:

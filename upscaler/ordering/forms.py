@@ -18,7 +18,7 @@ from upscaler.engines.base import KnownResult
 from upscaler.errors import PublicError
 from upscaler.form_fields import WholeNumberField
 from upscaler.imaging import intake
-from upscaler.models import MAX_ID, Team, Upscale
+from upscaler.models import MAX_ID, WITHDRAWN, Team, Upscale
 from upscaler.ordering import results
 from upscaler.ordering.submission import NewUpscale, Upload
 from upscaler.processing import source_reference
@@ -127,6 +127,8 @@ class UpscaleForm(forms.Form):
             raise ValidationError("The address of this upload is too long. Rename the file.", code="url_too_long")
         if link.team_id != self.team.pk:
             raise ValidationError("This link belongs to another team. Upload the picture again.", code="not_found")
+        if signed_links.is_withdrawn(link):
+            raise ValidationError(f"{WITHDRAWN} Choose another picture.", code="refunded")
         if not link.is_alive:
             raise ValidationError(
                 f"This link ran out on {format_datetime(link.expires_at)}. Upload the picture again.", code="expired"

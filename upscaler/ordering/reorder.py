@@ -12,7 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from upscaler.errors import PublicError
-from upscaler.models import Upscale
+from upscaler.models import WITHDRAWN, Upscale
 from upscaler.ordering import submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.submission import NewUpscale, RetriedBefore
@@ -34,32 +34,31 @@ def reorder(upscale: Upscale) -> NewUpscale:
 
     Raises PublicError with the rule that it breaks now.
     """
+    if not upscale.gives_source:
+        raise PublicError(f"{WITHDRAWN} Choose another picture.", code="refunded")
     body = {
         "model_name": upscale.model_name,
         "generation_settings": upscale.settings,
         "result_format": upscale.requested_format,
     }
     kept = pictures.source_of(upscale) if upscale.source_file else None
-    if kept is None and upscale.source_result_number:
+    refusal = source_reference.why_no_uploads()
+    if upscale.source_result_number and (kept is None or refusal):
+        kept = None
         body["generation_result_id"] = upscale.source_result_number
     elif kept is None:
         body["image_url"] = upscale.source_url
-    elif _needs_reach(upscale) and (refusal := source_reference.why_no_uploads()):
+    elif refusal and _needs_reach(upscale):
         raise PublicError(refusal, code="public_url_missing")
     form = UpscaleForm(body, team=upscale.team, kept=kept)
     if not form.is_valid() or form.order is None:
         errors = [error for of_field in form.errors.as_data().values() for error in of_field]
         raise PublicError(" ".join(errors[0].messages), code=errors[0].code or "invalid")
     order = replace(form.order, source_name=upscale.source_name)
-    if kept is None:
+    # A number of the engine's own is not passed on: it may have dropped that result since, and would be asked for it.
+    if kept is None or upscale.source_result_number:
         return order
-    return replace(
-        order,
-        source=upscale.source,
-        source_url=upscale.source_url,
-        source_result=upscale.source_result,
-        source_result_number=upscale.source_result_number,
-    )
+    return replace(order, source=upscale.source, source_url=upscale.source_url, source_result=upscale.source_result)
 
 
 def retry(failed: Upscale, *, user: Any, request: HttpRequest | None = None) -> Retry:
@@ -69,8 +68,7 @@ def retry(failed: Upscale, *, user: Any, request: HttpRequest | None = None) -> 
     """
     if failed.status != Upscale.Status.ERROR:
         raise PublicError("Only what has failed can be tried again.", code="not_failed")
-    earlier = Upscale.objects.filter(retry_of=failed).exclude(status=Upscale.Status.ERROR).order_by("-pk").first()
-    if earlier is not None:
+    if (earlier := submission.find_retry(failed)) is not None:
         return Retry(earlier, is_new=False)
     order = replace(reorder(failed), retry_of=failed)
     try:

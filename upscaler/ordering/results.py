@@ -6,12 +6,13 @@ import logging
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Q
 
 from upscaler import fetching
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, KnownResult, RemoteEngine
 from upscaler.errors import PublicError
-from upscaler.models import MAX_ID, Team, Upscale, result_hours
+from upscaler.models import MAX_ID, WITHDRAWN, Team, Upscale, result_hours
 from upscaler.processing import handover
 from upscaler.processing.circuit_breaker import Pause
 from upscaler.text import format_datetime
@@ -29,6 +30,8 @@ def find_source_result(result_id: int, *, team: Team) -> Upscale | KnownResult:
     engine = get_engine(settings.ENGINE)
     made_here = Upscale.objects.filter(engine=engine.name, team=team, status=Upscale.Status.DONE)
     ours = made_here.filter(result_id=result_id).first()
+    if ours is not None and not ours.gives_result:
+        raise PublicError(f"{WITHDRAWN} Choose another picture.", code="refunded")
     if ours is not None and not ours.is_referable:
         raise _expired(result_id, ours.expires_at, is_kept=True)
     if not isinstance(engine, RemoteEngine):
@@ -68,7 +71,7 @@ def find_elsewhere(result_id: int, *, team: Team) -> KnownResult:
     try:
         with handover.watched(engine):
             known = engine.find_result(result_id)
-            if known is not None and _is_another_team_s(known, engine, team):
+            if known is not None and _is_closed_to(team, known, engine):
                 known = None
     except (EngineError, Pause) as error:
         logger.warning("result %s can't be looked up at %s: %s", result_id, engine.name, getattr(error, "code", "down"))
@@ -82,18 +85,21 @@ def find_elsewhere(result_id: int, *, team: Team) -> KnownResult:
     return known
 
 
-def _is_another_team_s(known: KnownResult, engine: RemoteEngine, team: Team) -> bool:
-    """Whether another team of the desk had it made; also where that can't be told. Raises EngineError.
+def _is_closed_to(team: Team, known: KnownResult, engine: RemoteEngine) -> bool:
+    """Whether another team of the desk had it made, or this one for an order whose price went back.
 
-    One account serves all teams, so the engine tells each of them about every result.
+    Also where that can't be told. One account serves all teams, so the engine tells each of them about every result.
+    Raises EngineError.
     """
     if not known.engine_id:
         return True
     here = Upscale.objects.filter(engine=engine.name)
     if (made_here := here.filter(engine_id=known.engine_id).first()) is not None:
-        return made_here.team_id != team.pk
+        is_refunded = made_here.status == Upscale.Status.ERROR or made_here.withdrawn_at is not None
+        return made_here.team_id != team.pk or is_refunded
     # Sent, and never answered for: of these the desk knows what was sent, and not what it became.
-    lost = here.filter(engine_id__isnull=True, handed_over_at__isnull=False).exclude(team=team)
+    lost = here.filter(engine_id__isnull=True, handed_over_at__isnull=False)
+    lost = lost.filter(~Q(team=team) | Q(status=Upscale.Status.ERROR))
     if not lost.exists():
         return False
     reference = dict(engine.reference_of(known.engine_id))

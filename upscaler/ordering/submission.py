@@ -15,13 +15,14 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 from django.http import HttpRequest
 from django.utils import timezone
 
-from upscaler import credits, upscaling_models
+from upscaler import credits, file_names, upscaling_models
 from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
 from upscaler.imaging.intake import ExaminedPicture
 from upscaler.models import ApiToken, AuditEvent, Team, Upscale
 from upscaler.ordering import deduplication
 from upscaler.queue import dispatch
+from upscaler.storage import quota
 from upscaler.storage.pictures import NewFiles, StoredPicture
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ class NewUpscale:
     upload: Upload | None = None
     """The source, where it is not stored yet; None too for one that a worker will fetch."""
     retry_of: Upscale | None = None
+    file_id: str = ""
+    """What the page calls the chosen file, to tell those of one name apart."""
     seen: int = 0
     """The number of the newest upscale of the same order that the person knows of, and wants it anew all the same."""
 
@@ -105,6 +108,8 @@ class Known:
     """What the person calls the picture now."""
     credits: int
     """What it costs anew."""
+    file_id: str = ""
+    """What the page calls the chosen file."""
 
 
 class OrderedBefore(Exception):
@@ -137,6 +142,11 @@ def find_repeat(*, team: Team, idempotency: Idempotency) -> Upscale | None:
     if earlier is not None and earlier.request_digest != idempotency.digest:
         raise IdempotencyConflict
     return earlier
+
+
+def find_retry(failed: Upscale) -> Upscale | None:
+    """The newest upscale that came of trying ``failed`` again and did not fail too, if any."""
+    return Upscale.objects.filter(retry_of=failed).exclude(status=Upscale.Status.ERROR).order_by("-pk").first()
 
 
 def submit(
@@ -194,6 +204,7 @@ def submit(
                         audit_log.record(
                             action, team=team, user=user, about=about, upscale=row, token=token, request=request
                         )
+                quota.forget(order.stored.path for order in orders if order.stored is not None)
                 # Robust: a queue that is away must not fail a submit that is stored and charged. The sweep sends it
                 # later.
                 transaction.on_commit(lambda: dispatch.upscales(rows), robust=True)
@@ -231,14 +242,17 @@ def _seen(orders: Sequence[NewUpscale]) -> dict[str, int]:
 def _refuse_known(orders: Sequence[NewUpscale], found: Mapping[str, Upscale]) -> None:
     if found:
         of_each = [(order, found.get(deduplication.key(order))) for order in orders]
-        known = [Known(before, order.source_name, order.credits) for order, before in of_each if before is not None]
+        known = [
+            Known(before, order.source_name, order.credits, order.file_id)
+            for order, before in of_each
+            if before is not None
+        ]
         raise OrderedBefore(known, [order for order, before in of_each if before is None])
 
 
 def _refuse_second_retry(row: Upscale) -> None:
     """Under the team's lock: two clicks on "Try again", or a page from before a colleague's, are charged once."""
-    retries = Upscale.objects.filter(retry_of=row.retry_of).exclude(status=Upscale.Status.ERROR)
-    if row.retry_of is not None and (earlier := retries.order_by("-pk").first()) is not None:
+    if row.retry_of is not None and (earlier := find_retry(row.retry_of)) is not None:
         raise RetriedBefore(earlier)
 
 
@@ -251,7 +265,7 @@ def _row(order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, fi
         created_by=user,
         token=token,
         source=order.source,
-        source_name=order.source_name[:255],
+        source_name=file_names.shortened(order.source_name),
         source_url=order.source_url,
         source_result=order.source_result,
         source_result_number=order.source_result_number,

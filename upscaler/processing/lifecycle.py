@@ -7,6 +7,7 @@ A worker claims an upscale for ``LEASE_SECONDS`` and keeps the lease alive while
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from datetime import timedelta
 from types import TracebackType
@@ -19,10 +20,15 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from upscaler import credits, usage
-from upscaler.models import Upscale
+from upscaler.models import Team, Upscale
 
 logger = logging.getLogger(__name__)
 
+FETCHING = "Fetching the picture"
+"""What the row says while its source is being fetched."""
+FETCH_TURNS = 4
+"""How often in a second one of a team's waiting pictures asks for its turn."""
+MAX_FETCH_PAUSE = 300.0
 GAVE_UP = (
     "The work on this picture stopped {failures} times before it could end, so we gave up. Try again; if it stops "
     "again, the picture itself may be the reason: save it anew from the program it came from."
@@ -93,6 +99,27 @@ def _write(upscale: Upscale, **values: Any) -> None:
 def progress(upscale: Upscale, fraction: float, text: str) -> None:
     """Write how far the work is; ``fraction`` from 0 to 1. Raises ClaimLost."""
     _write(upscale, progress=min(max(fraction, 0.0), 1.0), progress_text=text[:100])
+
+
+def wait_to_fetch(upscale: Upscale) -> float | None:
+    """Begin to fetch the claimed upscale's source, unless ``FETCHES_PER_TEAM`` of its team are being fetched already.
+
+    None where it begins; else the seconds after which to ask again: a host that keeps its callers waiting must not
+    hold every team's downloads. Raises ClaimLost.
+    """
+    team = Upscale.objects.filter(team=upscale.team_id)
+    with transaction.atomic():
+        # The lock: of two that begin at once, the second sees the first.
+        Team.objects.select_for_update(no_key=True).get(pk=upscale.team_id)
+        fetched_now = team.filter(
+            status=Upscale.Status.ONGOING, source_file="", lease_until__gt=timezone.now(), progress_text=FETCHING
+        )
+        if fetched_now.exclude(pk=upscale.pk).count() < settings.FETCHES_PER_TEAM:
+            progress(upscale, 0.0, FETCHING)
+            return None
+    waiting = team.filter(status__in=Upscale.OPEN, source_file="").count()
+    # The more there are, the less often each asks. Not all at the same moment.
+    return min(max(1.0, waiting / FETCH_TURNS), MAX_FETCH_PAUSE) * random.uniform(0.5, 1.5)
 
 
 def record(upscale: Upscale, **values: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.utils import timezone
 
 from upscaler import credits, usage
 from upscaler.accounts import audit_log
@@ -21,6 +22,8 @@ MAX_NOTE_LENGTH = 500
 
 def refund_by_hand(upscale: Upscale, *, note: str, by: Any, request: HttpRequest | None = None) -> CreditEntry:
     """Give the price of a Done upscale back to its team, once, and record who did it and why.
+
+    From then on nobody gets the result: it would be one for nothing.
 
     Raises PublicError with the code ``note_missing``, ``note_too_long``, ``not_done`` or ``refunded_before``.
     """
@@ -38,6 +41,7 @@ def refund_by_hand(upscale: Upscale, *, note: str, by: Any, request: HttpRequest
         with transaction.atomic():
             entry = credits.refund(upscale=upscale, note=note, by=by)
             usage.count_refund(upscale)
+            Upscale.objects.filter(pk=upscale.pk).update(withdrawn_at=timezone.now())
             about = f"{format_credits(upscale.credits)} for upscale {upscale.pk}: {note}"
             audit_log.record(
                 AuditEvent.Action.REFUNDED, team=upscale.team, user=by, about=about, upscale=upscale, request=request

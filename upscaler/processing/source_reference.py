@@ -1,4 +1,7 @@
-"""Where a remote engine finds a source: a web address, a link to the desk's own copy, or a result of the engine's."""
+"""Where a remote engine finds a source: a link to the desk's own copy, or a result of the engine's.
+
+Only where no copy can be given it gets the address that a person gave.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from upscaler import fetching
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.models import Upscale, media_storage
@@ -22,6 +26,10 @@ NO_PUBLIC_URL = (
     "address. An admin has to set PUBLIC_URL to it, like https://upscaler.example.com. Until then, give the address of "
     "a picture on the web."
 )
+ADDRESS_UNCHECKED = (
+    "{engine} fetches it from this address itself, because this desk has no public address: it may get another picture "
+    "than the one that the desk checks."
+)
 
 
 def why_no_uploads() -> str:
@@ -32,15 +40,25 @@ def why_no_uploads() -> str:
     return NO_PUBLIC_URL.format(engine=engine.title)
 
 
+def address_caveat() -> str:
+    """What people should know who give the address of a picture; empty where the engine gets the desk's own copy."""
+    engine = get_engine(settings.ENGINE)
+    if not isinstance(engine, RemoteEngine) or _can_be_fetched():
+        return ""
+    return ADDRESS_UNCHECKED.format(engine=engine.title)
+
+
 def reference_for(upscale: Upscale, engine: RemoteEngine) -> dict[str, Any]:
     """Where the engine finds the source. Raises EngineError where there is no way."""
     if upscale.source == Upscale.Source.RESULT:
         number = _living_result(upscale)
         if number is not None:
             return {"generation_result_id": number}
-    elif upscale.source == Upscale.Source.URL:
-        return {"image_url": upscale.source_url}
-    # An upload; or a result that ran out while its order waited, of which the desk has its own copy.
+    elif upscale.source == Upscale.Source.URL and not _can_be_fetched():
+        # What that host gives the engine need not be what it gave the desk; `ADDRESS_UNCHECKED` says so.
+        return {"image_url": fetching.normal_form(upscale.source_url)}
+    # The desk's own copy, which it has examined: of an upload, of a picture on the web, or of a result that ran out
+    # while its order waited.
     if not _can_be_fetched():
         raise EngineError(NO_PUBLIC_URL.format(engine=engine.title), code="public_url_missing", permanent=True)
     picture = pictures.source_of(upscale)

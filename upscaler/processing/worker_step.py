@@ -32,6 +32,7 @@ REPORT_INTERVAL = 1.0
 """Seconds between two writes of an upscale's progress, at least."""
 FIRST_PAUSE = 5.0
 MAX_PAUSE = 300.0
+WAITING_TO_FETCH = "Waiting until your team’s other pictures are fetched"
 MAX_RESULT_BYTES = 4 * 10**9
 TOO_LARGE = ("too_many_pixels", "too_large")
 """Refusals of a result that would be the same again: the engine need not make it once more."""
@@ -87,6 +88,9 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> NextStep | No
     engine = get_engine(upscale.engine)
     source = folder / "source"
     if not upscale.source_file:
+        if (pause := lifecycle.wait_to_fetch(upscale)) is not None:
+            lifecycle.release(upscale, due_in=pause, progress_text=WAITING_TO_FETCH)
+            return NextStep(upscale, pause)
         _fetch(upscale, source)
         if engine.queue != "io":
             lifecycle.release(upscale, due_in=0)
@@ -165,18 +169,20 @@ def _reporter(upscale: Upscale, heartbeat: Heartbeat) -> Report:
 
 def _fetch(upscale: Upscale, target: Path) -> None:
     """Download the source that a URL names, examine it like an upload, and store it with the row."""
-    lifecycle.progress(upscale, 0.0, "Fetching the picture")
     # Only a remote engine's own address may be that long.
     max_length = fetching.MAX_SIGNED_URL_LENGTH if upscale.source_result_number else fetching.MAX_URL_LENGTH
-    fetching.fetch(upscale.source_url, target, max_bytes=settings.MAX_UPLOAD_BYTES, max_length=max_length)
+    name = fetching.fetch(upscale.source_url, target, max_bytes=settings.MAX_UPLOAD_BYTES, max_length=max_length)
+    if upscale.source_name != fetching.file_name(upscale.source_url):
+        # People have called it otherwise.
+        name = upscale.source_name
     with target.open("rb") as file:
-        examined = intake.examine_source(file, name=upscale.source_name)
+        examined = intake.examine_source(file, name=name)
         intake.check_result_size(examined.width, examined.height, upscale.factor, max_pixels=settings.MAX_RESULT_PIXELS)
         with NewFiles() as files:
             stored = files.store_source(file, examined)
             with transaction.atomic():
                 digest = upscale.order_digest_with(examined.digest)
-                lifecycle.record(upscale, order_digest=digest, **stored.source_columns())
+                lifecycle.record(upscale, order_digest=digest, source_name=name, **stored.source_columns())
                 files.keep()
 
 
@@ -228,8 +234,9 @@ def _examined_result(path: Path) -> tuple[intake.ExaminedPicture, Preview]:
 
 
 def _check_larger(upscale: Upscale, found: intake.ExaminedPicture) -> None:
-    width, height = upscale.source_width or 0, upscale.source_height or 0
-    if found.width <= width or found.height <= height:
+    # Long sides and short sides: an engine may leave a picture lying that is displayed standing.
+    given = sorted((upscale.source_width or 0, upscale.source_height or 0))
+    if any(now <= before for now, before in zip(sorted((found.width, found.height)), given, strict=True)):
         raise PublicError(
             f"The picture came back with {found.width} × {found.height} pixels, no larger than it was. Try again, or "
             "try another model.",
@@ -259,7 +266,7 @@ def _give_up_or_try_again(upscale: Upscale, error: PublicError) -> NextStep | No
     if error.permanent or failures >= settings.MAX_FAILURES:
         lifecycle.fail(upscale, message=error.message, code=error.code)
         return None
-    due_in = min(FIRST_PAUSE * 2 ** (failures - 1), MAX_PAUSE)
+    due_in = max(min(FIRST_PAUSE * 2 ** (failures - 1), MAX_PAUSE), error.retry_after or 0)
     logger.warning("upscale %s: %s, tried again in %.0f s", upscale.pk, error.code, due_in)
     lifecycle.release(upscale, due_in=due_in, failures=failures)
     return NextStep(upscale, due_in)

@@ -3,7 +3,7 @@
 ::
 
     runworker ──► queue_worker cpu   (CPU_SLOTS of them)
-        │    ──► queue_worker io    (two)
+        │    ──► queue_worker io    (three)
         └── sweep, every SWEEP_SECONDS
 
 A child is told to stop by closing its standard input. The same happens by itself when the parent is killed, so no
@@ -40,8 +40,8 @@ HEALTHY_AFTER = 60.0
 PRUNE_SECONDS = 60 * 60
 CLEANUP_SECONDS = 6 * 60 * 60
 TASK_ROW_LIFETIME = timedelta(hours=2)
-IO_SLOTS = 2
-"""So that one slow shop does not hold up everybody's downloads."""
+IO_SLOTS = 3
+"""One more than a team may hold (FETCHES_PER_TEAM), so that slow shops do not hold up everybody's downloads."""
 IO_THREADS = 4
 
 

@@ -1,4 +1,4 @@
-"""The ledger of a made-up history (`services.made_up`), in bulk and in teams that nobody else works in."""
+"""The ledger of a made-up history (`seed.history`), in bulk and in teams that nobody else works in."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from django.utils import timezone
 
 from upscaler.models import Upscale, media_storage
+from upscaler.storage import quota
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ FIELDS = {
 }
 """Which fields may name a file of each folder."""
 WORK_PREFIX = "upscaler-work-"
-"""How the working folders of `work` begin."""
+"""How the names of the workers' folders begin."""
 KEPT_FOR = timedelta(hours=48)
 """Longer than a link to an upload lives, so that nothing is taken from under an order."""
 
@@ -64,4 +65,5 @@ def _remove_orphans_in(folder: PurePosixPath, before: datetime) -> int:
     old = [path for path in paths if storage.get_modified_time(path) < before]
     for path in old:
         storage.delete(path)
+    quota.forget(old)
     return len(old)

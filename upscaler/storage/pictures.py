@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -95,7 +96,6 @@ class NewFiles:
     """
 
     def __init__(self) -> None:
-        self._folder = f"{timezone.now():%Y/%m}/{uuid.uuid4().hex}"
         self._written: list[str] = []
 
     def __enter__(self) -> NewFiles:
@@ -106,7 +106,9 @@ class NewFiles:
     ) -> None:
         if error is not None:
             for path in self._written:
-                media_storage().delete(path)
+                # One that can't be removed keeps none of the others; `cleanup` tries again.
+                with suppress(OSError):
+                    media_storage().delete(path)
 
     def keep(self) -> None:
         """Remove nothing from now on."""
@@ -115,7 +117,7 @@ class NewFiles:
     def store_source(self, file: IO[bytes], examined: ExaminedPicture) -> StoredPicture:
         """Store an examined picture and its thumbnail. Raises OSError."""
         file.seek(0)
-        return self._store("sources", File(file), examined)
+        return self._store("sources", _new_name(), File(file), examined)
 
     def store_result(
         self, path: Path, examined: ExaminedPicture, before: Preview | None, after: Preview
@@ -124,26 +126,32 @@ class NewFiles:
 
         Returns the picture and the columns of the previews; ``before`` is None where the source is gone.
         """
+        name = _new_name()
         with path.open("rb") as file:
-            stored = self._store("results", File(file), examined)
+            stored = self._store("results", name, File(file), examined)
         previews = {"before": before, "after": after}
         return stored, {
-            f"{name}_preview": self._save("previews", f"-{name}{preview.extension}", ContentFile(preview.content))
-            for name, preview in previews.items()
+            f"{which}_preview": self._save(f"previews/{name}-{which}{preview.extension}", ContentFile(preview.content))
+            for which, preview in previews.items()
             if preview is not None
         }
 
-    def _store(self, kind: str, file: File, examined: ExaminedPicture) -> StoredPicture:
+    def _store(self, kind: str, name: str, file: File, examined: ExaminedPicture) -> StoredPicture:
         return StoredPicture(
-            path=self._save(kind, examined.extension, file),
-            thumbnail=self._save("thumbnails", ".webp", ContentFile(examined.thumbnail)),
+            path=self._save(f"{kind}/{name}{examined.extension}", file),
+            thumbnail=self._save(f"thumbnails/{name}.webp", ContentFile(examined.thumbnail)),
             width=examined.width,
             height=examined.height,
             file_size=examined.file_size,
             digest=examined.digest,
         )
 
-    def _save(self, kind: str, ending: str, content: File) -> str:
-        path: str = media_storage().save(f"{kind}/{self._folder}{ending}", content)
+    def _save(self, name: str, content: File) -> str:
+        path: str = media_storage().save(name, content)
         self._written.append(path)
         return path
+
+
+def _new_name() -> str:
+    """A name for a picture and what is shown of it, after the folder of its month: `cleanup` goes by months."""
+    return f"{timezone.now():%Y/%m}/{uuid.uuid4().hex}"

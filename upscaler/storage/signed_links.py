@@ -13,7 +13,8 @@ from django.http import HttpRequest
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
-from upscaler.models import desk_identity
+from upscaler import file_names
+from upscaler.models import Upscale, desk_identity
 from upscaler.storage.pictures import StoredPicture
 
 OLD_SALT = "upscaler.links"
@@ -54,7 +55,7 @@ def make(
     """
     expires_at = expires_at or timezone.now() + timedelta(seconds=settings.UPLOAD_LINK_LIFETIME)
     facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.file_size, picture.digest]
-    content = [facts, name[-100:], team_id, int(expires_at.timestamp()), result_of]
+    content = [facts, file_names.shortened(name), team_id, int(expires_at.timestamp()), result_of]
     signed = signing.dumps(content, salt=_own_salt(), compress=True)
     return absolute(request, reverse("signed-file", args=[signed, f"picture.{picture.path.rpartition('.')[2]}"]))
 
@@ -113,6 +114,12 @@ def find_link(url: str, *, host: str = "") -> Link | None:
         return None
     signed = match.kwargs["signed"]
     return _read(signed, _own_salt()) or (_read(signed, OLD_SALT) if _is_at_home(url, host) else None)
+
+
+def is_withdrawn(link: Link) -> bool:
+    """Whether the link is one to a result that nobody gets any more."""
+    results = Upscale.objects.filter(withdrawn_at__isnull=False, result_file=link.picture.path)
+    return results.exists()
 
 
 def _is_at_home(url: str, host: str) -> bool:

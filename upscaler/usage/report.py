@@ -160,7 +160,7 @@ def duration(seconds: float | None) -> str:
 
 
 @dataclass
-class Review:
+class Report:
     """Everything that the page and its file show."""
 
     span: Span
@@ -181,11 +181,11 @@ class Review:
     """Nothing has ever ended."""
 
 
-def review(*, team: Team | None, span: Span) -> Review:
-    """The review of a month, of one team or of all; the number of queries is the same however much there is."""
+def report_on(*, team: Team | None, span: Span) -> Report:
+    """The report on a month, of one team or of all; the number of queries is the same however much there is."""
     every = UsageDay.objects.filter(team=team) if team else UsageDay.objects.all()
     first = every.aggregate(first=Min("day"))["first"]
-    found = Review(span=span, team=team, is_empty=first is None, has_earlier=bool(first and first < span.first))
+    found = Report(span=span, team=team, is_empty=first is None, has_earlier=bool(first and first < span.first))
     rows = every.filter(day__range=(span.before_first, span.last)).order_by()
     found.statuses = _lines(rows, span, "status", dict(Upscale.Status.choices).get)
     for line in found.statuses:

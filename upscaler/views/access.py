@@ -16,6 +16,7 @@ from upscaler.middleware import page_of_form
 from upscaler.models import Membership, Team
 
 View = Callable[..., HttpResponseBase]
+SEE_ALL_TEAMS = "upscaler.view_usageday"
 OF_TEAM = "of_team"
 """The field in which a page's form says whose page it was, since another tab may have switched teams since."""
 
@@ -65,12 +66,17 @@ def admin_required(view: View) -> View:
     return guarded
 
 
+def sees_all_teams(user: Any) -> bool:
+    """Whether somebody may read every team's figures: staff with the permission to, which being staff alone is not."""
+    return bool(user.is_staff and user.has_perm(SEE_ALL_TEAMS))
+
+
 def admin_or_staff_required(view: View) -> View:
-    """For the team's admins, and for staff of the desk, who need no team."""
+    """For the team's admins, and for staff who see all teams and need none of their own."""
     for_admins = admin_required(view)
 
     @wraps(view)
     def guarded(request: TeamRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return (view if request.user.is_staff else for_admins)(request, *args, **kwargs)
+        return (view if sees_all_teams(request.user) else for_admins)(request, *args, **kwargs)
 
     return guarded

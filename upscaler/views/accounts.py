@@ -13,7 +13,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME, views
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
@@ -21,11 +21,13 @@ from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.generic import FormView
 
-from upscaler.accounts import audit_log, passwords
-from upscaler.accounts.forms import ForgottenForm
+from upscaler.accounts import audit_log, guesses, passwords, second_factor, tokens
+from upscaler.accounts.forms import ForgottenForm, NewPasswordForm, OwnPasswordForm
+from upscaler.middleware import forget_pictures
 from upscaler.models import AuditEvent
 from upscaler.queue import dispatch
 from upscaler.storage.signed_links import site
+from upscaler.views import second_factor as second_factor_pages
 
 
 class SignIn(views.LoginView):
@@ -34,25 +36,57 @@ class SignIn(views.LoginView):
     redirect_authenticated_user = True
     extra_context = {"demo_hint": settings.DEBUG}
 
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        return super().get_context_data(idle_minutes=settings.SESSION_IDLE_MINUTES, **more)
+
     def form_valid(self, form: Any) -> HttpResponse:
+        if second_factor.is_on(form.get_user()):
+            return second_factor_pages.ask(self.request, form.get_user(), then=self.get_success_url())
         with transaction.atomic():
             response = super().form_valid(form)
             audit_log.record_in_all_teams(AuditEvent.Action.SIGNED_IN, user=form.get_user(), request=self.request)
         return response
 
 
+@method_decorator(login_not_required, name="dispatch")
+class SignOut(views.LogoutView):
+    """Signing out, after which the browser keeps no picture."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = super().post(request, *args, **kwargs)
+        forget_pictures(response)
+        return response
+
+
 class PasswordChange(views.PasswordChangeView):
     """A person's own account: who they are, where they belong, and a new password. Other sessions of theirs end."""
 
+    form_class = OwnPasswordForm
     template_name = "registration/account.html"
     success_url = reverse_lazy("password_change")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        user: Any = self.request.user
+        return super().get_context_data(
+            # Whoever has one is verified by it, or was signed out when it was turned on.
+            second_factor_is_on=user.is_verified(),
+            second_factor_is_required=second_factor.is_required(user),
+            **more,
+        )
 
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():
             response = super().form_valid(form)
             action = AuditEvent.Action.PASSWORD_CHANGED
             audit_log.record_in_all_teams(action, user=self.request.user, request=self.request)
-        messages.success(self.request, "Your new password is set. Wherever else you were signed in, you no longer are.")
+            revoked = tokens.revoke_all(form.user, request=self.request) if form.cleaned_data["revoke_tokens"] else 0
+        messages.success(
+            self.request,
+            f"Your new password is set. Wherever else you were signed in, you no longer are.{_tokens_too(revoked)}",
+        )
         return response
 
 
@@ -65,6 +99,8 @@ class PasswordReset(FormView):
     success_url = reverse_lazy("password_reset_done")
 
     def form_valid(self, form: Any) -> HttpResponse:
+        if seconds := guesses.note(self.request, guesses.RESET):
+            return slowed(self.request, seconds)
         email = passwords.request_link(form.cleaned_data["email"], site=site(self.request))
         transaction.on_commit(lambda: dispatch.email(email.pk), robust=True)
         return super().form_valid(form)
@@ -77,11 +113,26 @@ class PasswordResetDone(views.PasswordResetDoneView):
     extra_context = {"hours": settings.PASSWORD_RESET_TIMEOUT // 3600}
 
 
+@method_decorator(login_not_required, name="dispatch")
 class PasswordResetConfirm(views.PasswordResetConfirmView):
     """The page behind the link in the e-mail."""
 
+    form_class = NewPasswordForm
     template_name = "registration/new_password.html"
     success_url = reverse_lazy("login")
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if seconds := guesses.wait(self.request, guesses.RESET_LINK):
+            return slowed(self.request, seconds)
+        return super().dispatch(*args, **kwargs)
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        context = super().get_context_data(**more)
+        if context["validlink"]:
+            context["live_tokens"] = tokens.has_live(self.user)
+        else:
+            guesses.note(self.request, guesses.RESET_LINK)
+        return context
 
     def form_valid(self, form: Any) -> HttpResponse:
         with transaction.atomic():
@@ -91,8 +142,20 @@ class PasswordResetConfirm(views.PasswordResetConfirmView):
             )
             # Who has the e-mail has proved more than a password would, so no lock keeps them out.
             reset(username=form.user.get_username())
-        messages.success(self.request, "Your new password is set. Sign in with it.")
+            revoked = tokens.revoke_all(form.user, request=self.request) if form.cleaned_data["revoke_tokens"] else 0
+        messages.success(self.request, f"Your new password is set. Sign in with it.{_tokens_too(revoked)}")
         return response
+
+
+def slowed(request: HttpRequest, seconds: int) -> HttpResponse:
+    """The page for an address from which too many wrong guesses came: 429 with Retry-After."""
+    response = render(request, "registration/slowed.html", {"minutes": math.ceil(seconds / 60)}, status=429)
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def _tokens_too(revoked: int) -> str:
+    return f" {revoked} token{' is' if revoked == 1 else 's are'} revoked." if revoked else ""
 
 
 def locked_out(request: HttpRequest, original: HttpResponse | None, credentials: dict[str, Any]) -> HttpResponse:

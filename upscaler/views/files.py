@@ -8,12 +8,13 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, JsonResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from upscaler import file_names
 from upscaler.accounts import download_log, tokens
 from upscaler.errors import PublicError
-from upscaler.models import ApiToken, Upscale, media_storage
+from upscaler.models import WITHDRAWN, ApiToken, Upscale, media_storage
 from upscaler.storage import signed_links
 from upscaler.views.access import TeamRequest, team_required
 
@@ -25,9 +26,12 @@ A_WEEK = 7 * 24 * 60 * 60
 def picture(request: TeamRequest, pk: int, kind: str) -> HttpResponseBase:
     """One of an upscale's pictures, for the pages."""
     upscale = get_object_or_404(Upscale, team=request.team, pk=pk)
+    if not _is_open(upscale, kind):
+        return _withdrawn(request)
     # A thumbnail changes once, from the source's to the result's. The other pictures never do.
     settled = upscale.is_final or kind != "thumbnail"
-    return _serve(getattr(upscale, kind).name, max_age=A_WEEK if settled else 0)
+    name = upscale.result_name if kind == "result_file" else ""
+    return _serve(getattr(upscale, kind).name, name=name, max_age=A_WEEK if settled else 0)
 
 
 @require_safe
@@ -35,7 +39,9 @@ def picture(request: TeamRequest, pk: int, kind: str) -> HttpResponseBase:
 def download(request: TeamRequest, pk: int) -> HttpResponseBase:
     """The result as a file under the source's own name."""
     upscale = get_object_or_404(Upscale, team=request.team, pk=pk, status=Upscale.Status.DONE)
-    response = _serve(upscale.result_file.name, download_as=upscale.result_name)
+    if not upscale.gives_result:
+        return _withdrawn(request)
+    response = _serve(upscale.result_file.name, name=upscale.result_name, as_attachment=True)
     download_log.note(upscale, user=request.user, request=request)
     return response
 
@@ -54,12 +60,25 @@ def signed(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
             "sign in and open it in the history, or send your API token with this request."
         )
         return JsonResponse({"detail": detail}, status=410)
-    response = _serve(link.picture.path)
+    if signed_links.is_withdrawn(link):
+        return JsonResponse({"detail": WITHDRAWN}, status=410)
+    response = _serve(link.picture.path, name=link.name)
     if user is not None and link.upscale_id is not None:
         upscale = Upscale.objects.filter(pk=link.upscale_id, team_id=link.team_id).first()
         if upscale is not None:
             download_log.note(upscale, user=user, token=token, request=request)
     return response
+
+
+def _is_open(upscale: Upscale, kind: str) -> bool:
+    """Whether the team may see this one of its pictures. `Upscale.thumbnail` sees to itself."""
+    if kind in ("result_file", "after_preview"):
+        return upscale.withdrawn_at is None
+    return kind == "thumbnail" or upscale.gives_source
+
+
+def _withdrawn(request: HttpRequest) -> HttpResponseBase:
+    return render(request, "410.html", {"message": WITHDRAWN}, status=410)
 
 
 def _holder(request: HttpRequest, team_id: int) -> tuple[Any, ApiToken | None]:
@@ -75,7 +94,7 @@ def _holder(request: HttpRequest, team_id: int) -> tuple[Any, ApiToken | None]:
     return (request.user if any(m.team_id == team_id for m in memberships) else None), None
 
 
-def _serve(path: str | None, *, download_as: str = "", max_age: int = 0) -> HttpResponseBase:
+def _serve(path: str | None, *, name: str = "", as_attachment: bool = False, max_age: int = 0) -> HttpResponseBase:
     gone = Http404("This picture is not there (any more).")
     if not path:
         raise gone
@@ -83,11 +102,9 @@ def _serve(path: str | None, *, download_as: str = "", max_age: int = 0) -> Http
         file = media_storage().open(path)
     except FileNotFoundError:
         raise gone from None
-    response = FileResponse(
-        file,
-        as_attachment=bool(download_as),
-        filename=download_as or PurePath(path).name,
-        content_type=mimetypes.guess_type(path)[0] or "application/octet-stream",
+    response = FileResponse(file, content_type=mimetypes.guess_type(path)[0] or "application/octet-stream")
+    response.headers["Content-Disposition"] = file_names.content_disposition(
+        name or PurePath(path).name, as_attachment=as_attachment
     )
     # Private, because it belongs to one team.
     response.headers["Cache-Control"] = f"private, max-age={max_age}"

@@ -20,6 +20,6 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """Database, queue, engine and picture storage, each with ``ok`` or what is wrong; 503 where one is not ready."""
-    parts = readiness.report()
+    parts = readiness.recent_report()
     ready = all(state.startswith(readiness.OK) for state in parts.values())
     return JsonResponse({"ready": ready, **parts}, status=200 if ready else 503)

@@ -77,7 +77,11 @@ def live(request: TeamRequest) -> HttpResponse:
 
 
 def _mine(request: TeamRequest) -> Any:
-    return Upscale.objects.filter(team=request.team).select_related("created_by").prefetch_related("retries")
+    return (
+        Upscale.objects.filter(team=request.team)
+        .select_related("created_by", "source_result")
+        .prefetch_related("retries")
+    )
 
 
 def _filters(request: TeamRequest) -> dict[str, str]:
@@ -99,7 +103,7 @@ def _detail(row: Upscale) -> dict[str, Any]:
     duration = row.completed_at - row.created_at if row.completed_at else None
     return {
         "upscale": row,
-        "can_compare": row.status == Upscale.Status.DONE and bool(row.before_preview and row.after_preview),
+        "can_compare": row.gives_result and row.gives_source and bool(row.before_preview and row.after_preview),
         "seconds": round(duration.total_seconds(), 1) if duration else None,
         "live_url": _live_url({"view": "upscale", "id": row.pk}),
     }

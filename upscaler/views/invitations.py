@@ -14,11 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from upscaler.accounts import audit_log, invitations
+from upscaler.accounts import audit_log, guesses, invitations
 from upscaler.accounts.forms import AccountForm
 from upscaler.accounts.invitations import AlreadyMember, InvitationClosed
 from upscaler.middleware import CHOSEN_TEAM
 from upscaler.models import AuditEvent, Invitation, Membership
+from upscaler.views.accounts import slowed
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -29,8 +30,11 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest, secret: str) -> HttpResponse:
     """Join the team that a link invites to: signed in, or with a new account."""
+    if seconds := guesses.wait(request, guesses.INVITATION):
+        return slowed(request, seconds)
     found = invitations.find_invitation(secret)
     if found is None:
+        guesses.note(request, guesses.INVITATION)
         return _closed(request, "unknown")
     if request.user.is_authenticated and Membership.objects.filter(team=found.team, user=request.user).exists():
         return render(request, "team/invitation_member.html", {"invitation": found})

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from upscaler import credits
 from upscaler.accounts.audit_log import name_of
 from upscaler.credits.forms import BudgetsForm, GrantForm
+from upscaler.errors import PublicError
 from upscaler.models import CreditEntry, Membership, MonthlySpend
 from upscaler.text import format_credits
 from upscaler.views.access import TeamRequest, admin_required, team_required
@@ -79,6 +80,9 @@ def grant(request: TeamRequest) -> HttpResponse:
         has = f"Your team has {format_credits(error.left)}" if error.left else "Your team has no credits"
         form.add_error("amount", f"{has}, so {format_credits(-amount)} can’t be taken away.")
         return _page(request, grant_form=form)
+    except PublicError as refusal:
+        messages.error(request, refusal.message)
+        return redirect("ledger")
     except ValueError as error:
         form.add_error("amount", str(error))
         return _page(request, grant_form=form)
@@ -95,9 +99,13 @@ def budgets(request: TeamRequest) -> HttpResponse:
     form = BudgetsForm(request.team, _members(request), request.POST)
     if not form.is_valid():
         return _page(request, budgets_form=form)
-    changes = credits.change_budgets(
-        team=request.team, by=request.user, people=form.people_changes, request=request, **form.team_changes
-    )
+    try:
+        changes = credits.change_budgets(
+            team=request.team, by=request.user, people=form.people_changes, request=request, **form.team_changes
+        )
+    except PublicError as refusal:
+        messages.error(request, refusal.message)
+        return redirect("ledger")
     if changes:
         messages.success(request, f"{changes} change{'' if changes == 1 else 's'} saved.")
     else:

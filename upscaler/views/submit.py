@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from upscaler import credits, picture_formats, upscaling_models
+from upscaler import credits, file_names, picture_formats, upscaling_models
 from upscaler.engines import get_engine
 from upscaler.errors import PublicError
 from upscaler.models import Upscale, result_hours
@@ -32,6 +32,7 @@ from upscaler.views.query import as_number, number
 logger = logging.getLogger(__name__)
 
 RECENT_RESULTS = 12
+FILE_ID = re.compile(r"[0-9a-z-]{1,40}")
 STORAGE_TROUBLE = (
     "The desk could not store the pictures just now. Nothing was charged. Try again in a while; "
     "if it stays so, tell an admin."
@@ -63,17 +64,19 @@ def again(request: TeamRequest) -> HttpResponse:
     if request.method != "POST":
         return redirect("submit")  # Without scripts the answer has this address.
     numbers = [pk for text in request.POST.getlist("offered")[: settings.MAX_FILES] if (pk := as_number(text))]
-    mine = Upscale.objects.filter(team=request.team, pk__in=numbers).select_related("created_by")
+    mine = Upscale.objects.filter(team=request.team, pk__in=numbers)
+    mine = mine.select_related("created_by", "team", "source_result")
     wanted = request.POST.get("upscale", "")
     outcome = Outcome()
     orders = []
     for upscale in sorted(mine, key=lambda upscale: numbers.index(upscale.pk)):
-        name = request.POST.get(f"name-{upscale.pk}", "").replace("\0", "")[:255] or upscale.source_name
+        name = file_names.cleaned(request.POST.get(f"name-{upscale.pk}", ""), upscale.source_name)
+        file_id = _file_id(request.POST.get(f"file-{upscale.pk}", ""))
         if wanted not in ("all", str(upscale.pk)):
-            outcome.known.append(Known(upscale, name, upscale.model.credits))
+            outcome.known.append(Known(upscale, name, upscale.model.credits, file_id))
         else:
             try:
-                orders.append(replace(reorder.reorder(upscale), source_name=name, seen=upscale.pk))
+                orders.append(replace(reorder.reorder(upscale), source_name=name, file_id=file_id, seen=upscale.pk))
             except PublicError as error:
                 outcome.refuse(error.message, name=name)
     _send(request, orders, outcome)
@@ -106,6 +109,8 @@ class Outcome:
     """What came of a submit: it may be some of each."""
 
     sent: list[Upscale] = field(default_factory=list)
+    sent_files: list[str] = field(default_factory=list)
+    """Those of them that the page has among its chosen files, as it calls them."""
     known: list[Known] = field(default_factory=list)
     problems: list[dict[str, str]] = field(default_factory=list)
 
@@ -123,10 +128,12 @@ def _orders(request: TeamRequest, outcome: Outcome) -> list[NewUpscale]:
         outcome.refuse(f"These are {len(uploads)} pictures; send at most {settings.MAX_FILES} at once.")
         return []
     orders: list[NewUpscale] = []
-    for files in [{"image": upload} for upload in uploads] or [{}]:
+    file_ids = request.POST.getlist("file_id") if len(request.POST.getlist("file_id")) == len(uploads) else []
+    pictures_sent: list[dict[str, Any]] = [{"image": upload} for upload in uploads] or [{}]
+    for index, files in enumerate(pictures_sent):
         form = UpscaleForm(request.POST, files, team=request.team, host=request.get_host())
         if form.is_valid() and form.order is not None:
-            orders.append(form.order)
+            orders.append(replace(form.order, file_id=_file_id(file_ids[index] if file_ids else "")))
             continue
         for about, errors in form.errors.items():
             # A rule about the picture is shown with its name, a rule about the order once.
@@ -144,6 +151,7 @@ def _send(request: TeamRequest, orders: Sequence[NewUpscale], outcome: Outcome) 
             batch, waiting = deduplication.split_duplicates(waiting)
             try:
                 outcome.sent += submission.submit(batch, team=request.team, user=request.user, once=True)
+                outcome.sent_files += [order.file_id for order in batch if order.file_id]
             except submission.OrderedBefore as before:
                 outcome.known += before.known
                 waiting = [*before.others, *waiting]
@@ -152,6 +160,10 @@ def _send(request: TeamRequest, orders: Sequence[NewUpscale], outcome: Outcome) 
     except OSError:
         logger.exception("an upload could not be stored")
         outcome.problems.insert(0, {"name": "", "message": STORAGE_TROUBLE})
+
+
+def _file_id(text: str) -> str:
+    return text if FILE_ID.fullmatch(text) else ""
 
 
 def _to_history(request: TeamRequest, sent: list[Upscale]) -> HttpResponse:
@@ -166,6 +178,7 @@ def _what_came_of_it(request: TeamRequest, outcome: Outcome) -> HttpResponse:
     context = {
         "problems": outcome.problems,
         "sent": outcome.sent,
+        "sent_files": outcome.sent_files,
         "known": outcome.known,
         "known_credits": sum(known.credits for known in outcome.known),
         **_money(request),
@@ -173,11 +186,7 @@ def _what_came_of_it(request: TeamRequest, outcome: Outcome) -> HttpResponse:
     status = 422 if outcome.problems else 200
     if request.htmx:  # type: ignore[attr-defined]
         # Only what is new: the page keeps its files and choices, so nothing has to be entered twice.
-        response = render(request, "submit/_answer.html", context, status=status)
-        if outcome.sent:
-            names = [upscale.source_name for upscale in outcome.sent]
-            response.headers["HX-Trigger"] = json.dumps({"files-sent": {"names": names}})
-        return response
+        return render(request, "submit/_answer.html", context, status=status)
     chosen = _chosen(request.POST)
     return render(request, "submit/page.html", _context(request, chosen=chosen, **context), status=status)
 
@@ -187,14 +196,14 @@ def _prefilled(request: TeamRequest) -> dict[str, Any]:
     chosen = _chosen({})
     mine = Upscale.objects.filter(team=request.team)
     if (pk := number(request.GET, "result")) is not None:
-        upscale = get_object_or_404(mine.filter(status=Upscale.Status.DONE), pk=pk)
+        upscale = get_object_or_404(mine.with_result(), pk=pk)
         if upscale.is_referable and upscale.engine == settings.ENGINE:
             chosen["generation_result_id"] = upscale.result_id
             return {"chosen": chosen, "asked_for": upscale}
         return {"chosen": chosen, "kept_copy": _kept(request, upscale, pictures.result_of(upscale), "result")}
     if (pk := number(request.GET, "source")) is not None:
         upscale = get_object_or_404(mine, pk=pk)
-        if upscale.source_file:
+        if upscale.source_file and upscale.gives_source:
             return {
                 "chosen": chosen,
                 "kept_copy": _kept(request, upscale, pictures.source_of(upscale), "source"),
@@ -242,6 +251,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         "recent_results": recent_results,
         "kept_copy": None,
         "uploads_refused": source_reference.why_no_uploads(),
+        "address_caveat": source_reference.address_caveat(),
         "limits": {
             "result_hours": result_hours(),
             "max_upload_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,

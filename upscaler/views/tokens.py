@@ -16,9 +16,12 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from upscaler.accounts import tokens
+from upscaler.accounts.forms import ConfirmForm
+from upscaler.errors import PublicError
 from upscaler.models import ApiToken
 from upscaler.storage.signed_links import site
 from upscaler.views.access import TeamRequest, team_required
@@ -31,8 +34,8 @@ MADE_ALREADY = (
 )
 
 
-class TokenForm(forms.Form):
-    """What a new token is for, how long it lasts and what it may do."""
+class TokenForm(ConfirmForm):
+    """What a new token is for, how long it lasts and what it may do; and the password, since a token outlives it."""
 
     name = forms.CharField(
         max_length=tokens.MAX_NAME_LENGTH,
@@ -83,6 +86,7 @@ class TokenForm(forms.Form):
         return timezone.now() + timedelta(days=int(lasts)) if lasts != "never" else None
 
 
+@sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @team_required
@@ -90,7 +94,7 @@ def page(request: TeamRequest) -> HttpResponse:
     """Show the tokens that the person may see, or make one and show it this once."""
     if request.method != "POST":
         return _page(request, TokenForm())
-    form = TokenForm(request.POST)
+    form = TokenForm(request.POST, request=request)
     if not form.is_valid():
         return _page(request, form, status=422)
     try:
@@ -103,6 +107,9 @@ def page(request: TeamRequest) -> HttpResponse:
             form_key=form.cleaned_data["form_key"],
             request=request,
         )
+    except PublicError as refusal:
+        messages.error(request, refusal.message)
+        return redirect("tokens")
     except IntegrityError:
         # The page was reloaded, or the button pressed twice.
         messages.warning(request, MADE_ALREADY)

@@ -1,4 +1,4 @@
-"""The review of a month: figures, charts, and the same as a file."""
+"""The report on a month: figures, charts, and the same as a file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from django.views.decorators.http import require_safe
 
 from upscaler.models import Team
 from upscaler.usage import charts
-from upscaler.usage.report import Figures, Review, Span, duration, review
-from upscaler.views.access import admin_or_staff_required
+from upscaler.usage.report import Figures, Report, Span, duration, report_on
+from upscaler.views.access import admin_or_staff_required, sees_all_teams
 from upscaler.views.csv_export import csv_response
 from upscaler.views.query import number
 
@@ -47,11 +47,11 @@ def usage(request: HttpRequest) -> HttpResponse:
         request,
         "team/usage.html",
         {
-            "review": found,
+            "report": found,
             "tiles": _tiles(found),
             "chart": charts.day_chart(found.days, calendar.monthrange(span.first.year, span.first.month)[1]),
             "tables": [table for table in _tables(found) if table["lines"]],
-            "teams": Team.objects.order_by("name", "pk").only("pk", "name") if request.user.is_staff else None,
+            "teams": Team.objects.order_by("name", "pk").only("pk", "name") if sees_all_teams(request.user) else None,
             "earlier_url": _address(request, found, f"{span.before_first:%Y-%m}") if found.has_earlier else None,
             "later_url": _address(request, found, f"{span.next_first:%Y-%m}") if span.is_over else None,
             "csv_url": _address(request, found, f"{span.first:%Y-%m}", "usage-csv"),
@@ -72,14 +72,14 @@ def usage_csv(request: HttpRequest) -> StreamingHttpResponse:
     return csv_response(name, header, _csv_rows(found))
 
 
-def _asked(request: HttpRequest) -> Review:
-    return review(team=_team(request), span=Span.of(request.GET.get("month", "")))
+def _asked(request: HttpRequest) -> Report:
+    return report_on(team=_team(request), span=Span.of(request.GET.get("month", "")))
 
 
 def _team(request: HttpRequest) -> Team | None:
     """Their own team for admins. Staff may name another; None for all."""
     own: Team | None = request.team or None  # type: ignore[attr-defined]
-    if not request.user.is_staff:
+    if not sees_all_teams(request.user):
         return own
     if request.GET.get("team") == ALL_TEAMS:
         return None
@@ -87,14 +87,14 @@ def _team(request: HttpRequest) -> Team | None:
     return (Team.objects.filter(pk=asked).first() if asked is not None else None) or own
 
 
-def _address(request: HttpRequest, found: Review, month: str, page: str = "usage") -> str:
+def _address(request: HttpRequest, found: Report, month: str, page: str = "usage") -> str:
     query = {"month": month}
-    if request.user.is_staff:
+    if sees_all_teams(request.user):
         query["team"] = str(found.team.pk) if found.team else ALL_TEAMS
     return f"{reverse(page)}?{urlencode(query)}"
 
 
-def _tiles(found: Review) -> list[Tile]:
+def _tiles(found: Report) -> list[Tile]:
     total, times = found.total, found.times[0]
     figures = (
         ("Pictures ready", lambda sums: sums.done),
@@ -113,7 +113,7 @@ def _tiles(found: Review) -> list[Tile]:
     return tiles
 
 
-def _tables(found: Review) -> Iterator[dict[str, Any]]:
+def _tables(found: Report) -> Iterator[dict[str, Any]]:
     for title, head, lines in (
         ("By team", "Team", found.teams),
         ("By person", "Person", found.people),
@@ -126,7 +126,7 @@ def _tables(found: Review) -> Iterator[dict[str, Any]]:
         yield {"title": title, "head": head, "lines": with_bars, "of_status": lines is found.statuses}
 
 
-def _csv_rows(found: Review) -> Iterator[list[Any]]:
+def _csv_rows(found: Report) -> Iterator[list[Any]]:
     span = found.span
     compared = [f"{span.before_first:%Y-%m-%d}", f"{span.before_last:%Y-%m-%d}"]
     month = [f"{span.first:%Y-%m-%d}", f"{span.last:%Y-%m-%d}"]

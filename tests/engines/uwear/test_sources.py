@@ -21,7 +21,8 @@ from django_tasks_db.models import DBTaskResult
 from PIL import Image
 
 from tests.conftest import Person
-from tests.support.vendor import SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong
+from tests.support import vendor as vendors
+from tests.support.vendor import SHOP, SUBMIT, Vendor, as_json, follow, prove_nothing_went_wrong
 from upscaler.health import checks
 from upscaler.models import Upscale
 from upscaler.processing import source_reference, worker_step
@@ -50,10 +51,30 @@ def test_an_upload_goes_through_a_signed_link_that_runs_out(
         assert Client().get(path).status_code == 410
 
 
-def test_a_url_goes_as_it_is(vendor: Vendor, owner: Person) -> None:
+def test_of_a_picture_on_the_web_the_vendor_gets_the_copy_that_the_desk_has_examined(
+    vendor: Vendor, owner: Person
+) -> None:
+    """A host could show the desk a decoy, and the vendor the real picture."""
+    url = f"http://{vendor.host}/shop/shirt.png"
+    owner.api("post", "generation-upscale", {"image_url": url, "model_name": "recraft"})
+    upscale = follow(newest())
+    [body] = vendor.bodies
+    assert (upscale.status, vendor.calls(SHOP)) == ("Done", 1)
+    assert body["image_url"].startswith("https://upscaler.example.com/files/")
+    answer = Client().get(urlsplit(body["image_url"]).path)
+    assert b"".join(answer.streaming_content) == vendors.picture((48, 40))  # type: ignore[attr-defined]
+
+
+def test_where_no_copy_can_be_given_the_address_goes_as_it_is_and_people_are_told(
+    vendor: Vendor, owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "PUBLIC_URL", "")
     url = f"http://{vendor.host}/shop/shirt.png?size=original&x=%20"
     owner.api("post", "generation-upscale", {"image_url": url, "model_name": "recraft"})
     upscale = follow(newest())
+    [warning] = checks.remote_engine_can_fetch_uploads()
+    for text in (owner.client.get("/").content.decode(), str(warning.hint)):
+        assert "it may get another picture than the one that the desk checks" in text
     assert (upscale.status, vendor.bodies) == ("Done", [{"image_url": url, "model_name": "recraft"}])
     assert upscale.before_preview
 

@@ -186,6 +186,8 @@ class UwearClient:
             session = requests.Session()
             # Else a .netrc would replace the key, and a proxy of the environment would see every call.
             session.trust_env = False
+            for scheme in ("http", "https"):
+                session.mount(f"{scheme}://", fetching.WatchedAdapter())
             session.headers.update(
                 {"Authorization": f"Bearer {self._key}", "User-Agent": USER_AGENT, "Accept": "application/json"}
             )

@@ -182,6 +182,7 @@ class UwearEngine:
                 target,
                 max_bytes=settings.UWEAR_MAX_RESULT_BYTES,
                 max_length=fetching.MAX_SIGNED_URL_LENGTH,
+                refuse_pages=False,
             )
         except PublicError as error:
             logger.warning("Uwear: the result of generation %s: %s", generation.generation_id, error.code)
@@ -339,7 +340,7 @@ def _download_error(error: PublicError, until: datetime | None) -> EngineError:
             permanent=True,
         )
     is_over = until is not None and timezone.now() >= until
-    if error.code in ("url_private", "url_parsing", "url_too_long"):
+    if error.code in ("url_private", "url_parsing", "url_too_long", "url_port"):
         what = "lies inside a private network" if error.code == "url_private" else "this desk can’t open"
         return EngineError(
             f"Uwear finished the picture, but gives an address for it that {what}. Tell the admin of your desk; try "
