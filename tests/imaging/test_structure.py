@@ -15,6 +15,7 @@ from tests.fuzz import bombs
 from tests.support import pictures
 from upscaler.errors import PublicError
 from upscaler.imaging import intake, structure
+from upscaler.imaging.structure import riff
 
 SHIRT = pictures.photograph("coffee", (60, 40))
 JPEG, PNG, GIF = (
@@ -177,3 +178,8 @@ def test_no_format_is_read_by_one_of_them_alone(head: bytes, tmp_path: Path) -> 
     assert refusal(path.read_bytes()).code == "not_a_picture"
     with pytest.raises(PublicError):
         codec.load(path)
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0"}], ids=["VP8", "VP8L", "VP8X"])
+def test_the_size_of_a_webp_is_known_before_it_is_opened(options: dict[str, object]) -> None:
+    assert riff.canvas(pictures.encoded(SHIRT, "WEBP", **options)) == (60, 40)

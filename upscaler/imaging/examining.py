@@ -15,6 +15,7 @@ from upscaler.errors import PublicError
 from upscaler.imaging import pixels, previews, structure
 from upscaler.imaging.guard import guarded
 from upscaler.imaging.previews import Preview
+from upscaler.imaging.structure import riff
 from upscaler.imaging.structure.limits import MAX_PICTURES
 from upscaler.picture_formats import FORMATS_IN_WORDS, MARKS_LENGTH, known_refusal
 
@@ -68,6 +69,7 @@ def examine_result(
 
 def preview(file: IO[bytes], named: str, *, below: int | None = None) -> Preview:
     """A copy for the screen of a picture file that was examined before. Raises as `examine`."""
+    _check_canvas(file, structure.format_of_file(file), below)
     with guarded(named):
         image = structure.opened(file)
     _check_turn(image.size, below)
@@ -83,6 +85,7 @@ def _opened(
     if kind is None:
         raise _no_picture(file, named)
     pictures = _count_pictures(file, kind, named)
+    _check_canvas(file, kind, below)
     if kind != "TIFF" or (pictures or 0) > MAX_PICTURES:
         # Of a TIFF's pages some are copies of others, which its reader knows.
         _check_single(pictures, named)
@@ -120,6 +123,14 @@ def _check_single(pictures: int | None, named: str) -> None:
         "the frame that you want as a PNG, and upload that.",
         code="animated",
     )
+
+
+def _check_canvas(file: IO[bytes], kind: str | None, below: int | None) -> None:
+    """`_check_turn` for a format that takes all of its memory when it is opened."""
+    if kind == "WEBP":
+        file.seek(0)
+        _check_turn(riff.canvas(file.read(structure.HEAD_LENGTH)), below)
+        file.seek(0)
 
 
 def _check_turn(size: tuple[int, int], below: int | None) -> None:
