@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: run setup check test test-nightly test-quick api-cases bench format lock sbom clean
+.PHONY: run setup check test test-nightly test-quick api-cases fuzz bench format lock sbom clean
 
 run: $(VENV)/.runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -45,6 +45,15 @@ test-nightly: $(VENV)/.development
 test-quick: $(VENV)/.development
 	QUICK_ENGINE=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_PLUGINS=pytest_django.plugin,pytest_socket,xdist.plugin \
 		$(BIN)/pytest -n $$(expr $(WORKERS) + 1) -m "not processes and not engine" --ignore=tests/browser --ignore=tests/live_server
+
+# Hostile files through the desk's door: some half an hour on two cores. make fuzz FUZZ_FILES=1000 FUZZ_BOMBS=200 is
+# a short one, FUZZ_SEED=2 makes others.
+FUZZ_FILES ?= 100000
+FUZZ_BOMBS ?= 20000
+FUZZ_SEED ?= 1
+
+fuzz: $(VENV)/.development
+	$(BIN)/python -m tests.fuzz --mutated $(FUZZ_FILES) --bombs $(FUZZ_BOMBS) --seed $(FUZZ_SEED) --threads $(WORKERS)
 
 # So many requests that a machine makes up from the API's own schema: make api-cases CASES=20000
 CASES ?= 5000

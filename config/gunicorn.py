@@ -8,7 +8,8 @@ from config.environment import env, whole
 bind = f"{env.str('HOST', default='127.0.0.1')}:{whole('PORT', 8000)}"
 workers = whole("WEB_CONCURRENCY", 2, minimum=1)
 worker_class = "config.web_worker.Worker"
-threads = 8
+# More than the pictures that one process has at hand at once (decoding.WAITING), so that pages are never behind them.
+threads = 16
 timeout = 120
 graceful_timeout = 30
 # An address of a picture may have 2,000 letters, and a signed one of the desk's own is long too.

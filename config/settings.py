@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import BASE_DIR, env, one_of, ports, s3_options, switch, whole
+from config.private_files import keep_private
 from config.secret_key import kept_key
 
 DEBUG = switch("DEBUG", True)
@@ -117,7 +119,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 30,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+    # Every process of the desk reads this module before it writes anything.
+    _name = str(DATABASES["default"]["NAME"])
+    keep_private(None if _name == ":memory:" else Path(_name))
 else:
+    keep_private(None)
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -241,6 +247,9 @@ FILE_UPLOAD_HANDLERS = [
     "upscaler.uploads.TemporaryUploadHandler",
 ]
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+# For the desk's own user and group: people get pictures through the desk alone.
+FILE_UPLOAD_PERMISSIONS = 0o640
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750
 # More than the form takes, so that the form can say how many it takes.
 DATA_UPLOAD_MAX_NUMBER_FILES = 10 * MAX_FILES
 

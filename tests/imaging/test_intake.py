@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.support import picture_cases, pictures, profiles
 from upscaler.errors import PublicError
-from upscaler.imaging import codec, colour, intake, previews
+from upscaler.imaging import codec, colour, examining, intake, previews
 from upscaler.picture_formats import FORMATS
 
 LIMITS = {"max_bytes": 1_000_000, "max_pixels": 4_000_000}
@@ -111,7 +111,7 @@ from pathlib import Path
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 import django
 django.setup()
-from upscaler.imaging import codec, intake
+from upscaler.imaging import codec, examining
 
 def highest():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) * 1024
@@ -120,7 +120,7 @@ def work(path):
     if sys.argv[1] == "engine":
         return codec.load(path)
     with path.open("rb") as file:
-        return intake.examine(file, name="x", max_bytes=10**9, max_pixels=10**9)
+        return examining.examine(file, "x", max_pixels=10**9)
 
 folder = Path(sys.argv[2])
 work(folder / "small")
@@ -164,7 +164,7 @@ def shown(content: bytes, tmp_path: Path) -> tuple[Image.Image, Image.Image, int
     """A file's preview before and after, as if it were source and result at once, and what was found in it."""
     path = tmp_path / "picture"
     path.write_bytes(content)
-    before = previews.preview(path)
+    before = intake.preview(path)
     found, after = intake.examine_result(path, **LIMITS)
     return Image.open(io.BytesIO(before.content)), Image.open(io.BytesIO(after.content)), found
 
@@ -274,7 +274,7 @@ def test_a_large_webp_s_thumbnail_and_preview_show_it(mode: str, tmp_path: Path)
         found = intake.examine_source(file, name="x")
     assert (found.format, found.width, found.height) == ("WEBP", 4000, 4100)
     upright = source.transpose(Image.Transpose.ROTATE_270)
-    for content in (found.thumbnail, previews.preview(path).content):
+    for content in (found.thumbnail, intake.preview(path).content):
         with Image.open(io.BytesIO(content)) as shown:
             assert (shown.mode, shown.info["icc_profile"]) == (mode, profiles.P3)
             assert apart(shown, upright.resize(shown.size, Image.Resampling.BOX)) < 3
@@ -328,8 +328,14 @@ def test_a_damaged_file_gives_a_picture_or_a_message(
     for place, value in changes:
         content[int(place * len(content))] = value
     content = content[: int(cut * len(content))] if cut is not None else content
+    path = tmp_path / "source"
+    path.write_bytes(content + tail)
     try:
-        found = examine(bytes(content + tail))
+        if not path.stat().st_size:
+            return
+        # What the process does that reads strangers' files; tests/imaging/fuzzing goes through the door itself.
+        with path.open("rb") as file:
+            found, _ = examining.examine(file, "x", max_pixels=LIMITS["max_pixels"])
     except PublicError as error:
         assert error.code in (
             "empty",
@@ -345,10 +351,10 @@ def test_a_damaged_file_gives_a_picture_or_a_message(
     else:
         assert found.width * found.height <= LIMITS["max_pixels"]
         # What the desk takes, the engine must be able to read.
-        (tmp_path / "source").write_bytes(content + tail)
-        loaded = codec.load(tmp_path / "source")
+        loaded = codec.load(path)
         assert (loaded.width, loaded.height) == (found.width, found.height)
-        assert previews.preview(tmp_path / "source").content
+        with path.open("rb") as file:
+            assert examining.preview(file, "x").content
 
 
 # Files that cost more than they should
@@ -356,7 +362,7 @@ def test_a_damaged_file_gives_a_picture_or_a_message(
 
 def test_a_jpeg_of_very_many_passes_is_refused_at_once() -> None:
     content = pictures.encoded(pictures.photograph("coffee", (64, 48)).convert("L"), "JPEG", progressive=True)
-    last = content.rindex(intake.START_OF_SCAN)
+    last = content.rindex(b"\xff\xda")
     bomb = content[:last] + content[last:-2] * 2000 + content[-2:]
     with pytest.raises(PublicError) as caught:
         intake.examine_source(io.BytesIO(bomb), name="a.jpg")

@@ -1,39 +1,41 @@
 """Opening pictures that strangers made: what is taken, within which limits, and what is known of it then.
 
-Nothing here trusts a file's name or its header beyond what is checked.
+Nothing here trusts a file's name or its header beyond what is checked, and nothing is decoded in the desk's own
+processes: `sandbox` does it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
-from PIL import Image, ImageFile, PngImagePlugin
 
 from upscaler import upscaling_models
 from upscaler.errors import PublicError
-from upscaler.imaging import decoding, pixels, previews
-from upscaler.imaging.openers import open_picture
+from upscaler.imaging import decoding, sandbox
+from upscaler.imaging.guard import DAMAGED
 from upscaler.imaging.previews import Preview
-from upscaler.picture_formats import FORMATS, FORMATS_IN_WORDS, MARKS_LENGTH, known_refusal
+from upscaler.imaging.sandbox.limits import Limits
+from upscaler.picture_formats import FORMATS
 
-MAX_SCANS = 100
-"""Passes of a progressive JPEG over its picture: cameras and shops write some ten. Each is decoded in full, so a small
-file with thousands of them would keep a process busy for minutes."""
-START_OF_SCAN = b"\xff\xda"
-"""The marker before each pass; in the data itself, such bytes are always escaped."""
+logger = logging.getLogger(__name__)
 
-# A megabyte of text, as generators of pictures leave it in a PNG, is no reason to refuse it. Pillow's own limit is one
-# for each part, and the file's size is limited before.
-PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
-
-# `examine` checks the pixel count against the desk's own limit before a single row is decoded; Pillow's own guard
-# would only warn at half of it and stop with a message for programmers.
-Image.MAX_IMAGE_PIXELS = None
+SOURCE_CPU_SECONDS = 5
+"""What a source may take to be read; the largest sound ones take about two."""
+SOURCE_WALL_SECONDS = 30
+"""The same on a machine that is busy with much else."""
+RESULT_CPU_SECONDS, RESULT_WALL_SECONDS = 120, 600
+OWN_MEMORY = 120_000_000
+"""Bytes that a process takes before it reads a picture, beside a file of some MB."""
+BYTES_PER_PIXEL, RECODE_BYTES_PER_PIXEL = 10, 20
+"""Memory of the most costly sound pictures: WebP and AVIF."""
+PREVIEW_EXTENSIONS = (".jpg", ".png")
 
 
 @dataclass(frozen=True)
@@ -63,17 +65,16 @@ def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> E
 
     ``name`` is what the person calls it, for the messages. The file is left at its start.
     Raises PublicError with code ``empty``, ``too_large``, ``not_a_picture``, ``unsupported_kind``, ``animated``,
-    ``too_many_pixels``, ``damaged``, or ``busy`` where too many large pictures are examined already: that one passes.
+    ``too_many_pixels``, ``damaged``, ``out_of_memory``, or ``busy`` where too many
+    pictures are examined already: that one passes.
     """
     named = f"“{name}”" if name else "The file"
-    still = _opened(file, named, max_bytes=max_bytes, max_pixels=max_pixels)
-    with decoding.turn(still.size, named, max_wait=decoding.MAX_WAIT):
-        try:
-            with still.image, decoding.guarded(named):
-                found = _found(still, previews.shrunk(still.image, previews.THUMBNAIL_SIDE))
-        finally:
-            # The pixels go before the next picture's come, and before an error that keeps this frame is kept.
-            del still
+    size = _checked_size(file, named, max_bytes)
+    options = {"named": named, "max_pixels": max_pixels}
+    with decoding.place(named):
+        reading = _Reading("examine", file, size, options, named, _source_limits, max_pixels)
+        answer, following = reading.answer(max_wait=decoding.MAX_WAIT)
+        found = _examined(answer, following, size, _digest(file))
     file.seek(0)
     return found
 
@@ -92,26 +93,118 @@ def examine_result(path: Path, *, max_bytes: int, max_pixels: int) -> tuple[Exam
     """
     named = "The result"
     with path.open("rb") as file:
-        still = _opened(file, named, max_bytes=max_bytes, max_pixels=max_pixels)
-        with decoding.turn(still.size, named, max_wait=None), still.image as image, decoding.guarded(named):
-            is_streamed = previews.is_streamed(image)
-            side = previews.PREVIEW_SIDE
-            small = previews.streamed(path, image, side) if is_streamed else previews.shrunk(image, side)
-            return _found(still, small), previews.preview_of(small)
+        size = _checked_size(file, named, max_bytes)
+        options = {"named": named, "max_pixels": max_pixels}
+        reading = _Reading("examine_result", file, size, options, named, _result_limits, max_pixels)
+        answer, following = reading.answer()
+        return _examined(answer, following, size, _digest(file)), _preview_in(answer, following[1:])
+
+
+def preview(path: Path) -> Preview:
+    """A copy for the screen of a picture file that was examined before. It waits for its turn as long as it takes.
+
+    Raises PublicError where it can't be read all the same.
+    """
+    named = "The picture"
+    with path.open("rb") as file:
+        most = max(settings.MAX_RESULT_PIXELS, settings.MAX_SOURCE_PIXELS)
+        reading = _Reading("preview", file, path.stat().st_size, {"named": named}, named, _result_limits, most)
+        return _preview_in(*reading.answer())
+
+
+def recode(path: Path, target: Path, result_format: str) -> None:
+    """Write a stranger's picture in another format, with everything that it carries. Raises PublicError."""
+    memory = OWN_MEMORY + RECODE_BYTES_PER_PIXEL * settings.MAX_RESULT_PIXELS
+    limits = Limits(RESULT_CPU_SECONDS * 5, RESULT_WALL_SECONDS * 2, memory, file_size=4 * 10**9)
+    options = {"result_format": result_format}
+    named = "The result"
+    with path.open("rb") as file, target.open("wb+") as written, decoding.turn((1, 1), named, max_wait=None):
+        _answered(*_asked("recode", file, options, named, limits, written))
+
+
+def _source_limits(pixels: int, file_size: int) -> Limits:
+    return Limits(SOURCE_CPU_SECONDS, SOURCE_WALL_SECONDS, OWN_MEMORY + 2 * file_size + BYTES_PER_PIXEL * pixels)
+
+
+def _result_limits(pixels: int, file_size: int) -> Limits:
+    # Of a large file no more is in memory than of a source's.
+    held = 2 * min(file_size, settings.MAX_UPLOAD_BYTES)
+    return Limits(RESULT_CPU_SECONDS, RESULT_WALL_SECONDS, OWN_MEMORY + held + BYTES_PER_PIXEL * pixels)
+
+
+Answer = tuple[dict[str, Any], list[bytes]]
 
 
 @dataclass(frozen=True)
-class _Still:
-    """A picture of which only the header was read."""
+class _Reading:
+    """One picture to be read by `sandbox`."""
 
-    image: ImageFile.ImageFile
-    size: tuple[int, int]
-    """As the header has it: decoding may change the image's own."""
+    task: str
+    file: IO[bytes]
     file_size: int
-    digest: str
+    options: dict[str, Any]
+    named: str
+    limits: Callable[[int, int], Limits]
+    """By the most pixels that are read, and the file's size."""
+    max_pixels: int
+
+    def answer(self, *, max_wait: float | None = None) -> Answer:
+        """What is said of the file, for a large picture when its turn has come. Raises PublicError."""
+        with decoding.turn((1, 1), self.named, max_wait=max_wait):
+            limits = self.limits(min(decoding.LARGE_FROM, self.max_pixels), self.file_size)
+            options = self.options | {"below": decoding.LARGE_FROM}
+            answer, following = _asked(self.task, self.file, options, self.named, limits)
+        if answer.get("large"):
+            with decoding.turn((decoding.LARGE_FROM, 1), self.named, max_wait=max_wait):
+                limits = self.limits(self.max_pixels, self.file_size)
+                answer, following = _asked(self.task, self.file, self.options, self.named, limits)
+        return _answered(answer, following)
 
 
-def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> _Still:
+def _asked(
+    task: str, file: IO[bytes], options: dict[str, Any], named: str, limits: Limits, target: IO[bytes] | None = None
+) -> Answer:
+    try:
+        return sandbox.read(task, file, options, limits=limits, target=target)
+    except sandbox.Stopped as stopped:
+        logger.warning("a picture was not read to its end: %s", stopped)
+        raise PublicError(
+            f"{named} is damaged, or takes more time or memory to read than a picture should. Export it again from the "
+            "program it came from, and upload the new file.",
+            code=DAMAGED,
+        ) from None
+    except sandbox.ServerGone:
+        logger.error("the process that reads pictures has ended twice")
+        raise decoding.busy(named, "pictures are") from None
+
+
+def _answered(answer: dict[str, Any], following: list[bytes]) -> Answer:
+    refused = answer.get("refused")
+    if refused is not None:
+        raise PublicError(str(refused["message"]), code=str(refused["code"]), permanent=bool(refused["permanent"]))
+    return answer, following
+
+
+def _examined(answer: dict[str, Any], following: list[bytes], size: int, digest: str) -> ExaminedPicture:
+    found = answer["found"]
+    return ExaminedPicture(
+        format=FORMATS[found["format"]].name,
+        width=int(found["width"]),
+        height=int(found["height"]),
+        file_size=size,
+        digest=digest,
+        thumbnail=following[0],
+    )
+
+
+def _preview_in(answer: dict[str, Any], following: list[bytes]) -> Preview:
+    extension = str(answer["extension"])
+    if extension not in PREVIEW_EXTENSIONS:
+        raise ValueError(f"a preview can't be {extension!r}")
+    return Preview(following[0], extension)
+
+
+def _checked_size(file: IO[bytes], named: str, max_bytes: int) -> int:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if size == 0:
@@ -122,42 +215,7 @@ def _opened(file: IO[bytes], named: str, *, max_bytes: int, max_pixels: int) -> 
             "Save it as a JPEG or make it smaller, and upload that.",
             code="too_large",
         )
-    try:
-        image = open_picture(file)
-    except PublicError:
-        raise
-    except Exception:
-        file.seek(0)
-        known = known_refusal(file.read(MARKS_LENGTH))
-        raise PublicError(
-            f"{named} is {known}"
-            if known
-            else f"{named} is not a picture that we can read. Upload a {FORMATS_IN_WORDS} file.",
-            code="not_a_picture",
-        ) from None
-    with decoding.guarded(named):
-        width, height = image.size
-        if width * height > max_pixels:
-            raise PublicError(
-                f"{named} says that it is {width:,} × {height:,} pixels; the limit is {max_pixels / 1e6:.0f} "
-                "megapixels. Make it smaller, and upload that.",
-                code="too_many_pixels",
-            )
-        # An MPO file is what many phones and cameras write: a JPEG with a small copy behind it.
-        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-        if frames > 1:
-            raise PublicError(
-                f"{named} holds {frames} pictures (an animation or several pages). Upscaler enlarges one still "
-                "picture: save the frame that you want as a PNG, and upload that.",
-                code="animated",
-            )
-        if image.format in ("JPEG", "MPO") and _scans(file) > MAX_SCANS:
-            raise PublicError(
-                f"{named} is a JPEG of more than {MAX_SCANS} passes, which takes too long to read. Export it again "
-                "as a plain JPEG, and upload that.",
-                code="damaged",
-            )
-    return _Still(image, image.size, size, _digest(file))
+    return size
 
 
 def _digest(file: IO[bytes]) -> str:
@@ -167,32 +225,6 @@ def _digest(file: IO[bytes]) -> str:
     digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     file.seek(at)
     return digest
-
-
-def _scans(file: IO[bytes]) -> int:
-    """How many passes a JPEG makes; the file is left where it was."""
-    at = file.tell()
-    file.seek(0)
-    found = sum(block.count(START_OF_SCAN) for block in iter(lambda: file.read(1 << 20), b""))
-    file.seek(at)
-    return found
-
-
-def _found(still: _Still, small: Image.Image) -> ExaminedPicture:
-    """What is known once the whole file was decoded; ``small`` is what it shows."""
-    image = still.image
-    # A PNG that was decoded as a whole may have said it at its end; of one that was streamed the header alone was read,
-    # for its preview too. A TIFF's reader turns size and picture by itself.
-    turned = pixels.orientation(image) in pixels.TURNED and image.format != "TIFF"
-    width, height = still.size[::-1] if turned else still.size
-    return ExaminedPicture(
-        format="JPEG" if image.format == "MPO" else str(image.format),
-        width=width,
-        height=height,
-        file_size=still.file_size,
-        digest=still.digest,
-        thumbnail=previews.thumbnail_of(small),
-    )
 
 
 def check_result_size(width: int, height: int, factor: int, *, max_pixels: int) -> None:

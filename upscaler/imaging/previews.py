@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import io
 import math
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from PIL import Image, ImageFile
 
-from upscaler.imaging import colour, decoding, pixels, sixteen_bit
-from upscaler.imaging.openers import SampledFile, open_picture
+from upscaler.imaging import colour, pixels, sixteen_bit
+from upscaler.imaging.openers import SampledFile
 from upscaler.imaging.vips import pyvips
 
 THUMBNAIL_SIDE = 640
@@ -21,6 +20,8 @@ PREVIEW_SIDE = 2048
 """The longest sides, in pixels."""
 STREAMED = {"JPEG": ("L", "RGB"), "PNG": ("L", "LA", "I;16", "RGB", "RGBA"), "WEBP": ("RGB", "RGBA")}
 """By format the modes of results that are read row by row; others are rare and read as a whole."""
+LOADERS = {"JPEG": "jpegload_source", "PNG": "pngload_source", "WEBP": "webpload_source"}
+"""What reads them so: no other loader has a try at a file."""
 STREAMED_FROM = 16_000_000
 """Pixels from which on a result is worth reading row by row."""
 
@@ -31,18 +32,6 @@ class Preview(NamedTuple):
     content: bytes
     extension: str
     """Of a JPEG; of a PNG where there is transparency."""
-
-
-def preview(path: Path) -> Preview:
-    """A copy for the screen of a picture file that was examined before. It waits for its turn as long as it takes.
-
-    Raises PublicError where it can't be read all the same.
-    """
-    named = "The picture"
-    with decoding.guarded(named), open_picture(path) as image:
-        with decoding.turn(image.size, named, max_wait=None):
-            small = shrunk(image, PREVIEW_SIDE)
-        return preview_of(small)
 
 
 def preview_of(shown: Image.Image) -> Preview:
@@ -61,7 +50,7 @@ def shrunk(image: ImageFile.ImageFile, side: int) -> Image.Image:
     """Upright, in the colours that the engine sees, as RGB or RGBA, no side longer than ``side`` pixels.
 
     ``image`` was opened and not loaded; all of its file is read, so whatever is wrong with it raises whatever the
-    decoders raise: see `decoding.guarded`.
+    decoders raise: see `guard.guarded`.
     """
     # libvips holds a large WebP once, Pillow four times.
     if (image.format == "TIFF" and sixteen_bit.is_deep(image)) or (image.format == "WEBP" and is_streamed(image)):
@@ -84,10 +73,13 @@ def is_streamed(image: Image.Image) -> bool:
     return image.width * image.height >= STREAMED_FROM and image.mode in STREAMED.get(str(image.format), ())
 
 
-def streamed(path: Path, image: Image.Image, side: int) -> Image.Image:
+def streamed(file: IO[bytes], image: Image.Image, side: int) -> Image.Image:
     """`shrunk` for the file of ``image``, with only some rows of it in memory at a time. Raises OSError."""
+    file.seek(0)
+    source = pyvips.Source.new_from_descriptor(file.fileno())
     try:
-        rows = pyvips.Image.new_from_file(str(path), access="sequential", fail_on="truncated")
+        load = getattr(pyvips.Image, LOADERS[str(image.format)])
+        rows = load(source, access="sequential", fail_on="truncated")
         return _shrunk(rows, image, pixels.orientation(image), side)
     except pyvips.Error as error:
         raise OSError(str(error)) from error

@@ -18,7 +18,7 @@ from upscaler.engines import get_engine
 from upscaler.engines.base import Finished, Order, Pending, RemoteEngine, Report
 from upscaler.errors import PublicError
 from upscaler.imaging import codec, intake
-from upscaler.imaging.previews import Preview, preview
+from upscaler.imaging.previews import Preview
 from upscaler.models import Upscale
 from upscaler.processing import handover, lifecycle
 from upscaler.processing.circuit_breaker import Pause
@@ -194,7 +194,7 @@ def _keep(upscale: Upscale, finished: Finished, source: Path | None) -> None:
     if asked not in ("", found.format) and codec.result_format(asked, found.width, found.height) == asked:
         finished = _saved_as(asked, finished)
         found, after = _examined_result(finished.path)
-    before = preview(source) if source is not None else None
+    before = intake.preview(source) if source is not None else None
     with NewFiles() as files:
         stored, previews = files.store_result(finished.path, found, before, after)
         with transaction.atomic():
@@ -213,7 +213,7 @@ def _keep(upscale: Upscale, finished: Finished, source: Path | None) -> None:
 def _saved_as(asked: str, finished: Finished) -> Finished:
     """The result in the format that was asked for, from an engine that can't choose."""
     path = finished.path.with_name("recoded")
-    codec.recode(codec.load(finished.path), path, asked, generative=True)
+    intake.recode(finished.path, path, asked)
     return replace(finished, path=path)
 
 

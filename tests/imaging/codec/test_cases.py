@@ -14,7 +14,7 @@ from tests.support import picture_cases, pictures
 from tests.support.picture_cases import CASES, Case
 from tests.support.picture_files import RoundTrip, load
 from upscaler.errors import PublicError
-from upscaler.imaging import codec, intake, previews
+from upscaler.imaging import codec, intake
 
 
 def examine(content: bytes) -> intake.ExaminedPicture:
@@ -43,7 +43,7 @@ def check(content: bytes, case: Case, tmp_path: Path) -> None:
     assert bool(case.note) == bool(trip.source.notes)
     found = examine(content)
     assert (found.width, found.height) == picture_cases.SIZE
-    preview = previews.preview(tmp_path / "source").content
+    preview = intake.preview(tmp_path / "source").content
     for small in (found.thumbnail, preview):
         with Image.open(io.BytesIO(small)) as image:
             assert (image.mode == "RGBA") == case.has_alpha

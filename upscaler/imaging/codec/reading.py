@@ -11,10 +11,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from upscaler.errors import PublicError
-from upscaler.imaging import colour, pixels, sixteen_bit
+from upscaler.imaging import colour, pixels, sixteen_bit, structure
 from upscaler.imaging.codec import metadata
 from upscaler.imaging.codec.metadata import Metadata
-from upscaler.imaging.openers import NOTES, SampledFile, open_picture
+from upscaler.imaging.openers import NOTES, SampledFile
 from upscaler.imaging.samples import Samples
 from upscaler.imaging.vips import pyvips
 
@@ -92,7 +92,7 @@ class _Read:
 
 
 def _read(path: Path) -> _Read:
-    with open_picture(path) as file:
+    with structure.opened(path) as file:
         source_format = file.format or "PNG"
         quality = _jpeg_quality(getattr(file, "quantization", None)) if source_format in ("JPEG", "MPO") else None
         is_deep = sixteen_bit.is_deep(file)
