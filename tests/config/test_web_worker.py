@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
-from config import web_worker
-from config.web_worker import Connection, Outgoing
+from config import web_connections
+from config.web_connections import Connection, Outgoing
 
 
 @pytest.fixture
@@ -81,8 +81,8 @@ def test_what_a_client_does_not_take_waits_and_comes_whole(ends: Any, tmp_path: 
 
 
 def test_an_answer_without_end_waits_for_its_client(ends: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_worker, "STALLED_SECONDS", 0.05)
-    monkeypatch.setattr(web_worker, "MAX_PENDING", 1_000_000)
+    monkeypatch.setattr(web_connections, "STALLED_SECONDS", 0.05)
+    monkeypatch.setattr(web_connections, "MAX_PENDING", 1_000_000)
     ours, _theirs = ends
     ours.setblocking(False)
     outgoing = Outgoing(ours)

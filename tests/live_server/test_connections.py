@@ -147,7 +147,8 @@ def test_a_head_that_is_too_large_is_told_so(desk: Desk) -> None:
     ("request_line", "header", "status"),
     [
         (f"GET /api/v1/credits?{'x' * 9000} HTTP/1.1", "X: y", b"414"),
-        ("GET /api/v1/credits HTTP/1.1", "Transfer-Encoding: gzip", b"411"),
+        ("GET /api/v1/credits HTTP/1.1", "Transfer-Encoding: nonsense", b"411"),
+        ("GET /api/v1/credits HTTP/1.1", "Transfer-Encoding: gzip", b"400"),
         ("GET /api/v1/credits HTTP/1.1", f"X: {'y' * 9000}", b"431"),
         ("GET /api/v1/credits HTTP/1.1", "X Y: z", b"400"),
         ("GET /api/v1/credits HTTP/9.9", "X: y", b"400"),

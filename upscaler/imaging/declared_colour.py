@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy import linalg
 
 from upscaler.imaging.pixels import STRIP_PIXELS
 from upscaler.imaging.samples import Samples
@@ -128,7 +129,7 @@ def _is_sound(primaries: Chromaticities) -> bool:
         return False
     with np.errstate(all="ignore"):
         columns = np.stack([_xyz(primaries[2 * one], primaries[2 * one + 1]) for one in range(3)], axis=1)
-        return bool(abs(np.linalg.det(columns)) > 1e-3 and (np.linalg.solve(columns, _xyz(*primaries[6:])) > 0).all())
+        return bool(abs(linalg.det(columns)) > 1e-3 and (linalg.solve(columns, _xyz(*primaries[6:])) > 0).all())
 
 
 def _xyz(x: float, y: float) -> Numbers:
@@ -140,14 +141,14 @@ def to_d50(primaries: Chromaticities) -> Numbers:
     """(3, 3): linear RGB to XYZ under D50, adapted by Bradford's method, as ICC profiles have it."""
     columns = np.stack([_xyz(primaries[2 * one], primaries[2 * one + 1]) for one in range(3)], axis=1)
     white = _xyz(*primaries[6:])
-    columns = columns * np.linalg.solve(columns, white)
+    columns = columns * linalg.solve(columns, white)
     adapted: Numbers = _adaptation(white) @ columns
     return adapted
 
 
 def _adaptation(white: Numbers) -> Numbers:
     bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-    adaptation: Numbers = np.linalg.inv(bradford) @ np.diag((bradford @ D50) / (bradford @ white)) @ bradford
+    adaptation: Numbers = linalg.inv(bradford) @ np.diag((bradford @ D50) / (bradford @ white)) @ bradford
     return adaptation
 
 
@@ -209,7 +210,8 @@ def _fixed(*values: float) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    letters = text.encode("utf-16-be")
+    # UTF-16 by hand: where pictures of strangers are read, no file can be opened, and a codec is one.
+    letters = b"".join(b"\0%c" % letter for letter in text.encode("ascii"))
     return b"mluc" + bytes(4) + struct.pack(">II2s2sII", 1, 12, b"en", b"US", len(letters), 28) + letters
 
 
@@ -225,8 +227,8 @@ def in_srgb(values: Samples, declared: Declared) -> Samples:
     light = _light(np.arange(full + 1) / full, declared.curve).astype(np.float32)
     # Browsers map HDR within the widest primaries.
     within = PRIMARIES[9] if declared.is_hdr else declared.primaries
-    widened = np.linalg.solve(to_d50(within), to_d50(declared.primaries)).astype(np.float32)
-    gamut = np.linalg.solve(to_d50(SRGB), to_d50(within)).astype(np.float32)
+    widened = linalg.solve(to_d50(within), to_d50(declared.primaries)).astype(np.float32)
+    gamut = linalg.solve(to_d50(SRGB), to_d50(within)).astype(np.float32)
     converted = np.empty_like(values)
     height = max(1, STRIP_PIXELS // values.shape[1])
     for top in range(0, len(values), height):
