@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -212,3 +213,19 @@ def test_a_forked_process_has_a_server_of_its_own_and_none_outlives_its_desk(tmp
     code, server = done.stdout.split()
     assert code == "0"
     until(lambda: "imaging.sandbox" not in command_of(int(server)), what="the server is gone", seconds=30)
+
+
+def test_the_largest_webp_takes_the_memory_of_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libvips holds it once, where it may; a child that can't open a temporary file took twice as much from Pillow."""
+    used: list[float] = []
+    ask = client._ask
+
+    def asked(*arguments: Any) -> Any:
+        answer = ask(*arguments)
+        used.append(answer[0]["used"]["memory"])
+        return answer
+
+    monkeypatch.setattr(client, "_ask", asked)
+    content = pictures.encoded(Image.linear_gradient("L").resize((8000, 8000)).convert("RGB"), "WEBP", method=0)
+    assert intake.examine_source(io.BytesIO(content), name="a").width == 8000
+    assert max(used) < 10 * 64e6

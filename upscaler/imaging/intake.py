@@ -33,8 +33,8 @@ SOURCE_WALL_SECONDS = 30
 RESULT_CPU_SECONDS, RESULT_WALL_SECONDS = 120, 600
 OWN_MEMORY = 120_000_000
 """Bytes that a process takes before it reads a picture, beside a file of some MB."""
-BYTES_PER_PIXEL, RECODE_BYTES_PER_PIXEL = 18, 20
-"""Address space of the most costly sound pictures: Pillow reserves 8 for a WebP, of which nothing is used."""
+BYTES_PER_PIXEL, RECODE_BYTES_PER_PIXEL = 24, 24
+"""Memory that the most costly sound pictures, WebP, reserve: less than half of it is ever used."""
 PREVIEW_EXTENSIONS = (".jpg", ".png")
 
 

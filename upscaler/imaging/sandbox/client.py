@@ -167,6 +167,8 @@ def environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])),
         "OPENBLAS_NUM_THREADS": "1",
         "VIPS_CONCURRENCY": "1",
+        # Else it puts large pictures into a temporary file, which a child can't open.
+        "VIPS_DISC_THRESHOLD": "100g",
         "MALLOC_ARENA_MAX": "2",
     }
 
