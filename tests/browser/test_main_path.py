@@ -111,7 +111,7 @@ def test_a_colleague_sees_it_too_and_a_failure_can_be_tried_again(desk: Desk, op
     page.goto(f"{desk.url}/history/")
     row = page.locator(f'[data-upscale-id="{number}"]')
     expect(row).to_have_attribute("data-status", "Error", timeout=60_000)
-    expect(row).to_contain_text("is not a picture")
+    expect(row).to_contain_text("is an SVG, a drawing made of lines, not a picture made of pixels")
     assert balance(page) == before
     row.get_by_role("button", name=re.compile("Try again")).click()
     expect(page).to_have_url(re.compile(rf"/upscales/{number + 1}/"))
