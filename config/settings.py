@@ -85,9 +85,6 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
-# Not in cookies: headers that grow with what is said would not get through every proxy.
-MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
-
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 

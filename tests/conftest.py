@@ -53,10 +53,14 @@ def fresh_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def quick_enlarging(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_enlarging(request: pytest.FixtureRequest) -> Iterator[None]:
     """With QUICK_ENGINE=1 the networks run only in tests that are marked ``engine``; else in all."""
-    if os.environ.get("QUICK_ENGINE") and not request.node.get_closest_marker("engine"):
-        monkeypatch.setattr(LocalEngine, "advance", quick_engine.advance)
+    # Not by the fixture `monkeypatch`: begun before all others, it would end after them, and put back settings that a
+    # test has patched inside another fixture's, into the settings of all tests.
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get("QUICK_ENGINE") and not request.node.get_closest_marker("engine"):
+            patch.setattr(LocalEngine, "advance", quick_engine.advance)
+        yield
 
 
 @dataclass
