@@ -44,19 +44,21 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000)
 
 
+# Not by the fixture `monkeypatch`: begun before all others, it would end after them, and put back settings that a test
+# has patched inside another fixture's, into the settings of all tests.
 @pytest.fixture(autouse=True)
-def fresh_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_cache() -> Iterator[None]:
     cache.clear()
-    # What is wrong is broken and mended within one test.
-    monkeypatch.setattr(readiness, "KEEP_FOR", 0.0)
-    monkeypatch.setattr(readiness, "_last", None)
+    with pytest.MonkeyPatch.context() as patch:
+        # What is wrong is broken and mended within one test.
+        patch.setattr(readiness, "KEEP_FOR", 0.0)
+        patch.setattr(readiness, "_last", None)
+        yield
 
 
 @pytest.fixture(autouse=True)
 def quick_enlarging(request: pytest.FixtureRequest) -> Iterator[None]:
     """With QUICK_ENGINE=1 the networks run only in tests that are marked ``engine``; else in all."""
-    # Not by the fixture `monkeypatch`: begun before all others, it would end after them, and put back settings that a
-    # test has patched inside another fixture's, into the settings of all tests.
     with pytest.MonkeyPatch.context() as patch:
         if os.environ.get("QUICK_ENGINE") and not request.node.get_closest_marker("engine"):
             patch.setattr(LocalEngine, "advance", quick_engine.advance)
