@@ -12,15 +12,13 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.test import override_settings
 from django.utils import timezone
-from PIL import Image
 
 from tests.conftest import Person
-from tests.support import pictures, webserver
+from tests.support import pictures, quick_engine, webserver
 from tests.support.cutting_proxy import AFTER, BEFORE, CuttingProxy, When, nth
 from tests.support.stored_files import missing, prove_only_named_ones_stay
 from tests.support.vendor import Vendor
-from upscaler.engines import get_engine
-from upscaler.engines.base import Finished, Order, Report
+from upscaler.engines.local.engine import LocalEngine
 from upscaler.models import CreditEntry, Upscale
 from upscaler.processing import worker_step
 
@@ -29,18 +27,9 @@ both_ways = pytest.mark.parametrize("when", [AFTER, BEFORE])
 
 
 @pytest.fixture(autouse=True)
-def quick_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The local engine without its networks: what is asked here is what becomes of its result."""
-
-    def advance(order: Order, report: Report) -> Finished:
-        report(0.5, "Enlarging")
-        path = order.work_dir / "result.jpg"
-        with Image.open(order.source_path) as source:
-            result = source.resize((source.width * 4, source.height * 4))
-        result.save(path, "JPEG")
-        return Finished(path=path, format="JPEG", width=result.width, height=result.height)
-
-    monkeypatch.setattr(get_engine("local"), "advance", advance)
+def without_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked here is what becomes of a result."""
+    monkeypatch.setattr(LocalEngine, "advance", quick_engine.advance)
 
 
 def attempt(upscale: Upscale) -> None:
