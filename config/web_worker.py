@@ -28,7 +28,7 @@ from typing import Any
 
 from gunicorn import util
 from gunicorn.http import wsgi
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from config import web_connections
 from config.web_connections import Caught, Connection, answer_of
@@ -41,6 +41,7 @@ class Worker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self.watched: dict[Connection, tuple[str, float]] = {}
         """What each connection that has no thread is about, and since when nothing came of it."""
+        self.stopping_since = 0.0
 
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection; it gets no thread yet."""
@@ -178,8 +179,15 @@ class Worker(ThreadWorker):
             "send": web_connections.STALLED_SECONDS,
             "idle": float(self.cfg.keepalive),
         }
+        if not self.alive:
+            self.stopping_since = self.stopping_since or now
+            patience["linger"] = STOP_KEEPALIVE_LINGER
         for conn, (what, since) in list(self.watched.items()):
-            if what != "receive":
+            is_unused = what == "idle" or (what == "receive" and not conn.incoming.size)
+            if not self.alive and is_unused and now - self.stopping_since > STOP_KEEPALIVE_LINGER:
+                # gunicorn waits for every connection that is open, and a browser opens some before it needs them.
+                self._drop(conn)
+            elif what != "receive":
                 if now - since > patience[what]:
                     self._drop(conn)
             elif sentence := conn.why_too_slow(now):

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -42,6 +43,24 @@ def pytest_collection_finish() -> None:
     """What is loaded by now stays to the end, so the collector need not look at it again and again."""
     gc.freeze()
     gc.set_threshold(20_000)
+
+
+_settings_at_first: list[tuple[Any, dict[str, Any]]] = []
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Let no test leave settings behind. Of two patches in one another the inner one has to end first."""
+    yield
+    if nextitem is None:
+        return  # What pytest-django sets for all tests goes with the last one.
+    wrapped: Any = settings._wrapped
+    if not _settings_at_first:
+        _settings_at_first.append((wrapped, dict(vars(wrapped))))
+    before, values = _settings_at_first[0]
+    left = [name for name, value in vars(before).items() if values.get(name) is not value]
+    settings._wrapped, before.__dict__ = before, dict(values)
+    assert wrapped is before and not left, f"{item.nodeid} leaves settings behind: {left}"
 
 
 # Not by the fixture `monkeypatch`: begun before all others, it would end after them, and put back settings that a test

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import time_machine
-from django.conf import settings
 from django.test import Client, override_settings
 from django.utils import timezone
 
@@ -90,11 +89,9 @@ def test_a_refused_key_does_not_end_what_the_vendor_may_have(
     prove_nothing_went_wrong(upscale, owner, vendor, caplog, lives=True)
 
 
-def test_equal_orders_get_one_generation_each(
-    vendor: Vendor, owner: Person, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@override_settings(PUBLIC_URL="")
+def test_equal_orders_get_one_generation_each(vendor: Vendor, owner: Person, caplog: pytest.LogCaptureFixture) -> None:
     """Both were taken, and both answers were lost. Equal to the vendor, too: the address, and no copy of its own."""
-    monkeypatch.setattr(settings, "PUBLIC_URL", "")
     vendor.fail(SUBMIT, vendors.taken_but(vendor, webserver.cut))
     source = {"image_url": f"http://{vendor.host}/shop/source.png", "model_name": "recraft"}
     numbers = [owner.api("post", "generation-upscale", source).json()["generation_id"] for _ in range(2)]

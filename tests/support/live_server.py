@@ -112,6 +112,13 @@ class Desk:
         self.web = self._start(gunicorn)
         until(self._is_up, what=f"the web server starts; {self.log.read_text()[-2000:]}", seconds=60)
 
+    def stop_web(self, *, seconds: float = 60) -> None:
+        """Ask the web server to stop, and wait for it: longer than it waits for the requests at hand."""
+        assert self.web is not None
+        self.web.terminate()
+        self.web.wait(timeout=seconds)
+        self.web = None
+
     def start_worker(self) -> None:
         self.worker = self._start([sys.executable, "manage.py", "runworker"])
 
@@ -148,8 +155,7 @@ class Desk:
         if self.worker is not None:
             self.kill_worker()
         if self.web is not None:
-            self.web.terminate()
-            self.web.wait(timeout=30)
+            self.stop_web()
         if self.vhost:
             subprocess.run(["rabbitmqctl", "--quiet", "delete_vhost", self.vhost], capture_output=True, check=False)
         if self.mode == "cluster":

@@ -65,10 +65,10 @@ def test_of_a_picture_on_the_web_the_vendor_gets_the_copy_that_the_desk_has_exam
     assert b"".join(answer.streaming_content) == vendors.picture((48, 40))  # type: ignore[attr-defined]
 
 
+@override_settings(PUBLIC_URL="")
 def test_where_no_copy_can_be_given_the_address_goes_as_it_is_and_people_are_told(
-    vendor: Vendor, owner: Person, monkeypatch: pytest.MonkeyPatch
+    vendor: Vendor, owner: Person
 ) -> None:
-    monkeypatch.setattr(settings, "PUBLIC_URL", "")
     url = f"http://{vendor.host}/shop/shirt.png?size=original&x=%20"
     owner.api("post", "generation-upscale", {"image_url": url, "model_name": "recraft"})
     upscale = follow(newest())
