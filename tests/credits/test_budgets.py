@@ -120,7 +120,7 @@ def test_the_pages_show_a_bar_with_words(owner: Person, used: int, look: str) ->
             team=owner.team, created_by=owner.user, source="url", source_url="https://a.example/", engine="local",
             model_name="recraft", credits=used,
         )  # fmt: skip
-        credits.charge(upscale=bought)
+        credits.charge([bought])
     words = f"{used} of 100 credits of the team’s budget for"
     ledger, submit = (owner.client.get(path).content.decode() for path in ("/ledger/", "/"))
     assert words in ledger

@@ -38,7 +38,7 @@ def test_an_error_gives_the_price_back_once(owner: Person, order: Callable[..., 
     with pytest.raises(IntegrityError), transaction.atomic():
         credits.refund(upscale=upscale)
     with pytest.raises(IntegrityError), transaction.atomic():
-        credits.charge(upscale=upscale)
+        credits.charge([upscale])
     assert entries(upscale) == [("charge", -3), ("refund", 3)]
     assert owner.balance == 100
 

@@ -6,6 +6,7 @@ So the sum of a team's entries always equals its balance. `manage.py check_ledge
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -21,6 +22,8 @@ from upscaler.text import format_credits
 
 MAX_BALANCE = 1_000_000_000
 """Credits in one grant and in one balance: what an integer column holds with room to spare."""
+BATCH_SIZE = 500
+"""Rows that one statement adds."""
 
 
 class GrantedBefore(Exception):
@@ -80,20 +83,29 @@ def record_grant(entry: CreditEntry, *, by: Any, request: HttpRequest | None = N
 
 
 @transaction.atomic
-def charge(*, upscale: Upscale) -> CreditEntry:
-    """Take an upscale's price from its team, its month's budgets included.
+def charge(upscales: Sequence[Upscale]) -> list[CreditEntry]:
+    """Take the price of all these upscales from their team, the month's budgets included, with an entry for each.
 
-    Raises CreditsRefused, and IntegrityError where it was charged before.
+    They were ordered at one time by one person of one team. Raises CreditsRefused where it does not suffice for all,
+    and IntegrityError where one was charged before.
     """
-    team_id, price, user = upscale.team_id, upscale.credits, upscale.created_by
+    first = upscales[0]
+    team_id, user, price = first.team_id, first.created_by, sum(upscale.credits for upscale in upscales)
     _move(team_id=team_id, amount=-price, user=user)
-    month = budgets.month_of(upscale.created_at)
+    month = budgets.month_of(first.created_at)
     now = budgets.spending_status(team_id=team_id, user=user, month=month)
     budgets.check_budgets(now, team_id=team_id, user=user, price=price)
-    budgets.add_spend(team_id=team_id, user_id=upscale.created_by_id, month=month, amount=price)
-    entry = _append(team_id=team_id, kind=CreditEntry.Kind.CHARGE, amount=-price, upscale=upscale, by=user)
+    budgets.add_spend(team_id=team_id, user_id=first.created_by_id, month=month, amount=price)
+    balance = Team.objects.values_list("balance", flat=True).get(pk=team_id) + price
+    entries = []
+    for upscale in upscales:
+        balance -= upscale.credits
+        entry = CreditEntry(team_id=team_id, kind=CreditEntry.Kind.CHARGE, amount=-upscale.credits, upscale=upscale)
+        entry.balance_after, entry.created_by = balance, user
+        entries.append(entry)
+    CreditEntry.objects.bulk_create(entries, batch_size=BATCH_SIZE)
     thresholds.create_notices(now.after(price), team_id=team_id, user=user)
-    return entry
+    return entries
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 from upscaler.models.append_only import AppendOnlyError
 from upscaler.models.audit import AuditEvent
+from upscaler.models.batches import Batch, DraftItem
 from upscaler.models.engines import EngineState
 from upscaler.models.handovers import Handover
 from upscaler.models.identity import DeskIdentity, desk_identity
@@ -18,8 +19,10 @@ __all__ = [
     "ApiToken",
     "AppendOnlyError",
     "AuditEvent",
+    "Batch",
     "CreditEntry",
     "DeskIdentity",
+    "DraftItem",
     "Email",
     "EngineState",
     "Handover",

@@ -34,6 +34,10 @@ class AuditEvent(AppendOnly):
         RETRIED = "retried", "Tried again"
         REFUNDED = "refunded", "Refunded by hand"
         DOWNLOADED = "downloaded", "Downloaded"
+        CANCELLED = "cancelled", "Cancelled"
+        ARCHIVED = "archived", "Archived"
+        UNARCHIVED = "unarchived", "Took out of the archive"
+        DELETED = "deleted", "Deleted"
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="events")
     user = models.ForeignKey(

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from upscaler import file_names, picture_formats, upscaling_models
+from upscaler.models.batches import Batch
 from upscaler.models.teams import ApiToken, Team
 
 MAX_ID = models.BigIntegerField.MAX_BIGINT
@@ -103,7 +104,13 @@ class Upscale(models.Model):
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, null=True, blank=True, related_name="upscales")
+    sku = models.CharField(max_length=100, blank=True, help_text="The shop's name of the product.")
+
     source = models.CharField(max_length=10, choices=Source.choices)
+    source_folder = models.CharField(
+        max_length=1000, blank=True, help_text="Where the file lay when it was chosen, as in a/b."
+    )
     source_name = models.CharField(max_length=255, blank=True, help_text="The file name that people know it by.")
     source_url = models.TextField(
         blank=True, help_text="As typed, at most 2,000 characters; a remote engine's own are signed and may be longer."
@@ -167,6 +174,13 @@ class Upscale(models.Model):
     before_preview = models.FileField(storage=media_storage, max_length=255, blank=True)
     after_preview = models.FileField(storage=media_storage, max_length=255, blank=True)
 
+    archived_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when the history shows it only where it is asked for."
+    )
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when its files are gone; the row stays for the ledger."
+    )
+
     idempotency_key = models.CharField(max_length=255, null=True, blank=True, editable=False)
     request_digest = models.CharField(max_length=64, blank=True, editable=False)
     order_digest = models.CharField(
@@ -208,12 +222,19 @@ class Upscale(models.Model):
                 condition=(Q(source="upload") & ~Q(source_file=""))
                 | (Q(source="url") & ~Q(source_url=""))
                 | Q(source="result", source_result__isnull=False)
-                | (Q(source="result", source_result_number__isnull=False) & ~Q(source_url="")),
+                | (Q(source="result", source_result_number__isnull=False) & ~Q(source_url=""))
+                | Q(deleted_at__isnull=False),
                 name="upscale_has_its_source",
+            ),
+            # Only what has ended: a worker may hold the rest.
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=True) | Q(status__in=("Done", "Error")), name="upscale_deleted_has_ended"
             ),
             models.CheckConstraint(condition=Q(progress__gte=0) & Q(progress__lte=1), name="upscale_progress_range"),
             models.CheckConstraint(
-                condition=~Q(status="Done") | (~Q(result_file="") & Q(completed_at__isnull=False)),
+                condition=~Q(status="Done")
+                | (~Q(result_file="") & Q(completed_at__isnull=False))
+                | Q(deleted_at__isnull=False),
                 name="upscale_done_has_result",
             ),
             models.CheckConstraint(
@@ -227,6 +248,10 @@ class Upscale(models.Model):
             models.Index(fields=("team", "model_name", "-id"), name="upscale_team_model"),
             models.Index(fields=("team", "created_by", "-id"), name="upscale_team_person"),
             # Whole and not in part: SQLite takes a partial index only where the query spells its condition out.
+            models.Index(
+                fields=("batch", "status", "id"), condition=Q(batch__isnull=False), name="upscale_batch_status"
+            ),
+            models.Index(fields=("team", "sku", "-id"), condition=~Q(sku=""), name="upscale_team_sku"),
             models.Index(fields=("error_code", "team", "-id"), name="upscale_failure"),
             models.Index(fields=("status", "-id"), name="upscale_status"),
             models.Index(fields=("team", "status", "-completed_at"), name="upscale_team_completed"),
@@ -256,8 +281,8 @@ class Upscale(models.Model):
 
     @property
     def gives_result(self) -> bool:
-        """Done, and its price was not given back since."""
-        return self.status == self.Status.DONE and self.withdrawn_at is None
+        """Done, its price was not given back since, and nobody deleted it."""
+        return self.status == self.Status.DONE and self.withdrawn_at is None and self.deleted_at is None
 
     @property
     def gives_source(self) -> bool:

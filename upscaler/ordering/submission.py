@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import IO, Any
 
 from django.conf import settings
@@ -19,7 +19,7 @@ from upscaler import credits, file_names, upscaling_models
 from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
 from upscaler.imaging.intake import ExaminedPicture
-from upscaler.models import ApiToken, AuditEvent, Team, Upscale
+from upscaler.models import ApiToken, AuditEvent, Batch, Team, Upscale
 from upscaler.ordering import deduplication
 from upscaler.queue import dispatch
 from upscaler.storage import quota
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 SWEEP_GRACE = timedelta(seconds=20)
 """How long a fresh message has before the sweep takes it for lost."""
+BATCH_SIZE = 200
+"""Rows that one statement adds: SQLite takes 32,766 values in one."""
 MAYBE_TAKEN = "maybe_taken"
 """The code of the error that says that nobody knows."""
 
@@ -61,6 +63,9 @@ class NewUpscale:
     upload: Upload | None = None
     """The source, where it is not stored yet; None too for one that a worker will fetch."""
     retry_of: Upscale | None = None
+    sku: str = ""
+    source_folder: str = ""
+    """Where the file lay when it was chosen, as in ``a/b``."""
     file_id: str = ""
     """What the page calls the chosen file, to tell those of one name apart."""
     seen: int = 0
@@ -100,6 +105,20 @@ class Idempotency:
 
 
 @dataclass(frozen=True)
+class NewBatch:
+    """What is said of all orders that become one batch."""
+
+    model_name: str
+    settings: dict[str, Any]
+    requested_format: str = ""
+    name: str = ""
+    sku_pattern: str = ""
+    wants_email: bool = False
+    draft: Batch | None = None
+    """The draft that becomes the batch; its items go. A new batch where there is none."""
+
+
+@dataclass(frozen=True)
 class Known:
     """An order that the team has had done already, or that is under way."""
 
@@ -129,6 +148,14 @@ class RetriedBefore(Exception):
         self.upscale = upscale
 
 
+class DraftOrderedBefore(Exception):
+    """The draft became a batch already: of a second click comes the same. Nothing was charged now."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(batch.pk)
+        self.batch = batch
+
+
 class IdempotencyConflict(Exception):
     """The key was used before for another request."""
 
@@ -139,6 +166,17 @@ def find_repeat(*, team: Team, idempotency: Idempotency) -> Upscale | None:
     Raises IdempotencyConflict where the key was used for another request.
     """
     earlier = Upscale.objects.filter(team=team, idempotency_key=idempotency.key).first()
+    if earlier is not None and earlier.request_digest != idempotency.digest:
+        raise IdempotencyConflict
+    return earlier
+
+
+def find_repeated_batch(*, team: Team, idempotency: Idempotency) -> Batch | None:
+    """The batch that this very request made before, if any.
+
+    Raises IdempotencyConflict where the key was used for another request.
+    """
+    earlier = Batch.objects.filter(team=team, idempotency_key=idempotency.key).first()
     if earlier is not None and earlier.request_digest != idempotency.digest:
         raise IdempotencyConflict
     return earlier
@@ -158,14 +196,16 @@ def submit(
     idempotency: Idempotency | None = None,
     once: bool = False,
     request: HttpRequest | None = None,
+    batch: NewBatch | None = None,
 ) -> list[Upscale]:
-    """Store, charge and queue all of ``orders``, or none of them.
+    """Store, charge and queue all of ``orders``, or none of them; with ``batch`` as one batch.
 
-    Files are written before the transaction. With ``once`` no order is taken that the team has had done, or that is
-    under way; give `deduplication.split_duplicates` ones then.
-    Raises credits.CreditsRefused, IdempotencyConflict, RetriedBefore and, with ``once``, OrderedBefore; OSError where
-    the storage can't take a file; PublicError with the code `MAYBE_TAKEN` where the database did not say whether it
-    took the orders. After any other error they were not taken.
+    Files are written before the transaction. An ``idempotency`` is the batch's where there is one; else there must be
+    one order alone. With ``once`` no order is taken that the team has had done, or that is under way; give
+    `deduplication.split_duplicates` ones then.
+    Raises credits.CreditsRefused, IdempotencyConflict, RetriedBefore, DraftOrderedBefore and, with ``once``,
+    OrderedBefore; OSError where the storage can't take a file; PublicError with the code `MAYBE_TAKEN` where the
+    database did not say whether it took the orders. After any other error they were not taken.
     """
     gone: frozenset[int] = frozenset()
     if once:
@@ -178,27 +218,33 @@ def submit(
         credits.ensure_affordable(team_id=team.pk, user=user, price=price)
     except credits.CreditsRefused:
         # Its twin may just have taken the last credit: then this is a repeat, not a refusal.
-        if idempotency is not None and (earlier := find_repeat(team=team, idempotency=idempotency)):
-            return [earlier]
+        if idempotency is not None and (earlier := _repeated(team, idempotency, batch)):
+            return earlier
         raise
 
     is_sent = False
     try:
         with NewFiles() as files:
-            rows = [_row(order, team=team, user=user, token=token, files=files) for order in orders]
-            if idempotency is not None:
-                for row in rows:
-                    row.idempotency_key = idempotency.key
-                    row.request_digest = idempotency.digest
+            # One moment for all, so that they are one month's.
+            now = timezone.now()
+            rows = [_row(order, team=team, user=user, token=token, files=files, now=now) for order in orders]
+            if idempotency is not None and batch is None:
+                [row] = rows
+                row.idempotency_key, row.request_digest = idempotency.key, idempotency.digest
             with transaction.atomic():
                 # The team's lock: of two clicks at once the second waits here, and then sees the first one's rows.
                 Team.objects.select_for_update(no_key=True).get(pk=team.pk)
                 if once:
                     _refuse_known(orders, deduplication.find_known(_seen(orders), team=team, without=gone))
+                if batch is not None:
+                    made = _batch(batch, team=team, user=user, token=token, idempotency=idempotency, rows=rows)
+                    for row in rows:
+                        row.batch = made
                 for row in rows:
                     _refuse_second_retry(row)
-                    row.save(force_insert=True)
-                    credits.charge(upscale=row)
+                _insert(rows)
+                credits.charge(rows)
+                for row in rows:
                     if row.retry_of is not None:
                         about, action = f"{row.source_name} (was {row.retry_of.pk})", AuditEvent.Action.RETRIED
                         audit_log.record(
@@ -223,16 +269,60 @@ def submit(
         ) from error
     except IntegrityError:
         # Two requests with one key at the same moment: the other one got there first, and this is its repeat.
-        if idempotency is not None and (earlier := find_repeat(team=team, idempotency=idempotency)):
-            return [earlier]
+        if idempotency is not None and (earlier := _repeated(team, idempotency, batch)):
+            return earlier
         raise
     except credits.CreditsRefused:
         # Others were quicker since the check. What is said is about the whole order, not about its last straw.
         credits.ensure_affordable(team_id=team.pk, user=user, price=price)
         raise
-    for row in rows:
-        logger.info("upscale %s: submitted by %s for team %s, %s", row.pk, user, team.slug, row.model_name)
+    if batch is not None:
+        logger.info("batch %s: %s upscales submitted by %s for team %s", rows[0].batch_id, len(rows), user, team.slug)
+    else:
+        for row in rows:
+            logger.info("upscale %s: submitted by %s for team %s, %s", row.pk, user, team.slug, row.model_name)
     return rows
+
+
+def _repeated(team: Team, idempotency: Idempotency, batch: NewBatch | None) -> list[Upscale] | None:
+    if batch is None:
+        earlier = find_repeat(team=team, idempotency=idempotency)
+        return [earlier] if earlier is not None else None
+    before = find_repeated_batch(team=team, idempotency=idempotency)
+    return list(before.upscales.order_by("pk")) if before is not None else None
+
+
+def _batch(
+    new: NewBatch,
+    *,
+    team: Team,
+    user: Any,
+    token: ApiToken | None,
+    idempotency: Idempotency | None,
+    rows: Sequence[Upscale],
+) -> Batch:
+    """The batch's row, written under the team's lock."""
+    made = Batch(team=team, created_by=user, token=token)
+    if new.draft is not None:
+        made = Batch.objects.get(pk=new.draft.pk)
+        if not made.is_draft:
+            raise DraftOrderedBefore(made)
+        made.items.all().delete()
+    made.name, made.sku_pattern, made.wants_email = new.name, new.sku_pattern, new.wants_email
+    made.model_name, made.settings, made.requested_format = new.model_name, new.settings, new.requested_format
+    made.ordered_at = rows[0].created_at
+    made.total, made.credits = len(rows), sum(row.credits for row in rows)
+    if idempotency is not None:
+        made.idempotency_key, made.request_digest = idempotency.key, idempotency.digest
+    made.save()
+    return made
+
+
+def _insert(rows: Sequence[Upscale]) -> None:
+    if len(rows) == 1:
+        rows[0].save(force_insert=True)
+    else:
+        Upscale.objects.bulk_create(rows, batch_size=BATCH_SIZE)
 
 
 def _seen(orders: Sequence[NewUpscale]) -> dict[str, int]:
@@ -256,7 +346,9 @@ def _refuse_second_retry(row: Upscale) -> None:
         raise RetriedBefore(earlier)
 
 
-def _row(order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, files: NewFiles) -> Upscale:
+def _row(
+    order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, files: NewFiles, now: datetime
+) -> Upscale:
     stored = order.stored
     if order.upload is not None:
         stored = files.store_source(order.upload.file, order.upload.examined)
@@ -264,7 +356,10 @@ def _row(order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, fi
         team=team,
         created_by=user,
         token=token,
+        created_at=now,
+        sku=order.sku,
         source=order.source,
+        source_folder=order.source_folder,
         source_name=file_names.shortened(order.source_name),
         source_url=order.source_url,
         source_result=order.source_result,
@@ -275,7 +370,7 @@ def _row(order: NewUpscale, *, team: Team, user: Any, token: ApiToken | None, fi
         credits=order.credits,
         retry_of=order.retry_of,
         engine=settings.ENGINE,
-        due_at=timezone.now() + SWEEP_GRACE,
+        due_at=now + SWEEP_GRACE,
         **(stored.source_columns() if stored is not None else {}),
     )
     row.order_digest = row.order_digest_with(row.source_digest)
