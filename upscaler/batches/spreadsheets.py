@@ -93,6 +93,11 @@ def _table(title: str, layout: Layout, lines: Iterable[Line], max_rows: int) -> 
         shown = " ".join(cell.text for cell in line.cells[:20] if cell.text)
         sku, name = _text(line, layout.sku), _text(line, layout.name)
         rows.add(table, line=line.number, urls=urls, max_rows=max_rows, sku=sku, name=name, shown=shown)
+    if not table.rows and not table.wrong:
+        raise PublicError(
+            "There are titles in the spreadsheet and no rows below them. Fill it in, and upload it again.",
+            code="table_empty",
+        )
     return table
 
 
