@@ -1,4 +1,4 @@
-"""What people bring many pictures in, and what their results are called: read and named, without a database.
+"""Many pictures at once: what people bring them in, how they stand, and what leaves the desk again.
 
 ::
 
@@ -7,5 +7,6 @@
     zip_names      names in it, in any encoding      columns       which column is what
                                                      titles        what people call them
     sku            SKUs from names and folders       addresses     a pasted list
-    result_names   names of results, no two alike    rows          what tables and lists are read into
+    archive        results as one ZIP                rows          what tables and lists are read into
+    manifest       what became of each picture       progress      how a batch stands
 """

@@ -57,7 +57,7 @@ def make(
     facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.file_size, picture.digest]
     content = [facts, file_names.shortened(name), team_id, int(expires_at.timestamp()), result_of]
     signed = signing.dumps(content, salt=_own_salt(), compress=True)
-    return absolute(request, reverse("signed-file", args=[signed, f"picture.{picture.path.rpartition('.')[2]}"]))
+    return absolute(request, reverse("signed-file", args=[signed, file_names.for_address(name)]))
 
 
 def absolute(request: HttpRequest | None, path: str) -> str:

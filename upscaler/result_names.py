@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -61,13 +62,17 @@ class ResultTemplate:
     _parts: tuple[tuple[bool, str], ...]
     _digits: int
 
+    def has(self, word: str) -> bool:
+        """Whether the word stands in it."""
+        return (True, word) in self._parts
+
     def name_of(self, facts: Facts) -> str:
-        """The name with its ending, safe as a part of a path. Words without a value leave no separators behind."""
+        """The name with its ending. Words without a value leave no separators behind."""
         stem = "".join(self._value(facts, content) if is_word else content for is_word, content in self._parts)
         if any(is_word and not self._value(facts, content) for is_word, content in self._parts):
             stem = re.sub(r"([_\-.,]) *[_\-.,]+", r"\1", stem).strip(_SEPARATORS)
         stem = stem.strip() or file_names.stem(facts.name) or str(facts.id) or "picture"
-        return safe_part(f"{stem}{facts.ending}")
+        return file_names.shortened(f"{stem}{facts.ending}")
 
     def _value(self, facts: Facts, word: str) -> str:
         if word == "name":
@@ -78,6 +83,7 @@ class ResultTemplate:
         return "" if value is None else str(value)
 
 
+@functools.lru_cache(maxsize=256)
 def compile(template: str, *, total: int = 0) -> ResultTemplate:
     """Read a template. ``total`` is how many results there are: ``{n}`` has as many digits. An ending is left out.
 
@@ -118,7 +124,7 @@ def unique_names(
     taken = _Taken(reserved)
     for facts in results:
         folder = taken.folder(facts.folder) if keep_folders else ""
-        yield taken.path(folder, template.name_of(facts))
+        yield taken.path(folder, safe_part(template.name_of(facts)))
 
 
 def safe_part(name: str) -> str:

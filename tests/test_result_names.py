@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from upscaler.batches import result_names
-from upscaler.batches.result_names import Facts
+from upscaler import file_names, result_names
 from upscaler.errors import PublicError
+from upscaler.result_names import Facts
 
 SHIRT = Facts("SKU-12.5 red.jpg", ".png", sku="48220", model="topaz", width=2000, height=3000, n=7, id=91)
 
@@ -156,3 +156,29 @@ def test_any_names_come_out_safe_and_apart(results: list[tuple[str, str, str]], 
         for part in path.split("/"):
             assert part == result_names.safe_part(part)
             assert part not in ("", ".", "..")
+
+
+@pytest.mark.parametrize(
+    ("source", "result"),
+    [
+        ("SKU-12.5 red.jpg", "SKU-12.5 red.png"),
+        ("SKU-12.7 blue.jpg", "SKU-12.7 blue.png"),
+        ("SKU-12.5 red", "SKU-12.5 red.png"),
+        ("SKU-12.7 blue", "SKU-12.7 blue.png"),
+        ("v1.2", "v1.2.png"),
+        ("SHIRT.JPEG", "SHIRT.png"),
+        ("shirt.final.TIF", "shirt.final.png"),
+        ("shirt.jpg.jpg", "shirt.jpg.png"),
+        ("photo.HEIC", "photo.png"),
+        (".jpg", ".jpg.png"),
+        ("", "picture.png"),
+    ],
+)
+def test_only_a_picture_s_ending_is_taken_off(source: str, result: str) -> None:
+    assert result_names.compile(result_names.DEFAULT).name_of(Facts(source, ".png")) == result
+
+
+def test_a_result_s_long_name_keeps_its_ending() -> None:
+    name = result_names.compile(result_names.DEFAULT).name_of(Facts("連" * 250 + ".jpg", ".webp"))
+    assert (len(name), name[-5:]) == (255, ".webp")
+    assert file_names.for_file_system(name).endswith("連.webp")
