@@ -1,4 +1,4 @@
-"""What people bring many pictures in, and what their results are called: read and named, without a database.
+"""Many pictures at once: what people bring them in, how an ordered batch goes on, and what its results are called.
 
 ::
 
@@ -8,4 +8,7 @@
                                                      titles        what people call them
     sku            SKUs from names and folders       addresses     a pasted list
     result_names   names of results, no two alike    rows          what tables and lists are read into
+    progress       how an ordered batch goes on
+
+All but the last know no database.
 """
