@@ -10,6 +10,7 @@ import unicodedata
 import zipfile
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile, UploadedFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -291,3 +292,27 @@ def test_damage_of_any_kind_is_refused_or_left_out(changes: list[tuple[int, int]
 
 def test_accents_side_by_side_are_read_too() -> None:
     assert _names(raw([("créée 2.jpg".encode("cp437"), PICTURE)])) == [("", "créée 2.jpg")]
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_an_upload_is_read_as_django_hands_it_over(is_large: bool) -> None:
+    content = packed({"a.jpg": PICTURE}).getvalue()
+    upload: UploadedFile = SimpleUploadedFile("a.zip", content)
+    if is_large:
+        upload = TemporaryUploadedFile("a.zip", "application/zip", len(content), None)
+        upload.write(content)
+    with archives.read(upload, **LIMITS) as archive:
+        assert [member.name for member in archive] == ["a.jpg"]
+    assert not upload.closed
+
+
+def test_what_is_taken_from_the_archive_may_be_put_by_in_its_own_time() -> None:
+    file = packed({f"{number}.jpg": PICTURE * 9 for number in range(3)})
+    with archives.read(file, **LIMITS) as archive:
+        members = iter(archive)
+        first = next(members)
+        assert first.file.read() == PICTURE * 9
+        second = next(members)
+        assert first.file.closed
+        assert second.file.read() == PICTURE * 9
+        assert len(archive) == 3

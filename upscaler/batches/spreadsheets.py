@@ -38,7 +38,8 @@ def read(file: IO[bytes], name: str, *, max_rows: int) -> Table:
     Several addresses in a row are a row each. Raises PublicError with code ``table_too_large``, ``table_empty``,
     ``table_kind``, ``table_locked``, ``table_damaged``, ``no_addresses`` or ``too_many_rows``.
     """
-    size = file.seek(0, os.SEEK_END)
+    file.seek(0, os.SEEK_END)
+    size = file.tell()
     file.seek(0)
     if size > MAX_BYTES:
         raise PublicError(

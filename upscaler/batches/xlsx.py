@@ -26,7 +26,7 @@ from upscaler.errors import PublicError
 
 MAX_UNPACKED = 100_000_000
 """Bytes of all parts; a list of 5,000 rows has less than 10 MB."""
-MAX_TAGS = 3_000_000
+MAX_TAGS = 2_000_000
 """Opening and closing ones, of all parts. Those of one row are held in memory together."""
 MAX_PARTS = 5_000
 MAX_LINKS = 200_000
@@ -195,8 +195,8 @@ def _looked_through(archive: zipfile.ZipFile) -> set[str]:
             with archive.open(part) as source:
                 while chunk := source.read(_CHUNK):
                     size += len(chunk)
-                    # Attributes take memory as tags do.
-                    tags += chunk.count(b"<") + chunk.count(b"=") // 8
+                    # What closes itself is two, and attributes take memory as tags do.
+                    tags += chunk.count(b"<") + chunk.count(b"/>") + chunk.count(b"=") // 2
                     if size > MAX_UNPACKED or tags > MAX_TAGS:
                         raise PublicError(
                             "The workbook unpacks to more than can be read. Leave only the columns of SKU and address "
