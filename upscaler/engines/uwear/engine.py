@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils import formats, timezone
 
 from upscaler import fetching, upscaling_models
-from upscaler.engines.base import EngineError, Finished, KnownResult, Limits, Order, Pending, Report
+from upscaler.engines.base import EngineError, Finished, KnownResult, Limits, Order, Pending, Report, SamePicture
 from upscaler.engines.uwear import errors
 from upscaler.engines.uwear.client import Generation, Result, UwearClient
 from upscaler.engines.uwear.errors import UwearError
@@ -43,6 +43,9 @@ class UwearEngine:
     name = "uwear"
     title = "Uwear"
     advice: Mapping[str, str] = {}
+    preselected: Mapping[str, Any] = {}
+    idle: Mapping[str, Mapping[str, Any]] = {}
+    same_pictures: Sequence[SamePicture] = ()
     queue = "io"
     setup_hint = "Set UWEAR_API_KEY, or ENGINE=local."
     address_setting = "UWEAR_API_URL"
