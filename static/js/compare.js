@@ -35,7 +35,7 @@ function compare(box) {
     box.style.setProperty("--split", `${line}px`);
     box.style.setProperty("--cut", `${Math.max(0, Math.min(paper.width, line + window_.left - paper.left))}px`);
     // Where a picture has no room for both words, they stand on the grey, each on its own side.
-    box.classList.toggle("narrow", span < TAG_ROOM + tags.reduce((sum, tag) => sum + tag.offsetWidth, 0));
+    box.classList.toggle("slim", span < TAG_ROOM + tags.reduce((sum, tag) => sum + tag.offsetWidth, 0));
     range.setAttribute("aria-valuetext", `${Math.round(100 * share)} % before, ${Math.round(100 - 100 * share)} % after`);
   }
 
@@ -66,6 +66,8 @@ function compare(box) {
       scroll.setAttribute("aria-label", "The picture at 100 %; arrow keys move it");
       // As much grey as "Fit" has, or a place near the edge could not stay where it is.
       box.style.setProperty("--beside", `${Math.max(0, fit.left - window_.left)}px`);
+      const taller = sheet.getBoundingClientRect().height > scroll.clientHeight;
+      box.style.setProperty("--below", `${taller ? Math.max(0, scroll.clientHeight - fit.height) : 0}px`);
       const paper = sheet.getBoundingClientRect();
       scroll.scrollLeft += paper.left + across * paper.width - at.x;
       scroll.scrollTop += paper.top + down * paper.height - at.y;
@@ -103,12 +105,17 @@ function compare(box) {
   range.addEventListener("pointermove", (event) => {
     if (press && !isStill(event)) press.moved = true;
   });
-  range.addEventListener("click", (event) => {
+  function openHere(event) {
     if (!press || press.moved || !isStill(event) || isFull()) return;
     range.value = press.value;
+    press = null;
     zoom(true, { x: event.clientX, y: event.clientY });
     scroll.focus({ preventScroll: true });
-  });
+  }
+  range.addEventListener("click", openHere);
+  // A slider that a finger taps makes no click.
+  range.addEventListener("pointerup", (event) => event.pointerType === "touch" && openHere(event));
+  range.addEventListener("pointercancel", () => (press = null));
   for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => range.classList.remove("held"));
   scroll.addEventListener("scroll", draw, { passive: true });
   new ResizeObserver(draw).observe(view);
