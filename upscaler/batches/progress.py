@@ -22,8 +22,8 @@ from upscaler.processing import lifecycle
 CANCELLED = "cancelled"
 RECENT = 20
 """Ends of upscales from which the pace of a batch is told."""
-ORDER = (Upscale.Status.ONGOING, Upscale.Status.ERROR, Upscale.Status.CREATED, Upscale.Status.DONE)
-"""In which the batch's page shows them: what is at work first, then problems."""
+ORDER = (Upscale.Status.ERROR, Upscale.Status.ONGOING, Upscale.Status.CREATED, Upscale.Status.DONE)
+"""In which the batch's page lists them: problems first. What is at work stands above the list."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ def cancel(batch: Batch, *, user: Any, request: HttpRequest | None = None) -> in
 
 
 def failed(batch: Batch) -> UpscaleQuerySet:
-    """Those that failed and were not tried again; cancelled ones too."""
-    return pictures(batch).filter(status=Upscale.Status.ERROR)
+    """Those that failed and were not tried again; what was cancelled did not fail."""
+    return pictures(batch).filter(status=Upscale.Status.ERROR).exclude(error_code=CANCELLED)
 
 
 def retry_failed(batch: Batch, *, user: Any, request: HttpRequest | None = None) -> Retried:
