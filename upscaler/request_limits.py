@@ -29,7 +29,7 @@ SMALL_BODY = 65_536
 FORM_BYTES = 1_000_000
 """What a form may have beside its files."""
 ITEM_BYTES = 4_000
-"""Of one item of a batch: the longest address and the longest name with all that is around them."""
+"""Of one item of a batch, on the average: a signed link with name and SKU has a quarter of it."""
 NO_CHUNKS = (
     "The desk takes no body in chunks (Transfer-Encoding: chunked), because its length has to be known first. Send it "
     "with a Content-Length."
