@@ -140,8 +140,7 @@ class BatchQuery(schemas.PageQuery):
     name: Annotated[str | None, schemas.EMPTY_IS_NOT_GIVEN, schemas.NO_NULLS] = Field(
         None,
         max_length=file_names.MAX_LENGTH,
-        description="A part of the name, in capital or small letters.",
-        examples=["week 47"],
+        description="A part of the name, like `week 47`, in capital or small letters.",
     )
 
 

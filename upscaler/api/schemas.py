@@ -104,13 +104,12 @@ class ResultQuery(PageQuery):
 
     batch_id: Annotated[int | None, EMPTY_IS_NOT_GIVEN, PLAIN_DIGITS] = Field(None, ge=0, le=MAX_ID)
     sku: Annotated[str | None, EMPTY_IS_NOT_GIVEN, NO_NULLS] = Field(
-        None, max_length=MAX_SKU, description="The whole SKU.", examples=[SKU_EXAMPLE]
+        None, max_length=MAX_SKU, description=f"The whole SKU, like `{SKU_EXAMPLE}`."
     )
     name: Annotated[str | None, EMPTY_IS_NOT_GIVEN, NO_NULLS] = Field(
         None,
         max_length=file_names.MAX_LENGTH,
-        description="A part of the name, in capital or small letters.",
-        examples=["red front"],
+        description="A part of the name, like `red front`, in capital or small letters.",
     )
 
 
