@@ -207,6 +207,7 @@ MAX_RESULT_PIXELS = whole("MAX_RESULT_MEGAPIXELS", 256, minimum=1) * 1_000_000
 # In each process; a picture near the limit takes 300 to 600 MB to look at (docs/engines.md).
 MAX_LARGE_DECODES = whole("MAX_LARGE_DECODES", 2, minimum=1)
 MAX_FILES = whole("MAX_FILES", 20, minimum=1)
+MAX_BATCH = whole("MAX_BATCH", 5000, minimum=1)
 FETCH_ALLOW_HOSTS = env.list("FETCH_ALLOW_HOSTS", default=[])
 FETCH_ALLOW_PORTS = ports("FETCH_ALLOW_PORTS", (80, 443))
 FETCH_TIME_LIMIT = whole("FETCH_TIME_LIMIT", 120, minimum=1)

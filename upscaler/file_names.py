@@ -34,10 +34,15 @@ def cleaned(name: str, fallback: str = "picture") -> str:
     """
     name = name.rpartition("/")[2]
     name = _WINDOWS_PATH.sub("", name)
-    name = _SPOOFING.sub("", name)
+    name = without_spoofing(name)
     if name.strip() in ("", ".", ".."):
         return fallback
     return shortened(name)
+
+
+def without_spoofing(text: str) -> str:
+    """The text in one line, without characters that nobody sees and that spoof what is seen."""
+    return _SPOOFING.sub("", text)
 
 
 def shortened(name: str, *, max_length: int = MAX_LENGTH, max_bytes: int | None = None) -> str:

@@ -77,7 +77,8 @@ class Retried:
 
 def pictures(batch: Batch) -> UpscaleQuerySet:
     """The batch's upscales, without failed ones that were tried again: their newest try stands for them."""
-    tried_again = Upscale.objects.filter(batch=batch, retry_of=OuterRef("pk"))
+    # Whatever its batch, which is the same: asked for it too, SQLite reads the whole batch anew for each of its rows.
+    tried_again = Upscale.objects.filter(retry_of=OuterRef("pk"))
     rows: UpscaleQuerySet = Upscale.objects.filter(batch=batch)
     # A deleted one is told by the ledger alone.
     return rows.filter(deleted_at__isnull=True).exclude(Exists(tried_again))

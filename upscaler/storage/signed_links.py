@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -118,8 +119,15 @@ def find_link(url: str, *, host: str = "") -> Link | None:
 
 def is_withdrawn(link: Link) -> bool:
     """Whether the link is one to a result that nobody gets any more."""
-    results = Upscale.objects.filter(withdrawn_at__isnull=False, result_file=link.picture.path)
-    return results.exists()
+    return bool(withdrawn([link.picture.path]))
+
+
+def withdrawn(paths: Collection[str]) -> set[str]:
+    """Those of the stored files that are results which nobody gets any more."""
+    if not paths:
+        return set()
+    results = Upscale.objects.filter(withdrawn_at__isnull=False, result_file__in=list(paths)).order_by()
+    return set(results.values_list("result_file", flat=True))
 
 
 def _is_at_home(url: str, host: str) -> bool:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from upscaler import file_names
 from upscaler.accounts import audit_log
-from upscaler.batches import archive, progress
+from upscaler.batches import progress, results_zip
 from upscaler.models import ApiToken, AuditEvent, Batch, Team, Upscale
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number
@@ -52,7 +52,7 @@ def _answer(
     request: HttpRequest, rows: list[Upscale], *, name: str, about: str, user: Any, token: ApiToken | None = None
 ) -> HttpResponseBase:
     team: Team = rows[0].team
-    made = archive.build(rows, name=name, template=team.result_template)
+    made = results_zip.build(rows, name=name, template=team.result_template)
     start, stop = _range(request, made)
     if start >= made.length:
         made.close()
@@ -76,7 +76,7 @@ def _answer(
     return response
 
 
-def _range(request: HttpRequest, made: archive.ResultArchive) -> tuple[int, int]:
+def _range(request: HttpRequest, made: results_zip.ResultsZip) -> tuple[int, int]:
     """The part that is asked for: where it begins, and where what follows it does. All of it where the ZIP is another
     one by now, or can't be made again alike."""
     asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())

@@ -25,7 +25,7 @@ CHUNK = 1024 * 1024
 
 
 @dataclass
-class ResultArchive:
+class ResultsZip:
     """A ZIP that can be read once."""
 
     name: str
@@ -54,7 +54,7 @@ class ResultArchive:
         self._folder.cleanup()
 
 
-def build(upscales: Sequence[Upscale], *, name: str, template: str, keep_folders: bool = True) -> ResultArchive:
+def build(upscales: Sequence[Upscale], *, name: str, template: str, keep_folders: bool = True) -> ResultsZip:
     """The ZIP of those of ``upscales`` whose result is given out; the manifest has all of them.
 
     They need ``team`` and ``created_by``. ``name``: what the ZIP is called, without its ending. Raises OSError.
@@ -86,7 +86,7 @@ def build(upscales: Sequence[Upscale], *, name: str, template: str, keep_folders
     digest = hashlib.sha256(table)
     for _, upscale in given:
         digest.update(f"{upscale.pk} {upscale.result_file.name} {upscale.result_bytes}\n".encode())
-    return ResultArchive(
+    return ResultsZip(
         name=f"{result_names.safe_part(name)}.zip",
         length=len(stream),
         etag=f'"{digest.hexdigest()[:32]}"' if is_folder else "",
