@@ -39,6 +39,7 @@ POST  quotes                      401   401      401      401      401      401 
 POST  batches                     401   401      401      401      401      401      401  403      422    200
 GET   batches                     401   401      401      401      401      401      401  200      200    200
 GET   batches/{id}                401   401      401      401      401      401      401  200      404    200
+GET   batches/{id}/results.zip    401   401      401      401      401      401      401  200      404    200
 POST  batches/{id}/cancel         401   401      401      401      401      401      401  403      404    200
 """
 CALLERS, TABLE = table.read(ANSWERS)

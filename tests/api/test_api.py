@@ -38,6 +38,7 @@ CALLS = [
     ("post", "batches"),
     ("get", "batches"),
     ("get", "batches/1"),
+    ("get", "batches/1/results.zip"),
     ("post", "batches/1/cancel"),
 ]
 
@@ -372,6 +373,7 @@ def test_clients_that_were_generated_keep_the_names_of_their_functions(db: None)
         "upscaler_api_get_credits",
         "upscaler_api_get_generation",
         "upscaler_api_get_generation_result",
+        "upscaler_api_get_batch_results",
         "upscaler_api_list_batches",
         "upscaler_api_list_generation_results",
         "upscaler_api_list_generations",
@@ -392,6 +394,7 @@ def test_docs_and_schema_are_there(db: None) -> None:
         "/api/v1/quotes",
         "/api/v1/batches",
         "/api/v1/batches/{batch_id}",
+        "/api/v1/batches/{batch_id}/results.zip",
         "/api/v1/batches/{batch_id}/cancel",
     }
     calls = sorted((method, re.sub(r"{.*}", "1", path)) for path, way in schema["paths"].items() for method in way)

@@ -145,3 +145,17 @@ def test_a_result_that_somebody_removed_is_left_out(owner: Person, order_batch: 
     first, _ = finished(batch)
     media_storage().delete(first.result_file.name or "")
     assert opened(owner, batch).namelist() == ["manifest.csv", "b.jpg"]
+
+
+def test_programs_get_the_same_zip(owner: Person, outsider: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg", "b.jpg")
+    finished(batch)
+    answer = owner.api("get", f"batches/{batch.pk}/results.zip")
+    assert answer["Content-Type"] == "application/zip"
+    archive = zipfile.ZipFile(io.BytesIO(body(answer)))
+    assert archive.namelist() == ["manifest.csv", "a.jpg", "b.jpg"]
+    [event] = AuditEvent.objects.filter(action="downloaded")
+    assert event.token is not None
+    part = owner.api("get", f"batches/{batch.pk}/results.zip", Range="bytes=100-")
+    assert part.status_code == 206
+    assert outsider.api("get", f"batches/{batch.pk}/results.zip").status_code == 404

@@ -15,6 +15,7 @@ from upscaler.api.responses import errors_of, page, refuse_unknown
 from upscaler.batches import items, progress, quotes
 from upscaler.models import ApiToken, Batch
 from upscaler.ordering import submission
+from upscaler.views import results_zip
 
 router = Router()
 
@@ -86,6 +87,26 @@ def list_batches(request: HttpRequest, query: Annotated[batch_schemas.BatchQuery
 def get_batch(request: HttpRequest, batch_id: int) -> Any:
     """How a batch stands, and what it has cost. Its upscales are under `generations?batch_id=`."""
     return batch_schemas.standing(get_object_or_404(_batches(request), pk=batch_id))
+
+
+@router.get(
+    "/batches/{int:batch_id}/results.zip",
+    response={200: None, 206: None, 416: None, **errors_of(404)},
+    url_name="batch_results_zip",
+    summary="Get a batch's results as a ZIP",
+    openapi_extra={
+        "responses": {200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}}
+    },
+)
+def get_batch_results(request: HttpRequest, batch_id: int) -> Any:
+    """Every result that is ready, under the team's names and in the folders of the sources, with `manifest.csv`.
+
+    The manifest has a line for each picture of the batch, also for those without a result. A download that broke off
+    goes on with `Range` and `If-Range` where the answer has an `ETag`.
+    """
+    batch = get_object_or_404(_batches(request).select_related("team"), pk=batch_id)
+    token = _token(request)
+    return results_zip.zip_of_batch(request, batch, user=token.user, token=token)
 
 
 @router.post(
