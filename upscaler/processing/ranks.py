@@ -46,8 +46,9 @@ def line_up(upscales: Sequence[Upscale]) -> None:
     for upscale in upscales:
         upscale.lane = lane_of(upscale)
         # A batch of one is a single order, and so is one of a batch that is tried again.
-        is_alone = upscale.batch_id is None or of_batch[upscale.batch_id] == 1
-        upscale.flow = 0 if is_alone else upscale.batch_id
+        upscale.flow = 0
+        if upscale.batch_id is not None and of_batch[upscale.batch_id] > 1:
+            upscale.flow = upscale.batch_id
         lines[upscale.lane, upscale.flow].append(upscale)
     for (lane, _), rows in lines.items():
         for rank, row in enumerate(rows, _next_rank(rows[0], lane)):
