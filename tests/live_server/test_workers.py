@@ -98,6 +98,39 @@ def test_the_parent_replaces_a_worker_process_that_dies(desk: Desk, token: str) 
     assert desk.balance(token) == before - 1
 
 
+def test_a_picture_whose_worker_is_killed_goes_on_before_those_that_wait(desk: Desk, token: str) -> None:
+    number = desk.submit(token, **LONG)
+    waiting = [desk.submit(token, pictures.jpeg(), model_name="recraft") for _ in range(25)]
+    in_the_middle(desk, token, number)
+    assert desk.worker is not None
+    for pid in descendants(desk.worker.pid):
+        if "queue_worker cpu" in command_of(pid):
+            os.kill(pid, signal.SIGKILL)
+    desk.wait_for(token, number, "Done")
+    assert "Created" in {desk.generation(token, other)["status"] for other in waiting}, "it was the last of all"
+    for other in waiting:
+        desk.wait_for(token, other, "Done")
+
+
+def test_another_team_does_not_wait_for_a_long_queue(desk: Desk, token: str) -> None:
+    make = (
+        "from django.contrib.auth import get_user_model; from upscaler.models import Membership, Team;"
+        "team = Team.objects.create(name='Solo', slug='solo');"
+        "user = get_user_model().objects.create_user('solo', password='upscale-demo');"
+        "Membership.objects.create(team=team, user=user)"
+    )
+    desk.manage("shell", "-c", make)
+    desk.manage("grant_credits", "--team", "solo", "1", "--note", "one picture")
+    theirs = desk.token("solo", "solo")
+    waiting = [desk.submit(token, pictures.jpeg((120, 90)), model_name="recraft") for _ in range(25)]
+    desk.wait_for(token, waiting[0], "Ongoing", "Done")
+    number = desk.submit(theirs, pictures.jpeg(), model_name="recraft")
+    desk.wait_for(theirs, number, "Done")
+    assert "Created" in {desk.generation(token, other)["status"] for other in waiting}, "it was the last of all"
+    for other in waiting:
+        desk.wait_for(token, other, "Done")
+
+
 def test_a_crash_of_the_engine_does_not_take_the_worker_along(desk: Desk, token: str) -> None:
     number = desk.submit(token, **LONG)
     in_the_middle(desk, token, number)

@@ -58,14 +58,6 @@ def test_a_dead_worker_s_fetch_is_no_longer_counted(owner: Person) -> None:
     being_fetched(owner, 3)
 
 
-def test_the_more_are_waiting_the_less_often_each_asks(owner: Person) -> None:
-    with override_settings(FETCHES_PER_TEAM=1):
-        being_fetched(owner, 1)
-        claimed = [lifecycle.claim(order(owner, f"https://slow.example/{number}.jpg").pk) for number in range(2, 42)]
-        pauses = [lifecycle.wait_to_fetch(upscale) for upscale in claimed if upscale is not None]
-    assert all(pause is not None and 41 / 8 <= pause <= 3 * 41 / 8 for pause in pauses)
-
-
 @pytest.mark.parametrize(("status", "seconds"), [(429, 90), (503, 600), (429, 2)])
 def test_a_host_that_asks_for_time_gets_it(status: int, seconds: int, owner: Person) -> None:
     with webserver.serving({"/a.jpg": webserver.body(b"", status, Retry_After=str(seconds))}) as host:

@@ -96,8 +96,9 @@ def test_equal_orders_get_one_generation_each(vendor: Vendor, owner: Person, cap
     source = {"image_url": f"http://{vendor.host}/shop/source.png", "model_name": "recraft"}
     numbers = [owner.api("post", "generation-upscale", source).json()["generation_id"] for _ in range(2)]
     first, second = (Upscale.objects.get(pk=number) for number in numbers)
-    step(first)
-    step(second)
+    for _ in ("fetched", "handed over"):
+        step(first)
+        step(second)
     assert vendor.bodies == [source, source]
     assert {follow(first).status, follow(second).status} == {"Done"}
     assert {first.engine_id, second.engine_id} == {"71", "72"}

@@ -23,9 +23,9 @@ from upscaler.processing import lifecycle, worker_step
 from upscaler.queue import tasks
 
 
-def messages(upscale: Upscale) -> list[tuple[str, bool]]:
-    """The upscale's messages on the queue: each one's queue, and whether it comes later."""
-    rows = DBTaskResult.objects.filter(args_kwargs__args=[upscale.pk]).order_by("enqueued_at")
+def messages() -> list[tuple[str, bool]]:
+    """The wake-ups on the queue: each one's queue, and whether it comes later."""
+    rows = DBTaskResult.objects.filter(task_path=tasks.work.module_path, status="READY").order_by("enqueued_at")
     return [(row.queue_name, row.run_after is not None and row.run_after.year < 9999) for row in rows]
 
 
@@ -38,7 +38,7 @@ def engine() -> Any:
 def step(upscale: Upscale) -> None:
     """The next step at once, as if its pause were over."""
     Upscale.objects.filter(pk=upscale.pk).update(not_before=None)
-    tasks.advance.call(upscale.pk)
+    tasks.work.call("cpu")
 
 
 @pytest.mark.engine
@@ -93,7 +93,7 @@ def test_an_earlier_result_is_the_source_of_the_next(owner: Person, done: Callab
     answer = owner.submit(generation_result_id=str(first.result_id), model_name="topaz", upscale_factor="2x")
     assert answer.status_code == 302
     second = Upscale.objects.exclude(pk=first.pk).get()
-    tasks.advance.call(second.pk)
+    tasks.work.call("cpu")
     second.refresh_from_db()
     assert (second.source, second.source_result, second.result_width) == ("result", first, 384)
 
@@ -111,7 +111,8 @@ def test_progress_is_written_while_the_work_goes_on(
         written.append(Upscale.objects.get(pk=upscale.pk).progress)
 
     monkeypatch.setattr(lifecycle, "progress", noted)
-    tasks.advance.call(order(content=pictures.jpeg((300, 300))).pk)
+    order(content=pictures.jpeg((300, 300)))
+    tasks.work.call("cpu")
     assert len(written) >= 3
     assert written == sorted(written)
     assert 0 < written[0] < 1
@@ -128,7 +129,7 @@ def test_the_work_stops_when_its_claim_is_lost(
         raise AssertionError("the report did not stop the work")
 
     monkeypatch.setattr(engine, "advance", taken_over)
-    tasks.advance.call(upscale.pk)
+    tasks.work.call("cpu")
     upscale.refresh_from_db()
     assert (upscale.attempt, upscale.status) == (99, "Ongoing")
 
@@ -137,10 +138,10 @@ def test_a_passing_failure_is_tried_again_later(owner: Person, order: Callable[.
     upscale = order()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(engine, "advance", raising(EngineError("Busy.", code="busy", permanent=False)))
-        tasks.advance.call(upscale.pk)
+        tasks.work.call("cpu")
     upscale.refresh_from_db()
     assert (upscale.status, upscale.failures, upscale.lease_until) == ("Ongoing", 1, None)
-    assert messages(upscale)[-1] == ("cpu", True)
+    assert messages()[-1] == ("cpu", True)
     assert owner.balance == 99
     step(upscale)
     upscale.refresh_from_db()
@@ -153,10 +154,10 @@ def test_a_message_too_many_does_not_cut_a_pause_short(
     upscale = order()
     monkeypatch.setattr(engine, "advance", raising(EngineError("Busy.", code="busy", permanent=False)))
     for _ in range(4):
-        tasks.advance.call(upscale.pk)
+        tasks.work.call("cpu")
     upscale.refresh_from_db()
     assert (upscale.status, upscale.attempt, upscale.failures) == ("Ongoing", 1, 1)
-    assert len(messages(upscale)) == 1
+    assert len(messages()) == 1
 
 
 def test_a_failure_that_does_not_pass_ends_in_error(
@@ -177,7 +178,7 @@ def test_a_permanent_failure_ends_at_once(
 ) -> None:
     upscale = order()
     monkeypatch.setattr(engine, "advance", raising(EngineError("Never.", code="never", permanent=True)))
-    tasks.advance.call(upscale.pk)
+    tasks.work.call("cpu")
     upscale.refresh_from_db()
     assert (upscale.status, upscale.error_code, upscale.attempt) == ("Error", "never", 1)
     assert owner.balance == 100
@@ -219,8 +220,8 @@ def test_an_engine_that_takes_its_time_is_asked_again(
         step(upscale)
     upscale.refresh_from_db()
     assert (upscale.status, upscale.progress, upscale.failures, upscale.lease_until) == ("Ongoing", 0.4, 0, None)
-    assert messages(upscale)[-1] == ("cpu", True)
-    assert upscale.due_at > timezone.now() + timedelta(seconds=9)
+    assert messages()[-1] == ("cpu", True)
+    assert upscale.not_before > timezone.now() + timedelta(seconds=8)
     monkeypatch.setattr(engine, "advance", advance)
     step(upscale)
     upscale.refresh_from_db()
@@ -253,10 +254,12 @@ def test_a_submit_puts_one_message_on_the_right_queue(
     owner: Person, order: Callable[..., Upscale], django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        upscale = order()
+        order()
+        assert messages() == []
+    assert messages() == [("cpu", False)]
+    with django_capture_on_commit_callbacks(execute=True):
         owner.api("post", "generation-upscale", {"image_url": "https://shop.example/a.jpg", "model_name": "recraft"})
-    assert messages(upscale) == [("cpu", False)]
-    assert messages(Upscale.objects.latest("pk")) == [("io", False)]
+    assert messages() == [("cpu", False), ("io", False)]
 
 
 def test_trying_again_is_a_new_upscale_of_the_same_source(
@@ -265,13 +268,13 @@ def test_trying_again_is_a_new_upscale_of_the_same_source(
     failed = order(model_name="topaz", upscale_factor="2x")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(engine, "advance", raising(EngineError("Never.", code="never", permanent=True)))
-        tasks.advance.call(failed.pk)
+        tasks.work.call("cpu")
     answer = owner.client.post(f"/upscales/{failed.pk}/retry/")
     again = Upscale.objects.latest("pk")
     assert answer["Location"] == again.get_absolute_url()
     assert again.retry_of == failed
     assert (again.settings, again.source_file, again.credits) == (failed.settings, failed.source_file, 3)
-    tasks.advance.call(again.pk)
+    tasks.work.call("cpu")
     again.refresh_from_db()
     assert (again.status, again.result_width) == ("Done", 96)
     assert owner.balance == 97

@@ -23,50 +23,54 @@ from upscaler.storage import cleanup
 
 
 def test_a_queue_that_is_away_loses_nothing(
-    owner: Person, monkeypatch: pytest.MonkeyPatch, upload: Callable[..., Any], django_capture_on_commit_callbacks: Any
+    owner: Person, upload: Callable[..., Any], django_capture_on_commit_callbacks: Any
 ) -> None:
     with pytest.MonkeyPatch.context() as patched, django_capture_on_commit_callbacks(execute=True):
-        patched.setattr(type(tasks.advance), "enqueue", raising(OSError("the broker is away")))
+        patched.setattr(type(tasks.work), "enqueue", raising(OSError("the broker is away")))
         assert owner.submit(image=upload()).status_code == 302
-    upscale = Upscale.objects.get()
-    assert messages(upscale) == []
-    assert sweep.sweep(timezone.now() + timedelta(minutes=1)) == 1
-    assert messages(upscale) == [("cpu", False)]
+    assert Upscale.objects.get().status == "Created"
+    assert messages() == []
+    assert sweep.sweep() == 1
+    assert messages() == [("cpu", False)]
 
 
-def test_the_sweep_finds_a_lost_message_and_waits_longer_each_time(order: Callable[..., Upscale]) -> None:
-    upscale = order()
-    now = timezone.now()
-    assert sweep.sweep(now) == 0, "a fresh message has its grace"
-    at = now + submission.SWEEP_GRACE + timedelta(seconds=1)
-    waits = []
-    for _ in range(4):
-        assert sweep.sweep(at) == 1
-        assert sweep.sweep(at) == 0
-        due = Upscale.objects.get(pk=upscale.pk).due_at
-        waits.append((due - at).total_seconds())
-        at = due
-    assert waits == [30, 60, 120, 240]
-    assert len(messages(upscale)) == 4
+def test_lost_messages_are_found_and_standing_ones_not_sent_again(
+    order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(30):
+        order()
+    caplog.clear()
+    with override_settings(CPU_SLOTS=3):
+        assert sweep.sweep() == 3, "as many as there are workers"
+        for _ in range(40):
+            assert sweep.sweep() == 0
+        assert [record.getMessage() for record in caplog.records] == ["sweep: wake-ups sent: cpu 3, io 0"]
+        DBTaskResult.objects.first().delete()
+        assert sweep.sweep() == 1
+    assert messages() == [("cpu", False)] * 3
 
 
 def test_the_sweep_leaves_a_live_lease_alone_and_finds_a_dead_one(order: Callable[..., Upscale]) -> None:
     upscale = lifecycle.claim(order().pk)
     assert upscale is not None
-    assert sweep.sweep(upscale.lease_until - timedelta(seconds=1)) == 0
-    assert sweep.sweep(upscale.lease_until + timedelta(seconds=1)) == 1
+    with time_machine.travel(upscale.lease_until - timedelta(seconds=1)):
+        assert sweep.sweep() == 0
+    with time_machine.travel(upscale.lease_until + timedelta(seconds=1)):
+        assert sweep.sweep() == 1
 
 
-def test_a_sweep_while_the_queue_is_away_loses_no_time(order: Callable[..., Upscale]) -> None:
-    rows = [order(), order()]
-    at = timezone.now() + timedelta(minutes=1)
+def test_a_sweep_while_the_queue_is_away_loses_no_time(
+    order: Callable[..., Upscale], caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        order()
+    caplog.clear()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(type(tasks.advance), "enqueue", raising(OSError("the broker is away")))
-        assert sweep.sweep(at) == 0
-        assert sweep.sweep(at) == 0
-    assert sweep.sweep(at) == 2
-    assert [row.resends for row in Upscale.objects.all()] == [1, 1]
-    assert [messages(row) for row in rows] == [[("cpu", False)], [("cpu", False)]]
+        patched.setattr(type(tasks.work), "enqueue", raising(OSError("the broker is away")))
+        assert sweep.sweep() == 0
+    assert len(caplog.records) == 1, "one line, however much waits"
+    assert sweep.sweep() == 1
+    assert messages() == [("cpu", False)]
 
 
 def test_the_sweep_leaves_ended_work_alone(done: Callable[..., Upscale]) -> None:
@@ -100,8 +104,8 @@ def test_a_source_that_was_fetched_in_vain_is_not_left_behind(owner: Person, tmp
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_ended_messages_are_pruned_and_those_of_a_dead_worker_closed(order: Callable[..., Upscale]) -> None:
-    rows = [DBTaskResult.objects.get(pk=tasks.advance.enqueue(order().pk).id) for _ in range(3)]
+def test_ended_messages_are_pruned_and_those_of_a_dead_worker_closed(db: None) -> None:
+    rows = [DBTaskResult.objects.get(pk=tasks.work.enqueue("cpu").id) for _ in range(3)]
     rows[0].set_successful(None)
     rows[1].claim("cpu-dead")
     supervisor.fail_task_rows_of("cpu-dead")

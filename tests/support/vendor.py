@@ -243,7 +243,7 @@ def prove_nothing_went_wrong(
         assert not upscale.result_file
     else:
         assert upscale.lease_until is None
-        assert upscale.due_at is not None
+        assert upscale.lane
         assert not upscale.result_file
     # The key is in no log, row or page, and went to the vendor alone.
     assert KEY not in log.text

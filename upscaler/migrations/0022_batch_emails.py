@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0018_batches'),
+        ('upscaler', '0019_fair_turns'),
     ]
 
     operations = [

@@ -9,6 +9,7 @@ from upscaler.models.identity import DeskIdentity, desk_identity
 from upscaler.models.ledger import CreditEntry, MonthlySpend
 from upscaler.models.mail import Email
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
+from upscaler.models.turns import Lane, Turn
 from upscaler.models.uploads import UnorderedUpload
 from upscaler.models.upscales import MAX_ID, WITHDRAWN, Upscale, media_storage, result_hours
 from upscaler.models.usage import UsageDay, UsageTime
@@ -27,9 +28,11 @@ __all__ = [
     "EngineState",
     "Handover",
     "Invitation",
+    "Lane",
     "Membership",
     "MonthlySpend",
     "Team",
+    "Turn",
     "UnorderedUpload",
     "Upscale",
     "UsageDay",

@@ -44,6 +44,11 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
         """Not ended yet."""
         return self.filter(status__in=Upscale.OPEN)
 
+    def waiting(self, now: datetime) -> UpscaleQuerySet:
+        """Those that a worker may take up: nobody holds them, and their pause is over."""
+        due = Q(not_before__isnull=True) | Q(not_before__lte=now)
+        return self.open().filter(due, lease_until__isnull=True)
+
     def referable(self, now: datetime | None = None) -> UpscaleQuerySet:
         """Results still inside the contract's 4 hours, so that a ``generation_result_id`` may name them."""
         now = now or timezone.now()
@@ -157,8 +162,11 @@ class Upscale(models.Model):
     failures = models.PositiveIntegerField(default=0, help_text="Attempts that died or failed in passing.")
     lease_until = models.DateTimeField(null=True, blank=True, help_text="A worker holds it until then.")
     not_before = models.DateTimeField(null=True, blank=True, help_text="Its next step may not begin earlier.")
-    due_at = models.DateTimeField(default=timezone.now, help_text="From then on the sweep may send its message again.")
-    resends = models.PositiveIntegerField(default=0)
+    lane = models.CharField(
+        max_length=20, blank=True, default="", editable=False, help_text="The kind of work that comes next."
+    )
+    flow = models.BigIntegerField(default=0, editable=False, help_text="Its batch, or 0 for single orders.")
+    rank = models.BigIntegerField(default=0, editable=False, help_text="Its place in the lane among its team's.")
 
     result_file = models.FileField(storage=media_storage, max_length=255, blank=True)
     result_format = models.CharField(max_length=10, blank=True)
@@ -265,7 +273,23 @@ class Upscale(models.Model):
             models.Index(
                 fields=("result_file",), condition=Q(withdrawn_at__isnull=False), name="upscale_withdrawn_result"
             ),
-            models.Index(fields=("due_at",), condition=Q(status__in=("Created", "Ongoing")), name="upscale_open_due"),
+            # Of those that have not ended: who is next, the last of a flow, who waits for a time, whose worker died.
+            models.Index(
+                fields=("lane", "team", "rank", "id"),
+                condition=Q(status__in=("Created", "Ongoing")) & Q(lease_until__isnull=True),
+                name="upscale_next",
+            ),
+            models.Index(
+                fields=("team", "lane", "flow", "rank"),
+                condition=Q(status__in=("Created", "Ongoing")),
+                name="upscale_flow",
+            ),
+            models.Index(
+                fields=("not_before",),
+                condition=Q(status__in=("Created", "Ongoing")) & Q(not_before__isnull=False),
+                name="upscale_paused",
+            ),
+            models.Index(fields=("lease_until",), condition=Q(lease_until__isnull=False), name="upscale_leased"),
         )
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import IO, Any
 
 from django.conf import settings
@@ -21,15 +21,13 @@ from upscaler.errors import PublicError
 from upscaler.imaging.intake import ExaminedPicture
 from upscaler.models import ApiToken, AuditEvent, Batch, Team, Upscale
 from upscaler.ordering import deduplication
-from upscaler.processing import batch_end
+from upscaler.processing import batch_end, ranks
 from upscaler.queue import dispatch
 from upscaler.storage import quota
 from upscaler.storage.pictures import NewFiles, StoredPicture
 
 logger = logging.getLogger(__name__)
 
-SWEEP_GRACE = timedelta(seconds=20)
-"""How long a fresh message has before the sweep takes it for lost."""
 BATCH_SIZE = 200
 """Rows that one statement adds: SQLite takes 32,766 values in one."""
 MAYBE_TAKEN = "maybe_taken"
@@ -232,6 +230,7 @@ def submit(
             if idempotency is not None and batch is None:
                 [row] = rows
                 row.idempotency_key, row.request_digest = idempotency.key, idempotency.digest
+            ranks.open_lanes(team.pk, {ranks.lane_of(row) for row in rows})
             with transaction.atomic():
                 # The team's lock: of two clicks at once the second waits here, and then sees the first one's rows.
                 Team.objects.select_for_update(no_key=True).get(pk=team.pk)
@@ -245,6 +244,7 @@ def submit(
                     _refuse_second_retry(row)
                 for batch_id in {row.batch_id for row in rows if row.retry_of is not None}:
                     batch_end.reopen(batch_id)
+                ranks.line_up(rows)
                 _insert(rows)
                 credits.charge(rows)
                 for row in rows:
@@ -374,7 +374,6 @@ def _row(
         retry_of=order.retry_of,
         batch=order.retry_of.batch if order.retry_of is not None else None,
         engine=settings.ENGINE,
-        due_at=now + SWEEP_GRACE,
         **(stored.source_columns() if stored is not None else {}),
     )
     row.order_digest = row.order_digest_with(row.source_digest)

@@ -97,6 +97,20 @@ def takes_orders(engine: RemoteEngine) -> bool:
     return not EngineState.objects.filter(pk=_row(engine, of_orders=True), retry_at__isnull=False).exists()
 
 
+def may_order(engine: RemoteEngine) -> bool:
+    """Whether to try an order now, as far as is known without trying. True too where it has been away for too long:
+    whoever tries then is told that it ends.
+    """
+    now = timezone.now()
+    names = [_row(engine, of_orders=of_orders) for of_orders in (False, True)]
+    for state in EngineState.objects.filter(pk__in=names):
+        for until, since in ((state.retry_at, state.failing_since), (state.busy_until, state.busy_since)):
+            is_over = since is not None and now - since > engine.limits.outage_time
+            if until is not None and now < until and not is_over:
+                return False
+    return True
+
+
 def let_through(engine: RemoteEngine, *, takes_work: bool = False) -> None:
     """Take leave for one call, ``takes_work`` for an order. Raises Pause where it can't be made now.
 

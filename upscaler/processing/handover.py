@@ -30,8 +30,8 @@ from upscaler.text import format_clock
 
 logger = logging.getLogger(__name__)
 
-SLOT_PAUSE = 5.0
-MAX_SLOT_PAUSE = 120.0
+SLOT_PAUSE = 1.0
+"""Seconds after which one that took a slot for free, and was not the first, may be picked again."""
 FIRST_LOOK = 5.0
 LOOK_PAUSE = 10.0
 LOOKING = "Asking {engine} whether it has the picture"
@@ -288,6 +288,19 @@ def outage_of(upscale: Upscale, pause: Pause) -> EngineError | None:
     return EngineError(message, code=f"{engine.name}_outage", permanent=True)
 
 
+def free_slots(engine: RemoteEngine) -> int:
+    """How many further orders may be begun now; none while the engine is known to be away or busy.
+
+    While there is none, no worker takes up what waits for the engine, and whoever ranks first begins once there is.
+    """
+    if not circuit_breaker.may_order(engine):
+        return 0
+    ours = Upscale.objects.open().filter(engine=engine.name)
+    # A worker has it, and may be about to send it.
+    begun = ours.filter(lane=engine.name, handed_over_at__isnull=True, lease_until__gt=timezone.now()).count()
+    return max(0, engine.limits.slots - begun - _in_flight(ours))
+
+
 def _take_slot(upscale: Upscale, engine: RemoteEngine, order: Order) -> None:
     """Count the jobs in flight and mark this one as handed over, in one step.
 
@@ -298,12 +311,9 @@ def _take_slot(upscale: Upscale, engine: RemoteEngine, order: Order) -> None:
         # The row is the lock: two workers that count at the same moment would both see the last free slot.
         EngineState.objects.select_for_update().get(pk=engine.name)
         others = Upscale.objects.open().filter(engine=engine.name).exclude(pk=upscale.pk)
-        slots = engine.limits.slots
         # One that is sent again has its slot already: two such would wait for each other.
-        if upscale.handed_over_at is None and _in_flight(others) >= slots:
-            ahead = others.filter(handed_over_at__isnull=True, pk__lt=upscale.pk).count()
-            pause = SLOT_PAUSE * (1 + ahead // slots)
-            raise Pause(min(pause, MAX_SLOT_PAUSE), TURN.format(engine=engine.title))
+        if upscale.handed_over_at is None and _in_flight(others) >= engine.limits.slots:
+            raise Pause(SLOT_PAUSE, TURN.format(engine=engine.title))
         now = {"handed_over_at": timezone.now()}
         _record(upscale, of_upscale=now, reference=dict(order.reference), **UNANSWERED)
 

@@ -7,7 +7,6 @@ A worker claims an upscale for ``LEASE_SECONDS`` and keeps the lease alive while
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from datetime import timedelta
 from types import TracebackType
@@ -23,15 +22,14 @@ from upscaler import credits, usage
 from upscaler.accounts import audit_log
 from upscaler.models import Team, Upscale
 from upscaler.models.upscales import UpscaleQuerySet
-from upscaler.processing import batch_end
+from upscaler.processing import batch_end, ranks
 
 logger = logging.getLogger(__name__)
 
 FETCHING = "Fetching the picture"
 """What the row says while its source is being fetched."""
-FETCH_TURNS = 4
-"""How often in a second one of a team's waiting pictures asks for its turn."""
-MAX_FETCH_PAUSE = 300.0
+FETCH_PAUSE = 1.0
+"""Seconds after which one that another worker of its team was ahead of asks again."""
 GAVE_UP = (
     "The work on this picture stopped {failures} times before it could end, so we gave up. Try again; if it stops "
     "again, the picture itself may be the reason: save it anew from the program it came from."
@@ -56,37 +54,45 @@ def claim(upscale_id: int) -> Upscale | None:
     A lease that ran out means that its worker died: that counts as a failure, so that a picture which kills
     its worker ends in Error after ``MAX_FAILURES`` and not never.
     """
-    now = timezone.now()
     with transaction.atomic():
-        free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-        # A message too many must not cut a pause short, or each would bring the next step forward.
-        due = Q(not_before__isnull=True) | Q(not_before__lte=now)
-        claimed = (
-            Upscale.objects.open()
-            .filter(free, due, pk=upscale_id)
-            .update(
-                status=Upscale.Status.ONGOING,
-                attempt=F("attempt") + 1,
-                failures=Case(
-                    When(lease_until__isnull=False, then=F("failures") + 1),
-                    default=F("failures"),
-                    output_field=IntegerField(),
-                ),
-                lease_until=now + _lease(),
-                not_before=None,
-                due_at=now + _lease(),
-                resends=0,
-                started_at=Coalesce("started_at", Value(now)),
-                updated_at=now,
-            )
+        upscale = mark_claimed(upscale_id)
+    return None if upscale is None or gave_up(upscale) else upscale
+
+
+def mark_claimed(upscale_id: int) -> Upscale | None:
+    """The claim alone, inside the caller's transaction; `gave_up` is to be asked after it."""
+    now = timezone.now()
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+    # A wake-up too many must not cut a pause short, or each would bring the next step forward.
+    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    claimed = (
+        Upscale.objects.open()
+        .filter(free, due, pk=upscale_id)
+        .update(
+            status=Upscale.Status.ONGOING,
+            attempt=F("attempt") + 1,
+            failures=Case(
+                When(lease_until__isnull=False, then=F("failures") + 1),
+                default=F("failures"),
+                output_field=IntegerField(),
+            ),
+            lease_until=now + _lease(),
+            not_before=None,
+            started_at=Coalesce("started_at", Value(now)),
+            updated_at=now,
         )
-        if not claimed:
-            return None
-        upscale = Upscale.objects.select_related("team", "handover").get(pk=upscale_id)
-    if upscale.failures >= settings.MAX_FAILURES:
-        fail(upscale, message=GAVE_UP.format(failures=upscale.failures), code="gave_up")
+    )
+    if not claimed:
         return None
-    return upscale
+    return Upscale.objects.select_related("team", "handover").get(pk=upscale_id)
+
+
+def gave_up(upscale: Upscale) -> bool:
+    """End a claimed upscale that failed ``MAX_FAILURES`` times already. Whether it was one. Raises ClaimLost."""
+    if upscale.failures < settings.MAX_FAILURES:
+        return False
+    fail(upscale, message=GAVE_UP.format(failures=upscale.failures), code="gave_up")
+    return True
 
 
 def _held(upscale: Upscale) -> QuerySet[Upscale]:
@@ -124,9 +130,7 @@ def wait_to_fetch(upscale: Upscale) -> float | None:
         if fetched_now.exclude(pk=upscale.pk).count() < settings.FETCHES_PER_TEAM:
             progress(upscale, 0.0, FETCHING)
             return None
-    waiting = team.filter(status__in=Upscale.OPEN, source_file="").count()
-    # The more there are, the less often each asks. Not all at the same moment.
-    return min(max(1.0, waiting / FETCH_TURNS), MAX_FETCH_PAUSE) * random.uniform(0.5, 1.5)
+    return FETCH_PAUSE
 
 
 def record(upscale: Upscale, **values: Any) -> None:
@@ -141,7 +145,8 @@ def release(upscale: Upscale, *, due_in: float, failures: int | None = None, **v
     """
     not_before = timezone.now() + timedelta(seconds=due_in)
     failures = upscale.failures if failures is None else failures
-    _write(upscale, lease_until=None, not_before=not_before, due_at=not_before + _lease(), failures=failures, **values)
+    values |= ranks.moved(upscale)
+    _write(upscale, lease_until=None, not_before=not_before, failures=failures, **values)
 
 
 def finish(upscale: Upscale, **result: Any) -> None:

@@ -58,8 +58,11 @@ def step(upscale_id: int) -> NextStep | None:
     do so, the sweep finds it.
     """
     upscale = lifecycle.claim(upscale_id)
-    if upscale is None:
-        return None
+    return None if upscale is None else work(upscale)
+
+
+def work(upscale: Upscale) -> NextStep | None:
+    """Bring a claimed upscale as far as it gets, as `step` does."""
     logger.info("upscale %s: attempt %s begins", upscale.pk, upscale.attempt)
     try:
         with Heartbeat(upscale) as heartbeat, tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
@@ -92,10 +95,10 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> NextStep | No
             lifecycle.release(upscale, due_in=pause, progress_text=WAITING_TO_FETCH)
             return NextStep(upscale, pause)
         _fetch(upscale, source)
-        if engine.queue != "io":
-            lifecycle.release(upscale, due_in=0)
-            return NextStep(upscale)
-    elif not isinstance(engine, RemoteEngine):
+        # Also where this worker could go on: others may be next at the engine.
+        lifecycle.release(upscale, due_in=0, progress_text="")
+        return NextStep(upscale)
+    if not isinstance(engine, RemoteEngine):
         # The limit may be another one since it was ordered, and the engine should not work in vain.
         width, height = upscale.source_width or 0, upscale.source_height or 0
         intake.check_result_size(width, height, upscale.factor, max_pixels=settings.MAX_RESULT_PIXELS)

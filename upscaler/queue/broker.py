@@ -1,4 +1,4 @@
-"""The broker of the cluster queue."""
+"""The broker of the cluster queue, and how many messages wait in either queue."""
 
 from __future__ import annotations
 
@@ -17,3 +17,21 @@ def check_broker() -> None:
     """Raises OSError or the broker's own error where it does not answer."""
     with celery_app().connection_for_write(connect_timeout=3) as broker:
         broker.ensure_connection(max_retries=1, timeout=3)
+
+
+def waiting_messages(queue: str, task_path: str) -> int:
+    """How many messages of that task wait for a worker of the queue; in the cluster queue, how many messages at all.
+
+    Without those that are to come later. Raises OSError or the broker's own error where it does not answer.
+    """
+    if settings.TASK_BACKEND == "embedded":
+        from django_tasks_db.models import DBTaskResult
+
+        return int(DBTaskResult.objects.ready().filter(queue_name=queue, task_path=task_path).count())
+    app = celery_app()
+    with app.connection_or_acquire() as connection, connection.channel() as channel:
+        try:
+            return int(channel.queue_declare(queue=queue, passive=True).message_count)
+        except (*connection.channel_errors, KeyError):
+            # Nothing was ever sent to it.
+            return 0

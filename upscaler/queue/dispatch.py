@@ -7,14 +7,15 @@ from datetime import datetime
 
 from upscaler.mail import outbox
 from upscaler.models import Team, Upscale
+from upscaler.processing import ranks
 from upscaler.queue import tasks
 
 
 def upscales(rows: Sequence[Upscale]) -> None:
-    """Wake the workers for new orders."""
+    """Wake the workers for new orders: as many as can work on them, however many orders there are."""
     # Where the first can't be sent, the others would only wait for the same time-out.
-    for row in rows:
-        tasks.enqueue_step(row)
+    for queue in sorted({ranks.queue_of(row.lane) for row in rows}):
+        tasks.wake(queue)
 
 
 def email(email_id: int) -> None:

@@ -3,7 +3,7 @@
 ::
 
     runworker ──► queue_worker cpu   (CPU_SLOTS of them)
-        │    ──► queue_worker io    (three)
+        │    ──► queue_worker io    (IO_SLOTS of them)
         └── sweep, every SWEEP_SECONDS
 
 A child is told to stop by closing its standard input. The same happens by itself when the parent is killed, so no
@@ -29,6 +29,7 @@ from django.core.management import call_command
 from django.db import close_old_connections
 from django.utils import timezone
 
+from upscaler.queue import fairness
 from upscaler.queue.broker import celery_app
 from upscaler.queue.sweep import sweep
 from upscaler.storage.cleanup import remove_left_folders, remove_orphans
@@ -40,9 +41,6 @@ HEALTHY_AFTER = 60.0
 PRUNE_SECONDS = 60 * 60
 CLEANUP_SECONDS = 6 * 60 * 60
 TASK_ROW_LIFETIME = timedelta(hours=2)
-IO_SLOTS = 3
-"""One more than a team may hold (FETCHES_PER_TEAM), so that slow shops do not hold up everybody's downloads."""
-IO_THREADS = 4
 
 
 @dataclass
@@ -93,8 +91,8 @@ class Supervisor:
     @classmethod
     def of(cls, queues: list[str], *, with_sweep: bool = True) -> Supervisor:
         """In the embedded queue one child for each slot; Celery's workers have a pool of their own, so one each."""
-        slots = {"cpu": settings.CPU_SLOTS, "io": IO_SLOTS} if settings.TASK_BACKEND == "embedded" else {}
-        children = [Child(queue) for queue in queues for _ in range(slots.get(queue, 1))]
+        is_embedded = settings.TASK_BACKEND == "embedded"
+        children = [Child(queue) for queue in queues for _ in range(fairness.slots(queue) if is_embedded else 1)]
         return cls(children=children, with_sweep=with_sweep)
 
     def run(self) -> None:
@@ -208,9 +206,7 @@ def run_queue_worker(queue: str, worker_id: str) -> None:
             "db_worker", queue_name=queue, worker_id=worker_id, interval=0.25, reload=False, startup_delay=False
         )
         return
-    pool = ["--pool=prefork", f"--concurrency={settings.CPU_SLOTS}"]
-    if queue == "io":
-        pool = ["--pool=threads", f"--concurrency={IO_THREADS}"]
+    pool = [f"--pool={'threads' if queue == 'io' else 'prefork'}", f"--concurrency={fairness.slots(queue)}"]
     arguments = ["worker", f"--queues={queue}", f"--hostname={worker_id}@%h", "--loglevel=WARNING"]
     celery_app().worker_main([*arguments, *pool, "--without-gossip", "--without-mingle"])
 

@@ -1,33 +1,65 @@
-"""The queue's entry points. A message carries an id and nothing else: the row is the truth."""
+"""The queue's entry points. A message of work names no upscale: whoever gets it takes the one that is next."""
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from django.utils import timezone
 from django_tasks import task
 
 from upscaler.accounts import passwords
-from upscaler.engines import get_engine
 from upscaler.mail import outbox
-from upscaler.models import Email, Upscale
-from upscaler.processing import worker_step
+from upscaler.models import Email
+from upscaler.processing import ranks, worker_step
+from upscaler.processing.worker_step import NextStep
+from upscaler.queue import broker, fairness
+
+logger = logging.getLogger(__name__)
+
+MAX_ALARMS = 20
+"""So many upscales of a queue that wait for a moment get a message for it; the sweep sees to the others."""
 
 
 @task(queue_name="cpu")
-def advance(upscale_id: int) -> None:
-    """Take the upscale's next step, and send a message for the one after it, if there is one."""
-    next_step = worker_step.step(upscale_id)
+def work(queue: str) -> None:
+    """Take the next step of the upscale that is next in the queue. Of one alone: a worker can stop after it."""
+    upscale = fairness.take(queue)
+    if upscale is None:
+        return
+    # Before the work too: it may take an hour, and others may be idle.
+    _wake_others(queue)
+    next_step = worker_step.work(upscale)
     if next_step is not None:
-        enqueue_step(next_step.upscale, delay=next_step.due_in)
+        _wake_for(next_step)
+    _wake_others(queue)
 
 
-def enqueue_step(upscale: Upscale, *, delay: float = 0) -> None:
-    """Send the upscale's id to the queue that its next step belongs on, to be taken up after ``delay`` seconds."""
-    needs_fetch = not upscale.source_file
-    queue = "io" if needs_fetch else get_engine(upscale.engine).queue
-    run_after = timezone.now() + timedelta(seconds=delay) if delay else None
-    advance.using(queue_name=queue, run_after=run_after).enqueue(upscale.pk)
+def wake(queue: str) -> int:
+    """Send as many wake-ups as the queue's workers can do with, without those that stand there. Returns how many."""
+    missing = fairness.ready(queue, fairness.slots(queue))
+    if missing:
+        missing = max(0, missing - broker.waiting_messages(queue, work.module_path))
+    for _ in range(missing):
+        work.using(queue_name=queue).enqueue(queue)
+    return missing
+
+
+def _wake_for(next_step: NextStep) -> None:
+    queue = ranks.queue_of(next_step.upscale.lane)
+    if not next_step.due_in:
+        _wake_others(queue)
+    elif fairness.paused(queue, MAX_ALARMS + 1) <= MAX_ALARMS:
+        run_after = timezone.now() + timedelta(seconds=next_step.due_in)
+        work.using(queue_name=queue, run_after=run_after).enqueue(queue)
+
+
+def _wake_others(queue: str) -> None:
+    try:
+        wake(queue)
+    except Exception:
+        # It must not keep this worker from what it has taken up.
+        logger.exception("no wake-ups could be sent to the %s queue, tried again at the next sweep", queue)
 
 
 @task(queue_name="io")

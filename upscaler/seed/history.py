@@ -135,7 +135,6 @@ def _orders(
             "created_at": began,
             "started_at": began,
             "completed_at": began + timedelta(seconds=min(median * math.exp(rng.gauss(0, 0.7)), 7000)),
-            "due_at": began,
             "source": "upload",
             "source_name": f"{rng.choice(NAMES)}-{pk % 10_000:04}.jpg",
             "source_file": picture,
