@@ -20,6 +20,7 @@ from tests.support import pictures
 from tests.support.concurrency import at_once
 from upscaler import credits
 from upscaler.accounts import tokens
+from upscaler.batches import progress
 from upscaler.models import Batch, CreditEntry, Membership, Upscale
 from upscaler.processing import lifecycle, manual_refunds, worker_step
 
@@ -219,6 +220,20 @@ def test_the_same_batch_twice_is_charged_once(owner: Person, outsider: Person) -
     assert outsider.api("post", "batches", body(), **key).json() != first.json()
     credits.grant(team=owner.team, amount=-97, note="nothing left")
     assert owner.api("post", "batches", body(), **key).json() == first.json()
+
+
+def test_a_repeat_says_the_same_after_some_were_tried_again(owner: Person) -> None:
+    key = {"Idempotency-Key": "monday"}
+    first = owner.api("post", "batches", body(), **key).json()
+    claimed = lifecycle.claim(first["generation_ids"][1])
+    assert claimed is not None
+    lifecycle.fail(claimed, message="The host was away.", code="test")
+    [batch] = Batch.objects.all()
+    assert len(progress.retry_failed(batch, user=owner.user).upscales) == 1
+    assert owner.api("post", "batches", body(), **key).json() == first
+    found = owner.api("get", f"batches/{batch.pk}").json()
+    assert found["counts"] == {"Created": 3, "Ongoing": 0, "Done": 0, "Error": 0}
+    assert (found["total"], found["credits_charged"], found["credits_refunded"]) == (3, 4, 1)
 
 
 @pytest.mark.django_db(transaction=True)

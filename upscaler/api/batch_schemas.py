@@ -144,14 +144,15 @@ class BatchQuery(schemas.PageQuery):
     )
 
 
-def created(batch: Batch, generation_ids: list[int]) -> dict[str, Any]:
-    """The fields of `BatchCreatedOut`."""
+def created(batch: Batch) -> dict[str, Any]:
+    """The fields of `BatchCreatedOut`: of a repeat too, whatever was tried again since."""
+    ordered = batch.upscales.filter(retry_of__isnull=True).order_by("pk")
     return {
         "batch_id": batch.pk,
         "total": batch.total,
         "credits": batch.credits,
         "created_at": batch.ordered_at,
-        "generation_ids": generation_ids,
+        "generation_ids": list(ordered.values_list("pk", flat=True)),
     }
 
 

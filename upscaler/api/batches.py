@@ -57,7 +57,7 @@ def create_batch(
     body = payload.dict(exclude_defaults=True)
     idempotency = submission.Idempotency.of(idempotency_key, body) if idempotency_key else None
     if idempotency and (earlier := submission.find_repeated_batch(team=token.team, idempotency=idempotency)):
-        return batch_schemas.created(earlier, list(earlier.upscales.order_by("pk").values_list("pk", flat=True)))
+        return batch_schemas.created(earlier)
     orders = items.orders(body, team=token.team, host=request.get_host())
     upscales = submission.submit(
         orders,
@@ -67,8 +67,7 @@ def create_batch(
         idempotency=idempotency,
         batch=items.batch(body, orders),
     )
-    made = get_object_or_404(_batches(request), pk=upscales[0].batch_id)
-    return batch_schemas.created(made, [upscale.pk for upscale in upscales])
+    return batch_schemas.created(get_object_or_404(_batches(request), pk=upscales[0].batch_id))
 
 
 @router.get("/batches", response={200: batch_schemas.BatchPage, **errors_of(422)}, summary="List batches")
