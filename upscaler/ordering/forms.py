@@ -18,6 +18,7 @@ from upscaler.engines.base import KnownResult
 from upscaler.errors import PublicError
 from upscaler.form_fields import WholeNumberField
 from upscaler.imaging import intake
+from upscaler.imaging.decoding import Patience
 from upscaler.models import MAX_ID, WITHDRAWN, Team, Upscale
 from upscaler.ordering import results
 from upscaler.ordering.submission import NewUpscale, Upload
@@ -83,13 +84,21 @@ class UpscaleForm(forms.Form):
     result_format = forms.CharField(required=False, empty_value="")
 
     def __init__(
-        self, *args: Any, team: Team, kept: StoredPicture | None = None, host: str = "", **kwargs: Any
+        self,
+        *args: Any,
+        team: Team,
+        kept: StoredPicture | None = None,
+        host: str = "",
+        patience: Patience | None = None,
+        **kwargs: Any,
     ) -> None:
-        """``host``: as the request calls this desk, with its port; empty where there is none."""
+        """``host``: as the request calls this desk, with its port; empty where there is none. ``patience``: what all
+        orders of a request share."""
         super().__init__(*args, **kwargs)
         self.team = team
         self.kept = kept
         self.host = host
+        self.patience = patience
         self.order: NewUpscale | None = None
 
     def clean_image(self) -> Any:
@@ -98,7 +107,7 @@ class UpscaleForm(forms.Form):
             return None
         self._check_reach()
         try:
-            self.examined = intake.examine_source(upload, name=upload.name)
+            self.examined = intake.examine_source(upload, name=upload.name, patience=self.patience)
         except PublicError as error:
             raise ValidationError(error.message, code=error.code) from None
         return upload
