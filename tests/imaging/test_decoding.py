@@ -35,7 +35,7 @@ def all_turns_taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExitStack]:
     """As many large pictures as may be are being decoded, and nobody waits; closing it ends them."""
     with ExitStack() as taken:
         for _ in range(settings.MAX_LARGE_DECODES):
-            taken.enter_context(decoding.turn((8000, 8000), "Another", max_wait=None))
+            taken.enter_context(decoding.turn((8000, 8000), "Another", patience=None))
         monkeypatch.setattr(decoding, "MAX_WAIT", 0)
         yield taken
 
@@ -138,6 +138,27 @@ def test_the_page_says_which_picture_to_send_again(all_turns_taken: ExitStack, o
     assert "“shirt.png” could not be looked at yet" in page
     assert [upscale.source_name for upscale in Upscale.objects.all()] == ["small.jpg"]
     assert owner.balance == 99
+
+
+def test_a_request_waits_once_for_all_of_its_pictures(
+    all_turns_taken: ExitStack, monkeypatch: pytest.MonkeyPatch, owner: Any, upload: Any
+) -> None:
+    """Of twenty large pictures each would else wait anew, for five minutes in all."""
+    waits: list[float | None] = []
+    acquire = decoding._turns.acquire
+
+    def acquired(timeout: float | None = None) -> bool:
+        waits.append(timeout)
+        return acquire(timeout)
+
+    monkeypatch.setattr(decoding._turns, "acquire", acquired)
+    monkeypatch.setattr(decoding, "MAX_WAIT", 0.3)
+    files = [upload(f"{number}.png", LARGE) for number in range(5)] + [upload("small.jpg")]
+    page = owner.submit(image=files).content.decode()
+    assert len(waits) == 5
+    assert 0.2 < sum(wait or 0 for wait in waits) <= 0.3
+    assert all(f"“{number}.png” could not be looked at yet" in page for number in range(5))
+    assert [upscale.source_name for upscale in Upscale.objects.all()] == ["small.jpg"]
 
 
 # Memory

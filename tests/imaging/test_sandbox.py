@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -215,8 +216,38 @@ def test_a_forked_process_has_a_server_of_its_own_and_none_outlives_its_desk(tmp
     until(lambda: "imaging.sandbox" not in command_of(int(server)), what="the server is gone", seconds=30)
 
 
-def test_the_largest_webp_takes_the_memory_of_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """libvips holds it once, where it may; a child that can't open a temporary file took twice as much from Pillow."""
+SIDE = 4800
+"""With a limit of as many pixels: what is taken for each pixel is the same up to a larger one."""
+OWN = 90_000_000
+TOO_MUCH = {
+    ("AVIF", "RGBA"): "AVIF files with 8 bits a channel and transparency no more than 18",
+    ("JXL", "RGBA"): "JPEG XL files with 8 bits a channel and transparency no more than 13",
+}
+
+
+def large(format_name: str, mode: str) -> bytes:
+    """As large as may be, smooth and of two halves, so that it is soon made and still takes all that decoding takes."""
+    plane = Image.linear_gradient("L").resize((SIDE, SIDE))
+    bands = [plane, plane.rotate(90), plane.rotate(180), plane.rotate(270)][: len(mode)]
+    options: dict[str, Any] = {"AVIF": {"speed": 10}, "JXL": {"effort": 1}}.get(format_name, {"method": 0})
+    if format_name == "HEIF":
+        return heif(Image.merge(mode, bands))
+    return pictures.encoded(Image.merge(mode, bands), format_name, **options)
+
+
+def heif(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(picture).save(buffer, quality=50)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("format_name", ["WEBP", "AVIF", "HEIF", "JXL"])
+def test_no_sound_picture_takes_more_than_its_share_of_memory(
+    format_name: str, mode: str, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """600 MB of one that has 64 megapixels. One of a kind that needs more is refused before it is decoded."""
+    settings.MAX_SOURCE_PIXELS = SIDE * SIDE
     used: list[float] = []
     ask = client._ask
 
@@ -226,6 +257,16 @@ def test_the_largest_webp_takes_the_memory_of_its_pixels(monkeypatch: pytest.Mon
         return answer
 
     monkeypatch.setattr(client, "_ask", asked)
-    content = pictures.encoded(Image.linear_gradient("L").resize((8000, 8000)).convert("RGB"), "WEBP", method=0)
-    assert intake.examine_source(io.BytesIO(content), name="a").width == 8000
-    assert max(used) < 10 * 64e6
+    content = large(format_name, mode)
+    if (format_name, mode) in TOO_MUCH:
+        with pytest.raises(PublicError) as caught:
+            intake.examine_source(io.BytesIO(content), name="a")
+        assert caught.value.code == "too_many_pixels"
+        assert caught.value.message == (
+            f"“a” is 4,800 × 4,800 pixels large; of {TOO_MUCH[format_name, mode]} megapixels can be read. Make it "
+            "smaller, or save it as a JPEG or PNG, and upload that."
+        )
+        assert max(used) < 2 * OWN
+        return
+    assert intake.examine_source(io.BytesIO(content), name="a").width == SIDE
+    assert max(used) < OWN + 8.5 * SIDE * SIDE

@@ -14,8 +14,7 @@ from PIL import Image
 from tests.fuzz import bombs
 from tests.support import pictures
 from upscaler.errors import PublicError
-from upscaler.imaging import intake, structure
-from upscaler.imaging.structure import riff
+from upscaler.imaging import codec, intake, structure
 
 SHIRT = pictures.photograph("coffee", (60, 40))
 JPEG, PNG, GIF = (
@@ -150,29 +149,51 @@ def test_frames_and_pages_are_refused_with_their_number(number: int) -> None:
 # One format
 
 
-def test_a_file_is_read_as_what_it_is_by_all_of_them(tmp_path: Path) -> None:
-    """A TIFF whose first bytes are also a header of Pillow's IM format, which once was read by the engine alone."""
-    from upscaler.imaging import codec
+def polyglot(tiff_side: int, im_side: int) -> bytes:
+    """A TIFF of black and white that Pillow's IM reader takes for a picture of its own, each of another size."""
+    header = (
+        b": x\r\nImage type: L 1 image\r\nImage size (x*y): %d*%d\r\nFile size (no of images): 1\r\n"
+        % (im_side, im_side)
+    ).ljust(503, b"\0")
+    rows = pictures.encoded(
+        Image.new("1", (tiff_side, tiff_side)), "TIFF", compression="tiff_adobe_deflate", strip_size=1 << 30
+    )
+    (first,) = struct.unpack_from("<I", rows, 4)
+    (tags,) = struct.unpack_from("<H", rows, first)
+    shift = 512 - 8
+    moved = bytearray(b"II*\0" + struct.pack("<I", first + shift) + header + b"\x1a" + rows[8:])
+    sizes = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8}
+    for index in range(tags):
+        at = first + shift + 2 + 12 * index
+        tag, kind, count, value = struct.unpack_from("<HHII", moved, at)
+        if sizes[kind] * count > 4 or tag == 273:
+            struct.pack_into("<I", moved, at + 8, value + shift)
+    return bytes(moved)
 
-    header = b"Image type: RGB image\r\nImage size (x*y): 4000*4000\r\nFile size (no of images): 1\r\n\x1a"
-    tiff = bytearray(pictures.encoded(Image.new("RGB", (64, 64), "red"), "TIFF"))
-    (first,) = struct.unpack_from("<I", tiff, 4)
-    assert first > 0
-    content = bytes(tiff) + header
+
+@pytest.mark.parametrize(("tiff_side", "im_side"), [(64, 13_000), (13_000, 64)])
+def test_a_file_is_read_as_what_it_is_by_all_of_them(tiff_side: int, im_side: int, tmp_path: Path) -> None:
+    """What only looks like another format, once was read as that by the engine alone."""
     path = tmp_path / "source"
-    path.write_bytes(content)
-    found = intake.examine_source(io.BytesIO(content), name="a")
+    path.write_bytes(polyglot(tiff_side, im_side))
+    with Image.open(path, formats=["IM"]) as im:
+        assert im.size == (im_side, im_side)
+    with Image.open(path, formats=["TIFF"]) as tiff:
+        assert tiff.size == (tiff_side, tiff_side)
     loaded = codec.load(path)
-    assert (found.format, loaded.format) == ("TIFF", "TIFF")
-    assert (found.width, found.height) == (loaded.width, loaded.height) == (64, 64)
+    assert (loaded.format, loaded.width, loaded.height) == ("TIFF", tiff_side, tiff_side)
+    if tiff_side == 64:
+        found = intake.examine_source(io.BytesIO(path.read_bytes()), name="a")
+        assert (found.format, found.width, found.height) == ("TIFF", 64, 64)
+    else:
+        error = refusal(path.read_bytes())
+        assert (error.code, "13,000 × 13,000" in error.message) == ("too_many_pixels", True)
 
 
 @pytest.mark.parametrize(
     "head", [b"Image type: RGB image\r\nImage size (x*y): 64*64\r\n", b"P6 64 64 255\n", b"%!PS-Adobe-3.0"]
 )
 def test_no_format_is_read_by_one_of_them_alone(head: bytes, tmp_path: Path) -> None:
-    from upscaler.imaging import codec
-
     path = tmp_path / "source"
     path.write_bytes(head.ljust(512, b"\0") + b"\x1a" + bytes(64 * 64 * 3))
     assert refusal(path.read_bytes()).code == "not_a_picture"
@@ -181,5 +202,10 @@ def test_no_format_is_read_by_one_of_them_alone(head: bytes, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0"}], ids=["VP8", "VP8L", "VP8X"])
-def test_the_size_of_a_webp_is_known_before_it_is_opened(options: dict[str, object]) -> None:
-    assert riff.canvas(pictures.encoded(SHIRT, "WEBP", **options)) == (60, 40)
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_webp_is_opened_without_room_for_its_pixels(mode: str, options: dict[str, object]) -> None:
+    content = pictures.encoded(SHIRT.convert(mode), "WEBP", icc_profile=b"profile", **options)
+    with structure.opened(io.BytesIO(content)) as image, Image.open(io.BytesIO(content)) as expected:
+        assert (image.size, image.mode, image.info["icc_profile"]) == ((60, 40), expected.mode, b"profile")
+        assert image._made is None  # type: ignore[attr-defined]
+        assert image.tobytes() == expected.tobytes()

@@ -169,3 +169,22 @@ def test_a_picture_that_lies_at_the_vendor_and_stands_on_the_desk_is_larger_all_
     upscale = follow(order(content=pictures.encoded(picture, "JPEG", exif=exif)))
     assert (upscale.source_width, upscale.source_height) == (40, 160)
     assert (upscale.status, upscale.result_width) == ("Done", 320), upscale.error_message
+
+
+def test_an_order_that_waits_with_a_copy_of_it_goes_on(
+    owner: Person, head: Person, done: Callable[..., Upscale]
+) -> None:
+    """It was charged, and has its own copy; of the refunded result it shows nothing. What fails is not made again."""
+    first = done()
+    body = {"generation_result_id": first.result_id, "model_name": "recraft"}
+    second = Upscale.objects.get(pk=owner.api("post", "generation-upscale", body).json()["generation_id"])
+    refunded(first, head)
+    assert owner.balance == 99
+    assert owner.client.get(f"/upscales/{second.pk}/").status_code == 200
+    assert owner.client.get(f"/upscales/{second.pk}/source/").status_code == 410
+    follow(second)
+    assert (second.status, owner.balance) == ("Done", 99), second.error_message
+    assert owner.client.get(f"/upscales/{second.pk}/result/").status_code == 200
+    assert owner.client.get(f"/upscales/{second.pk}/").status_code == 200
+    row = owner.api("get", f"generation/{second.pk}").json()
+    assert (row["status"], len(row["generation_results"])) == ("Done", 1)

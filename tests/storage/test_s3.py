@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from config.environment import s3_options
 from tests.conftest import Person
-from tests.support import pictures, vendor
+from tests.support import cut_uploads, pictures, vendor
 from tests.support.vendor import follow
 from upscaler.health import checks
 from upscaler.models import Upscale, media_storage
@@ -122,6 +122,29 @@ def test_a_bucket_that_is_not_there_is_named_and_nothing_is_charged(
         ready = Client().get("/readyz")
         assert (ready.status_code, ready.json()["media"]) == (503, "can't be written")
     assert owner.balance == 100
+
+
+def test_an_upload_that_breaks_off_half_way_leaves_nothing_and_costs_nothing(
+    server: str, bucket: Any, owner: Person, upload: Callable[..., Any]
+) -> None:
+    """Large files go to S3 in parts."""
+    large = pictures.jpeg() + bytes(20_000_000)
+    with cut_uploads.cutting(server) as line:
+        port = line.server_address[1]
+        with keeping_at(f"s3+http://KEY:SECRET@127.0.0.1:{port}/pictures/desk"):
+            answer = owner.submit(image=upload("large.jpg", large))
+            headers = {"Authorization": f"Bearer {owner.token}"}
+            program = owner.client.post("/api/v1/uploads", {"file": upload("large.jpg", large)}, headers=headers)
+    assert line.passed
+    assert line.cut
+    assert (answer.status_code, "Nothing was charged" in answer.content.decode()) == (422, True)
+    assert program.status_code == 503
+    assert not Upscale.objects.exists()
+    assert owner.balance == 100
+    assert {key for key in keys(bucket) if key.startswith("desk/sources/")} == set()
+    assert list(bucket.multipart_uploads.all()) == []
+    assert owner.submit(image=upload("large.jpg", large)).status_code == 302
+    assert owner.balance == 99
 
 
 def test_the_address_is_taken_apart() -> None:

@@ -4,6 +4,7 @@ machine. Who waits for too long is told so."""
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +18,29 @@ BUSY = "busy"
 
 LARGE_FROM = 8_000_000
 """Pixels from which on a picture waits its turn. Smaller ones, as most are, never wait behind large ones."""
-MAX_WAIT = 15.0
-"""Seconds that a person waits for the turn of a picture. Decoding one of 64 megapixels takes about one."""
+MAX_WAIT = 20.0
+"""Seconds that a request waits for its turns, for all of its pictures together. Decoding one of 64 megapixels takes
+about one."""
 SMALL_AT_ONCE = 2
 """Pictures that are not large and are read at the same time in one process."""
 WAITING = 10
 """How many people's pictures are read or wait for it in one process: the web server has threads for some more."""
 MAX_WAIT_TO_WAIT = 2.0
 """Seconds that somebody waits for one of these places."""
+
+
+class Patience:
+    """What is left of the time that a request may wait for turns."""
+
+    def __init__(self) -> None:
+        self._left = MAX_WAIT
+
+    def wait(self, turns: _Turns, *, most: float | None = None) -> bool:
+        """Whether a turn came in what is left, or in ``most`` seconds of it; one that is free always does."""
+        began = time.monotonic()
+        came = turns.acquire(timeout=self._left if most is None else min(most, self._left))
+        self._left = max(0.0, self._left - (time.monotonic() - began))
+        return came
 
 
 class _Turns:
@@ -68,17 +84,17 @@ _places = _Turns(WAITING)
 
 
 @contextmanager
-def turn(size: tuple[int, int], named: str, *, max_wait: float | None) -> Iterator[None]:
+def turn(size: tuple[int, int], named: str, *, patience: Patience | None) -> Iterator[None]:
     """Only ``MAX_LARGE_DECODES`` large pictures at once are decoded for this process: inside this is the place for it.
 
-    ``size``: width and height. ``named``: as in `guard.guarded`. ``max_wait``: seconds for which to wait at most, None
-    for as long as it takes.
+    ``size``: width and height. ``named``: as in `guard.guarded`. ``patience``: how long to wait at most, None for as
+    long as it takes.
 
     Raises PublicError with code ``busy`` where the turn does not come in that time.
     """
     is_large = size[0] * size[1] >= LARGE_FROM
     turns = _turns if is_large else _small_turns
-    if not turns.acquire(timeout=max_wait):
+    if not (turns.acquire() if patience is None else patience.wait(turns)):
         raise busy(named, "large pictures are" if is_large else "pictures are")
     try:
         yield
@@ -87,9 +103,9 @@ def turn(size: tuple[int, int], named: str, *, max_wait: float | None) -> Iterat
 
 
 @contextmanager
-def place(named: str) -> Iterator[None]:
+def place(named: str, patience: Patience) -> Iterator[None]:
     """A person's picture is looked at inside this. Raises PublicError with code ``busy`` where too many are."""
-    if not _places.acquire(timeout=MAX_WAIT_TO_WAIT):
+    if not patience.wait(_places, most=MAX_WAIT_TO_WAIT):
         raise busy(named, "pictures are")
     try:
         yield

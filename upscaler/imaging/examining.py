@@ -15,7 +15,6 @@ from upscaler.errors import PublicError
 from upscaler.imaging import pixels, previews, structure
 from upscaler.imaging.guard import guarded
 from upscaler.imaging.previews import Preview
-from upscaler.imaging.structure import riff
 from upscaler.imaging.structure.limits import MAX_PICTURES
 from upscaler.picture_formats import FORMATS_IN_WORDS, MARKS_LENGTH, known_refusal
 
@@ -43,14 +42,18 @@ class Found:
     height: int
 
 
-def examine(file: IO[bytes], named: str, *, max_pixels: int, below: int | None = None) -> tuple[Found, bytes]:
+def examine(
+    file: IO[bytes], named: str, *, max_pixels: int, max_memory: int, below: int | None = None
+) -> tuple[Found, bytes]:
     """Open and fully decode an untrusted file: what it is, and its thumbnail.
 
-    ``below``: pixels from which on nothing is decoded yet.
+    ``max_memory``: bytes that may be taken for its pixels and all that reading it needs. ``below``: pixels from which
+    on nothing is decoded yet.
     Raises TooLargeForNow for such a picture, and PublicError.
     """
     image, size = _opened(file, named, max_pixels=max_pixels, below=below)
     with image, guarded(named):
+        _check_memory(image, named, max_memory)
         small = previews.shrunk(image, previews.THUMBNAIL_SIDE)
         return _found(image, size), previews.thumbnail_of(small)
 
@@ -69,7 +72,6 @@ def examine_result(
 
 def preview(file: IO[bytes], named: str, *, below: int | None = None) -> Preview:
     """A copy for the screen of a picture file that was examined before. Raises as `examine`."""
-    _check_canvas(file, structure.format_of_file(file), below)
     with guarded(named):
         image = structure.opened(file)
     _check_turn(image.size, below)
@@ -85,7 +87,6 @@ def _opened(
     if kind is None:
         raise _no_picture(file, named)
     pictures = _count_pictures(file, kind, named)
-    _check_canvas(file, kind, below)
     if kind != "TIFF" or (pictures or 0) > MAX_PICTURES:
         # Of a TIFF's pages some are copies of others, which its reader knows.
         _check_single(pictures, named)
@@ -125,12 +126,18 @@ def _check_single(pictures: int | None, named: str) -> None:
     )
 
 
-def _check_canvas(file: IO[bytes], kind: str | None, below: int | None) -> None:
-    """`_check_turn` for a format that takes all of its memory when it is opened."""
-    if kind == "WEBP":
-        file.seek(0)
-        _check_turn(riff.canvas(file.read(structure.HEAD_LENGTH)), below)
-        file.seek(0)
+def _check_memory(image: ImageFile.ImageFile, named: str, max_memory: int) -> None:
+    per_pixel = getattr(image, "memory_per_pixel", 0)
+    if not per_pixel:
+        return
+    width, height = image.size
+    most = max_memory / per_pixel
+    if width * height > most:
+        raise PublicError(
+            f"{named} is {width:,} × {height:,} pixels large; of {image.kind_in_words} no more than "  # type: ignore[attr-defined]
+            f"{int(most / 1e6)} megapixels can be read. Make it smaller, or save it as a JPEG or PNG, and upload that.",
+            code="too_many_pixels",
+        )
 
 
 def _check_turn(size: tuple[int, int], below: int | None) -> None:

@@ -34,7 +34,12 @@ RESULT_CPU_SECONDS, RESULT_WALL_SECONDS = 120, 600
 OWN_MEMORY = 120_000_000
 """Bytes that a process takes before it reads a picture, beside a file of some MB."""
 BYTES_PER_PIXEL, RECODE_BYTES_PER_PIXEL = 24, 24
-"""Memory that the most costly sound pictures, WebP, reserve: less than half of it is ever used."""
+"""Memory that small pictures and results reserve at most: less than half of it is ever used."""
+LARGE_SOURCE_BYTES_PER_PIXEL = 8.5
+"""What reading a large source may take: 600 MB in all for one of 64 megapixels. Kinds of files that need more have a
+lower limit of pixels, see `SampledFile.memory_per_pixel`."""
+LARGE_OWN_MEMORY, MIN_LARGE_MEMORY = 56_000_000, 400_000_000
+"""Bytes: beside the pixels, and what is given where the limit of pixels is low."""
 PREVIEW_EXTENSIONS = (".jpg", ".png")
 
 
@@ -60,28 +65,39 @@ class ExaminedPicture:
         return FORMATS[self.format].extension
 
 
-def examine(file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int) -> ExaminedPicture:
+def examine(
+    file: IO[bytes], *, name: str, max_bytes: int, max_pixels: int, patience: decoding.Patience | None = None
+) -> ExaminedPicture:
     """Open and fully decode an untrusted file.
 
-    ``name`` is what the person calls it, for the messages. The file is left at its start.
+    ``name`` is what the person calls it, for the messages. ``patience``: what all pictures of a request share. The file
+    is left at its start.
     Raises PublicError with code ``empty``, ``too_large``, ``not_a_picture``, ``unsupported_kind``, ``animated``,
     ``too_many_pixels``, ``damaged``, ``out_of_memory``, or ``busy`` where too many
     pictures are examined already: that one passes.
     """
     named = f"“{name}”" if name else "The file"
     size = _checked_size(file, named, max_bytes)
-    options = {"named": named, "max_pixels": max_pixels}
-    with decoding.place(named):
+    max_memory = int(LARGE_SOURCE_BYTES_PER_PIXEL * max_pixels) - 2 * min(size, settings.MAX_UPLOAD_BYTES)
+    options = {"named": named, "max_pixels": max_pixels, "max_memory": max_memory}
+    patience = patience or decoding.Patience()
+    with decoding.place(named, patience):
         reading = _Reading("examine", file, size, options, named, _source_limits, max_pixels)
-        answer, following = reading.answer(max_wait=decoding.MAX_WAIT)
+        answer, following = reading.answer(patience=patience)
         found = _examined(answer, following, size, _digest(file))
     file.seek(0)
     return found
 
 
-def examine_source(file: IO[bytes], *, name: str) -> ExaminedPicture:
+def examine_source(file: IO[bytes], *, name: str, patience: decoding.Patience | None = None) -> ExaminedPicture:
     """`examine` with the desk's own limits for a picture that somebody wants enlarged."""
-    return examine(file, name=name, max_bytes=settings.MAX_UPLOAD_BYTES, max_pixels=settings.MAX_SOURCE_PIXELS)
+    return examine(
+        file,
+        name=name,
+        max_bytes=settings.MAX_UPLOAD_BYTES,
+        max_pixels=settings.MAX_SOURCE_PIXELS,
+        patience=patience,
+    )
 
 
 def examine_result(path: Path, *, max_bytes: int, max_pixels: int) -> tuple[ExaminedPicture, Preview]:
@@ -118,12 +134,15 @@ def recode(path: Path, target: Path, result_format: str) -> None:
     limits = Limits(RESULT_CPU_SECONDS * 5, RESULT_WALL_SECONDS * 2, memory, file_size=4 * 10**9)
     options = {"result_format": result_format}
     named = "The result"
-    with path.open("rb") as file, target.open("wb+") as written, decoding.turn((1, 1), named, max_wait=None):
+    with path.open("rb") as file, target.open("wb+") as written, decoding.turn((1, 1), named, patience=None):
         _answered(*_asked("recode", file, options, named, limits, written))
 
 
 def _source_limits(pixels: int, file_size: int) -> Limits:
-    return Limits(SOURCE_CPU_SECONDS, SOURCE_WALL_SECONDS, OWN_MEMORY + 2 * file_size + BYTES_PER_PIXEL * pixels)
+    memory = OWN_MEMORY + 2 * file_size + BYTES_PER_PIXEL * min(pixels, decoding.LARGE_FROM)
+    if pixels > decoding.LARGE_FROM:
+        memory = max(MIN_LARGE_MEMORY, LARGE_OWN_MEMORY + int(LARGE_SOURCE_BYTES_PER_PIXEL * pixels))
+    return Limits(SOURCE_CPU_SECONDS, SOURCE_WALL_SECONDS, memory)
 
 
 def _result_limits(pixels: int, file_size: int) -> Limits:
@@ -148,14 +167,14 @@ class _Reading:
     """By the most pixels that are read, and the file's size."""
     max_pixels: int
 
-    def answer(self, *, max_wait: float | None = None) -> Answer:
+    def answer(self, *, patience: decoding.Patience | None = None) -> Answer:
         """What is said of the file, for a large picture when its turn has come. Raises PublicError."""
-        with decoding.turn((1, 1), self.named, max_wait=max_wait):
+        with decoding.turn((1, 1), self.named, patience=patience):
             limits = self.limits(min(decoding.LARGE_FROM, self.max_pixels), self.file_size)
             options = self.options | {"below": decoding.LARGE_FROM}
             answer, following = _asked(self.task, self.file, options, self.named, limits)
         if answer.get("large"):
-            with decoding.turn((decoding.LARGE_FROM, 1), self.named, max_wait=max_wait):
+            with decoding.turn((decoding.LARGE_FROM, 1), self.named, patience=patience):
                 limits = self.limits(self.max_pixels, self.file_size)
                 answer, following = _asked(self.task, self.file, self.options, self.named, limits)
         return _answered(answer, following)

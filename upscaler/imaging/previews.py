@@ -13,17 +13,16 @@ from PIL import Image, ImageFile
 
 from upscaler.imaging import colour, pixels, sixteen_bit
 from upscaler.imaging.openers import SampledFile
+from upscaler.imaging.openers.base import LARGE_FROM, averaged, shallow
 from upscaler.imaging.vips import pyvips
 
 THUMBNAIL_SIDE = 640
 PREVIEW_SIDE = 2048
 """The longest sides, in pixels."""
-STREAMED = {"JPEG": ("L", "RGB"), "PNG": ("L", "LA", "I;16", "RGB", "RGBA"), "WEBP": ("RGB", "RGBA")}
+STREAMED = {"JPEG": ("L", "RGB"), "PNG": ("L", "LA", "I;16", "RGB", "RGBA")}
 """By format the modes of results that are read row by row; others are rare and read as a whole."""
-LOADERS = {"JPEG": "jpegload_source", "PNG": "pngload_source", "WEBP": "webpload_source"}
+LOADERS = {"JPEG": "jpegload_source", "PNG": "pngload_source"}
 """What reads them so: no other loader has a try at a file."""
-STREAMED_FROM = 16_000_000
-"""Pixels from which on a result is worth reading row by row."""
 
 
 class Preview(NamedTuple):
@@ -52,25 +51,29 @@ def shrunk(image: ImageFile.ImageFile, side: int) -> Image.Image:
     ``image`` was opened and not loaded; all of its file is read, so whatever is wrong with it raises whatever the
     decoders raise: see `guard.guarded`.
     """
-    # libvips holds a large WebP once, Pillow four times.
-    if (image.format == "TIFF" and sixteen_bit.is_deep(image)) or (image.format == "WEBP" and is_streamed(image)):
+    if isinstance(image, SampledFile):
+        values = image.samples_within(side)
+        if values is not None:
+            small = Image.fromarray(shallow(values))
+            small.info = {"icc_profile": image.info.get("icc_profile")}
+            return colour.for_screens(pixels.upright(_within(small, side), _orientation(image)))
+    if image.format == "TIFF" and sixteen_bit.is_deep(image):
         from_rows = _from_rows(image, side)
         if from_rows is not None:
             return from_rows
     # A JPEG decoder can shrink while it reads: the whole file is still read, for a fraction of the memory.
     image.draft(None, (side, side))
     image.load()
-    orientation = 1 if image.format == "TIFF" else pixels.orientation(image)
     small = _within(image, side)
     # Only then: each step on the whole picture would hold one more copy of it in memory.
-    return colour.for_screens(pixels.upright(small, orientation))
+    return colour.for_screens(pixels.upright(small, _orientation(image)))
 
 
 def is_streamed(image: Image.Image) -> bool:
     """Whether a picture, of which only the header was read, is so large that `streamed` is to be taken for it."""
-    if isinstance(image, SampledFile) and image.is_sampled:
+    if image.format == "WEBP" or (isinstance(image, SampledFile) and image.is_sampled):
         return False
-    return image.width * image.height >= STREAMED_FROM and image.mode in STREAMED.get(str(image.format), ())
+    return image.width * image.height >= LARGE_FROM and image.mode in STREAMED.get(str(image.format), ())
 
 
 def streamed(file: IO[bytes], image: Image.Image, side: int) -> Image.Image:
@@ -85,8 +88,13 @@ def streamed(file: IO[bytes], image: Image.Image, side: int) -> Image.Image:
         raise OSError(str(error)) from error
 
 
+def _orientation(image: Image.Image) -> int:
+    # A TIFF's reader turns the picture itself.
+    return 1 if image.format == "TIFF" else pixels.orientation(image)
+
+
 def _from_rows(image: ImageFile.ImageFile, side: int) -> Image.Image | None:
-    """`shrunk` by libvips for a WebP, or a TIFF with 16 bits a channel; None for one that it does not read."""
+    """`shrunk` by libvips for a TIFF with 16 bits a channel; None for one that it does not read."""
     file = image.fp
     if file is None:
         return None
@@ -95,10 +103,7 @@ def _from_rows(image: ImageFile.ImageFile, side: int) -> Image.Image | None:
     # Named, because libvips reads from these bytes until the last row, and nothing else keeps them.
     source = pyvips.Source.new_from_memory(file.read())
     try:
-        if image.format == "WEBP":
-            rows = pyvips.Image.webpload_source(source, access="sequential", fail_on="truncated")
-        else:
-            rows = sixteen_bit.rows(source, image, orientation)
+        rows = sixteen_bit.rows(source, image, orientation)
         return None if rows is None else _shrunk(rows, image, orientation, side)
     except pyvips.Error:
         return None
@@ -108,11 +113,7 @@ def _shrunk(rows: Any, image: Image.Image, orientation: int, side: int) -> Image
     """`shrunk` for the rows of a libvips image; ``image`` is the same file, of which only the header was read."""
     if rows.format == "ushort":
         rows = rows.cast("uchar", shift=True)
-    scale = side / max(image.size)
-    if scale < 1:
-        clear = rows.hasalpha()
-        rows = rows.premultiply().resize(scale).unpremultiply().rint().cast("uchar") if clear else rows.resize(scale)
-    small = Image.fromarray(rows.numpy())
+    small = Image.fromarray(averaged(rows, side).numpy())
     small.info = {"icc_profile": image.info.get("icc_profile")}
     return colour.for_screens(pixels.upright(small, orientation))
 

@@ -19,6 +19,7 @@ from upscaler.engines.base import KnownResult
 from upscaler.errors import PublicError
 from upscaler.form_fields import WholeNumberField
 from upscaler.imaging import intake
+from upscaler.imaging.decoding import Patience
 from upscaler.models import MAX_ID, WITHDRAWN, Team, Upscale
 from upscaler.ordering.lookup import Lookup
 from upscaler.ordering.submission import NewUpscale, Upload
@@ -102,16 +103,18 @@ class UpscaleForm(forms.Form):
         kept: StoredPicture | None = None,
         host: str = "",
         lookup: Lookup | None = None,
+        patience: Patience | None = None,
         **kwargs: Any,
     ) -> None:
         """``host``: as the request calls this desk, with its port; empty where there is none.
 
-        ``lookup``: what knows the sources of many orders already.
+        ``lookup``: what knows the sources of many orders already. ``patience``: what all orders of a request share.
         """
         super().__init__(*args, **kwargs)
         self.team = team
         self.kept = kept
         self.lookup = lookup or Lookup(team=team, host=host)
+        self.patience = patience
         self.order: NewUpscale | None = None
 
     def clean_image(self) -> Any:
@@ -120,7 +123,7 @@ class UpscaleForm(forms.Form):
             return None
         self._check_reach()
         try:
-            self.examined = intake.examine_source(upload, name=upload.name)
+            self.examined = intake.examine_source(upload, name=upload.name, patience=self.patience)
         except PublicError as error:
             raise ValidationError(error.message, code=error.code) from None
         return upload

@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from upscaler import credits, file_names, picture_formats, upscaling_models
 from upscaler.engines import get_engine
 from upscaler.errors import PublicError
+from upscaler.imaging.decoding import Patience
 from upscaler.models import Upscale, result_hours
 from upscaler.ordering import deduplication, reorder, submission
 from upscaler.ordering.forms import UpscaleForm
@@ -131,8 +132,9 @@ def _orders(request: TeamRequest, outcome: Outcome) -> list[NewUpscale]:
     orders: list[NewUpscale] = []
     file_ids = request.POST.getlist("file_id") if len(request.POST.getlist("file_id")) == len(uploads) else []
     pictures_sent: list[dict[str, Any]] = [{"image": upload} for upload in uploads] or [{}]
+    patience = Patience()
     for index, files in enumerate(pictures_sent):
-        form = UpscaleForm(request.POST, files, team=request.team, host=request.get_host())
+        form = UpscaleForm(request.POST, files, team=request.team, host=request.get_host(), patience=patience)
         if form.is_valid() and form.order is not None:
             orders.append(replace(form.order, file_id=_file_id(file_ids[index] if file_ids else "")))
             continue

@@ -16,6 +16,7 @@ from upscaler.imaging.openers.base import NOTES, UNSUPPORTED, SampledFile
 from upscaler.imaging.openers.gif import GifFile
 from upscaler.imaging.openers.png import PngFile
 from upscaler.imaging.openers.tiff import TiffFile
+from upscaler.imaging.openers.webp import WebpFile
 from upscaler.picture_formats import FORMATS
 
 __all__ = ["NOTES", "UNSUPPORTED", "SampledFile", "open_picture"]
@@ -24,7 +25,7 @@ Image.init()
 TAUGHT: dict[str, tuple[Any, Any]] = {
     **{
         str(opened.format): (opened, Image.OPEN[str(opened.format)][1])
-        for opened in (PngFile, TiffFile, AvifFile, GifFile)
+        for opened in (PngFile, TiffFile, AvifFile, GifFile, WebpFile)
     },
     "HEIF": (heif.HeifFile, heif.accept),
     "JXL": (jpeg_xl.JxlFile, jpeg_xl.accept),

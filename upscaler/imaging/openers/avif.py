@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
 from PIL import AvifImagePlugin
 
 from upscaler.imaging import declared_colour, pixels
 from upscaler.imaging.declared_colour import Declared
 from upscaler.imaging.openers import boxes
-from upscaler.imaging.openers.base import SampledFile, declare, full_range
+from upscaler.imaging.openers.base import LARGE_FROM, SampledFile, declare, full_range, within
 from upscaler.imaging.samples import Samples
 from upscaler.imaging.vips import pyvips
 
@@ -21,6 +22,7 @@ class AvifFile(SampledFile, AvifImagePlugin.AvifImageFile):
     _declared: Declared | None = None
     _depth = 8
     _content = b""
+    _turn = 1
 
     def _open(self) -> None:
         super()._open()
@@ -31,9 +33,13 @@ class AvifFile(SampledFile, AvifImagePlugin.AvifImageFile):
             self._declared = _nclx(told)
         declare(self, self._declared)
         self.is_sampled = self._depth > 8 or (self._declared is not None and self._declared.must_be_converted)
+        has_alpha = self.mode in ("LA", "RGBA")
+        self.memory_per_pixel = _memory_per_pixel(told, len(self.getbands()), has_alpha=has_alpha)
+        self.kind_in_words = f"AVIF files with {self._depth} bits a channel" + has_alpha * " and transparency"
         if self.is_sampled:
             # libheif turns the picture itself.
-            if pixels.orientation(self) in pixels.TURNED:
+            self._turn = pixels.orientation(self)
+            if self._turn in pixels.TURNED:
                 self._size = self._size[::-1]
             self.is_upright, self._content, self.tile = True, content, []
 
@@ -44,6 +50,29 @@ class AvifFile(SampledFile, AvifImagePlugin.AvifImageFile):
         if self._declared is not None and self._declared.must_be_converted:
             return declared_colour.in_srgb(values, self._declared)
         return values
+
+    def samples_within(self, side: int) -> Samples | None:
+        """Upright where `samples` are; of a large picture no more than 8 bits are decoded."""
+        if self.width * self.height < LARGE_FROM:
+            return super().samples_within(side)
+        (width, height), _, mode = self._decoder.get_info()[:3]
+        decoded = np.frombuffer(self._decoder.get_frame(0)[0], np.uint8)
+        values = within(decoded.reshape(height, width, len(mode)), side)
+        if self._declared is not None and self._declared.must_be_converted:
+            values = declared_colour.in_srgb(values.astype(np.uint16) * 257, self._declared)
+        return pixels.upright_view(values, self._turn)
+
+
+def _memory_per_pixel(told: list[tuple[bytes, bytes]], channels: int, *, has_alpha: bool) -> float:
+    """Bytes that libavif takes: the colours as they are coded, and two copies of the pixels in 8 bits."""
+    coded = next((content for kind, content in told if kind == b"av1C" and len(content) > 2), None)
+    if coded is None:
+        # A grid of tiles, each decoded before it is put in its place.
+        return 2.0 * channels + 2 * 2 * (3 + has_alpha)
+    flags = coded[2]
+    across, down = flags >> 3 & 1, flags >> 2 & 1
+    planes = 1 if flags & 0x10 else 1 + 2 / ((1 + across) * (1 + down))
+    return 2 * channels + (planes + has_alpha) * (2 if flags & 0x40 else 1)
 
 
 def _properties(content: bytes) -> list[tuple[bytes, bytes]]:

@@ -12,12 +12,15 @@ from upscaler.errors import PublicError
 from upscaler.imaging import declared_colour
 from upscaler.imaging.declared_colour import Declared
 from upscaler.imaging.samples import Samples
+from upscaler.imaging.vips import pyvips
 
 NOTES = "notes"
 """In an opened picture's ``info``: what of the file is left out or changed, as sentences for people."""
 UNSUPPORTED = "unsupported_kind"
 GREYS = ("1", "L", "LA", "I", "I;16")
 """Pillow's modes of grey."""
+LARGE_FROM = 16_000_000
+"""Pixels from which on `SampledFile.samples_within` saves memory at the cost of shades that nobody sees."""
 
 
 class SampledFile(ImageFile.ImageFile):
@@ -28,6 +31,11 @@ class SampledFile(ImageFile.ImageFile):
     is_upright = False
     """Whether the pixels are turned already, whatever EXIF says."""
 
+    memory_per_pixel = 0.0
+    """Bytes that `samples_within` takes at most for each pixel of a large picture; 0 for so few that none counts."""
+    kind_in_words = ""
+    """The kind of file that takes so many, in the plural."""
+
     @abstractmethod
     def samples(self) -> Samples:
         """(height, width, 1 to 4), in 8 or 16 bits: all that the file has. They lie as Pillow's own would.
@@ -35,6 +43,19 @@ class SampledFile(ImageFile.ImageFile):
         Their colours are those of ``info["icc_profile"]``, in sRGB without one. Raises anything for a damaged file, and
         PublicError for a kind of file that can't be read.
         """
+
+    def samples_within(self, side: int) -> Samples | None:
+        """`samples`, averaged until no side is much longer than ``side`` pixels, in as little memory as can be.
+
+        All of the file is read. None for a file that Pillow reads itself.
+        """
+        return within(self.samples(), side) if self.is_sampled else None
+
+    def check_size(self, values: Samples) -> Samples:
+        """The same. Raises ValueError for pixels that are not of the size that the file's header says."""
+        if values.shape[1::-1] != self._size:
+            raise ValueError("The header says another size than the pixels have.")
+        return values
 
     def whole_file(self) -> bytes:
         """For libraries that take no part of one."""
@@ -48,12 +69,39 @@ class SampledFile(ImageFile.ImageFile):
         if not self.is_sampled:
             return super().load()
         if self._im is None:
-            image = Image.fromarray(shallow(self.samples()))
-            if image.size != self._size:
-                raise ValueError("The header says another size than the pixels have.")
+            image = Image.fromarray(shallow(self.check_size(self.samples())))
             self._im, self._mode, self._size = image.im, image.mode, image.size
             self.tile = []
         return self._im.pixel_access(self.readonly)
+
+
+def within(values: Samples, side: int, *, is_associated: bool = False) -> Samples:
+    """The pixels, averaged until no side is longer than ``side``; colours count by how opaque they are.
+
+    ``is_associated``: whether they are multiplied by that already, and stay so.
+    """
+    height, width, channels = values.shape
+    values = np.ascontiguousarray(values)
+    kind = "ushort" if values.dtype == np.uint16 else "uchar"
+    image = pyvips.Image.new_from_memory(values, width, height, channels, kind)
+    grey, colours = ("grey16", "rgb16") if kind == "ushort" else ("b-w", "srgb")
+    image = image.copy(interpretation="multiband" if is_associated else grey if channels < 3 else colours)
+    return array(averaged(image, side, is_associated=is_associated))
+
+
+def averaged(image: Any, side: int, *, is_associated: bool = False) -> Any:
+    """`within` for a libvips image in the end of whose channels there may be transparency; it is read once."""
+    scale = side / max(image.width, image.height)
+    if scale >= 1:
+        return image
+    if is_associated or not image.hasalpha():
+        return image.resize(scale)
+    return image.premultiply().resize(scale).unpremultiply().rint().cast(image.format)
+
+
+def array(image: Any) -> Any:
+    """(height, width, channels) of a libvips image."""
+    return image.numpy().reshape(image.height, image.width, image.bands)
 
 
 def shallow(values: Samples) -> Any:

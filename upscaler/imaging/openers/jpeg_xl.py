@@ -11,7 +11,7 @@ import pillow_jxl
 from PIL import Image, ImageFile
 
 from upscaler.imaging.openers import boxes
-from upscaler.imaging.openers.base import SampledFile
+from upscaler.imaging.openers.base import SampledFile, within
 from upscaler.imaging.samples import Samples
 
 CODESTREAM, CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
@@ -21,6 +21,11 @@ TURNED = (5, 6, 7, 8)
 SHAPES = {"L": ("u1", 1), "LA": ("u1", 2), "RGB": ("u1", 3), "RGBA": ("u1", 4)}
 DEEP = {"I;16": 1, "LA;16": 2, "RGB;16": 3, "RGBA;16": 4}
 FLOATS = {"F": 1, "RGBF": 3}
+LARGEST = (4, 4, True)
+WITH_JPEG = 17.0
+"""Bytes of memory that are reserved for each pixel where a JPEG is unpacked."""
+DEPTHS = {1: "8 bits a channel", 2: "more than 8 bits a channel", 4: "floats"}
+"""By the bytes of a channel."""
 
 
 def accept(head: bytes) -> bool:
@@ -38,11 +43,17 @@ class JxlFile(SampledFile):
     def _open(self) -> None:
         self._content = self.whole_file()
         try:
-            self._size, is_animated = _header(_codestream(self._content))
+            self._size, is_animated, (depth, channels, is_lossless) = _header(_codestream(self._content))
         except (IndexError, struct.error) as error:
             raise SyntaxError(str(error)) from None
         self.n_frames = 2 if is_animated else 1
         self._mode = "RGB"
+        self.memory_per_pixel = _memory_per_pixel(depth, channels, is_lossless=is_lossless)
+        self.kind_in_words = (
+            f"JPEG XL files with {DEPTHS[depth]}"
+            + " and transparency" * (channels > 3)
+            + ", without loss" * is_lossless
+        )
         self._decoded: Samples | None = None
         if not self._content.startswith(CODESTREAM):
             self._read_boxes()
@@ -52,24 +63,35 @@ class JxlFile(SampledFile):
             if kind == b"Exif" and end - start > 8:
                 (skip,) = struct.unpack_from(">I", self._content, start)
                 self.info["exif"] = b"Exif\0\0" + self._content[start + 4 + skip : end]
+            elif kind == b"jbrd":
+                self.memory_per_pixel, self.kind_in_words = WITH_JPEG, "JPEG XL files that hold a JPEG"
             elif kind == b"xml ":
                 self.info["xmp"] = self._content[start:end]
 
     def samples(self) -> Samples:
         """Upright; decodes once, as the profile comes with the pixels."""
         if self._decoded is None:
-            is_jpeg, told, data, profile, _ = pillow_jxl.Decoder(num_threads=1)(self._content)
-            if profile:
-                self.info["icc_profile"] = bytes(profile)
-            self._decoded = _of_jpeg(self, data) if is_jpeg else _values(told, data)
+            self._decoded = self._read(None)
         return self._decoded
 
+    def samples_within(self, side: int) -> Samples | None:
+        """Upright."""
+        return within(self._read(side), side)
 
-def _of_jpeg(image: ImageFile.ImageFile, data: bytes) -> Samples:
-    """A JPEG that was packed without loss."""
+    def _read(self, side: int | None) -> Samples:
+        is_jpeg, told, data, profile, _ = pillow_jxl.Decoder(num_threads=1)(self._content)
+        if profile:
+            self.info["icc_profile"] = bytes(profile)
+        return _of_jpeg(self, data, side) if is_jpeg else self.check_size(_values(told, data))
+
+
+def _of_jpeg(image: ImageFile.ImageFile, data: bytes, side: int | None) -> Samples:
+    """A JPEG that was packed without loss, where there is a ``side`` shrunk to no less than that."""
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as inside:
         if "icc_profile" in inside.info:
             image.info["icc_profile"] = inside.info["icc_profile"]
+        if side is not None:
+            inside.draft(None, (side, side))
         plain: Any = np.asarray(inside.convert("RGB") if inside.mode not in ("L", "RGB") else inside)
     return np.ascontiguousarray(plain.reshape(*plain.shape[:2], -1))
 
@@ -79,13 +101,15 @@ def _values(told: Any, data: bytes) -> Samples:
     if mode in SHAPES:
         kind, channels = SHAPES[mode]
     elif mode.startswith("F") or mode in FLOATS:
-        kind, channels = ("f2" if mode.endswith("16") else "f4"), told.num_channels + bool(told.has_alpha_channel)
+        kind = "f2" if mode.endswith("16") else "f4"
         channels = len(data) // (told.width * told.height * np.dtype(kind).itemsize)
     else:
         kind, channels = "u2", len(data) // (told.width * told.height * 2)
     values: Any = np.frombuffer(data, kind).reshape(told.height, told.width, channels)
     if values.dtype.kind == "f":
-        values = (np.nan_to_num(values.astype(np.float32)).clip(0, 1) * 65535 + 0.5).astype(np.uint16)
+        numbers, values = values, np.empty(values.shape, np.uint16)
+        for row, levels in enumerate(numbers):
+            values[row] = np.nan_to_num(levels.astype(np.float32)).clip(0, 1) * 65535 + 0.5
     return np.ascontiguousarray(values)
 
 
@@ -100,20 +124,45 @@ def _codestream(content: bytes) -> bytes:
     raise SyntaxError("no codestream")
 
 
-def _header(stream: bytes) -> tuple[tuple[int, int], bool]:
-    """Width and height in pixels, upright, and whether there is an animation (ISO/IEC 18181-1, annex D)."""
+def _header(stream: bytes) -> tuple[tuple[int, int], bool, tuple[int, int, bool]]:
+    """Width and height in pixels, upright, whether there is an animation, and its `_form`
+    (ISO/IEC 18181-1, annex D)."""
     if not stream.startswith(CODESTREAM):
         raise SyntaxError("no codestream")
     bits = _Bits(stream[2:])
     width, height = _size(bits)
-    orientation, is_animated = 1, False
-    if not bits.take(1) and bits.take(1):
-        orientation = 1 + bits.take(3)
+    orientation, is_animated, form = 1, False, (1, 3, False)
+    if not bits.take(1):
+        has_preview = False
         if bits.take(1):
-            _size(bits)
-        if not bits.take(1):
-            is_animated = bool(bits.take(1))
-    return ((height, width) if orientation in TURNED else (width, height)), is_animated
+            orientation = 1 + bits.take(3)
+            if bits.take(1):
+                _size(bits)
+            has_preview = bool(bits.take(1))
+            is_animated = not has_preview and bool(bits.take(1))
+        # What follows is not looked for behind a preview, which nobody writes.
+        form = LARGEST if has_preview or is_animated else _form(bits)
+    return ((height, width) if orientation in TURNED else (width, height)), is_animated, form
+
+
+def _form(bits: _Bits) -> tuple[int, int, bool]:
+    """Bytes of a channel, how many channels a pixel has, and whether they may be coded without loss."""
+    if bits.take(1):
+        depth = 2 if bits.choice(32, 16, 24, None) == 16 else 4
+        bits.take(4)
+    else:
+        depth = 1 if bits.choice(8, 10, 12, None) <= 8 else 2
+    bits.take(1)
+    further = bits.take(2)
+    # Of one usual channel for transparency nothing more is said, then it is known what comes next.
+    is_lossy = bool((further == 0 or (further == 1 and bits.take(1))) and bits.take(1))
+    return depth, 3 + (further > 0), not is_lossy
+
+
+def _memory_per_pixel(depth: int, channels: int, *, is_lossless: bool) -> float:
+    """Bytes that libjxl reserves: numbers of 32 bits for what is coded without loss, and the pixels, copied once."""
+    exact = channels if is_lossless else 1.5 * (channels > 3)
+    return 4 * exact + 2.05 * depth * channels
 
 
 def _size(bits: _Bits) -> tuple[int, int]:
@@ -143,3 +192,8 @@ class _Bits:
         self._value >>= count
         self._left -= count
         return taken
+
+    def choice(self, *known: int | None) -> int:
+        """One of four numbers; None for one that follows in six bits."""
+        found = known[self.take(2)]
+        return 1 + self.take(6) if found is None else found

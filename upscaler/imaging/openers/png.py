@@ -8,7 +8,7 @@ from PIL import ImageFile, PngImagePlugin
 
 from upscaler.imaging import declared_colour
 from upscaler.imaging.declared_colour import Declared
-from upscaler.imaging.openers.base import NOTES, SampledFile, add_note, declare
+from upscaler.imaging.openers.base import NOTES, SampledFile, add_note, array, averaged, declare
 from upscaler.imaging.samples import Samples
 from upscaler.imaging.vips import pyvips
 
@@ -89,6 +89,11 @@ class PngFile(SampledFile, PngImagePlugin.PngImageFile):
         self.info.pop("icc_profile", None)
         declare(self, self.declared)
         self.is_sampled = self.declared.must_be_converted
+        if self.is_sampled and self.info.get("interlace"):
+            depth = 2 if str(self.tile[0].args).endswith("16B") else 1
+            # Then rows don't come one by one.
+            self.memory_per_pixel = depth * len(self.getbands())
+            self.kind_in_words = "interlaced PNG files in colours of this kind"
 
     def load_end(self) -> None:
         """What follows the pixels may be damaged too."""
@@ -97,9 +102,16 @@ class PngFile(SampledFile, PngImagePlugin.PngImageFile):
 
     def samples(self) -> Samples:
         """As they lie in the file: its camera data says how to turn them."""
-        content = self.whole_file()
-        image = pyvips.Image.pngload_buffer(content, access="sequential", fail_on="truncated")
-        values = image.numpy().reshape(image.height, image.width, image.bands)
+        return self._meant(array(self._rows()))
+
+    def samples_within(self, side: int) -> Samples | None:
+        """As they lie in the file."""
+        return self._meant(array(averaged(self._rows(), side))) if self.is_sampled else None
+
+    def _rows(self) -> Any:
+        return pyvips.Image.pngload_buffer(self.whole_file(), access="sequential", fail_on="truncated")
+
+    def _meant(self, values: Samples) -> Samples:
         return values if self.declared is None else declared_colour.in_srgb(values, self.declared)
 
     def _tell_damage(self) -> None:

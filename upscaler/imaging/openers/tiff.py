@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from PIL import ExifTags, ImageCms, TiffImagePlugin
 from upscaler.errors import PublicError
 from upscaler.imaging import pixels
 from upscaler.imaging.openers import tiff_directories
-from upscaler.imaging.openers.base import SampledFile, add_note, unsupported
+from upscaler.imaging.openers.base import SampledFile, add_note, array, averaged, unsupported
 from upscaler.imaging.samples import Samples
 from upscaler.imaging.vips import pyvips
 
@@ -38,6 +39,7 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
 
     is_sampled = False
     _pages: tiff_directories.Pages | None = None
+    _highest: float | None = None
 
     def _open(self) -> None:
         file: Any = self.fp
@@ -93,12 +95,27 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
 
     def samples(self) -> Samples:
         """Upright, as Pillow's pixels of a TIFF are."""
-        content = self.whole_file()
-        tags: Any = self.tag_v2
+        return self._samples(self._rows())
+
+    def samples_within(self, side: int) -> Samples | None:
+        """Upright."""
+        if not self.is_sampled:
+            return None
+        rows = self._rows()
+        if rows.format not in ("uchar", "ushort"):
+            # Of the whole picture, since it tells the range of its numbers.
+            highest = self._rows().max()
+            self._highest = highest if math.isfinite(highest) else None
+        # Whatever its channels mean; what transparency hides is in the mean, which nobody sees in so small a picture.
+        return self._samples(averaged(rows.copy(interpretation="multiband"), side, is_associated=True))
+
+    def _rows(self) -> Any:
         with self._refused():
-            image = pyvips.Image.tiffload_buffer(
-                content, page=self._pages.main if self._pages else 0, access="sequential", fail_on="truncated"
-            )
+            page = self._pages.main if self._pages else 0
+            return pyvips.Image.tiffload_buffer(self.whole_file(), page=page, access="sequential", fail_on="truncated")
+
+    def _samples(self, image: Any) -> Samples:
+        tags: Any = self.tag_v2
         colours = COLOURS[tags[PHOTOMETRIC]]
         if image.bands < colours:
             raise self._unsupported()
@@ -108,7 +125,7 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
             # Two ways lead from the file to the pixels, which reading row by row allows only once.
             image = image.copy_memory()
             shown = image.extract_band(0, n=colours)
-        alpha = None if place is None else self._levels(_array(image.extract_band(colours + place)))
+        alpha = None if place is None else self._levels(array(image.extract_band(colours + place)))
         values = self._colours(shown)
         if alpha is not None:
             values = np.concatenate([values, _of_kind(alpha, values.dtype)], axis=2)
@@ -121,9 +138,9 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
     def _colours(self, shown: Any) -> Samples:
         photometric = self.tag_v2[PHOTOMETRIC]
         if photometric in LAB:
-            return _array(shown.colourspace("rgb16"))
+            return array(shown.colourspace("rgb16"))
         if photometric != CMYK:
-            return self._levels(_array(shown))
+            return self._levels(array(shown))
         if shown.format not in ("uchar", "ushort"):
             raise self._unsupported()
         profile = self.info.get("icc_profile")
@@ -131,8 +148,8 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
             inks = shown.copy(interpretation="cmyk")
             inks.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
             options = {"embedded": True, "intent": "relative", "black_point_compensation": True}
-            return _array(inks.icc_transform("srgb", depth=16 if shown.format == "ushort" else 8, **options))
-        inks = _array(shown)
+            return array(inks.icc_transform("srgb", depth=16 if shown.format == "ushort" else 8, **options))
+        inks = array(shown)
         full = np.iinfo(inks.dtype).max
         plain = np.empty((*inks.shape[:2], 3), inks.dtype)
         for row in range(len(inks)):
@@ -146,7 +163,9 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
             return values
         if values.dtype.kind not in "fu":
             raise self._unsupported()
-        highest = max((float(np.nan_to_num(row, posinf=0).max(initial=0)) for row in values), default=0.0)
+        highest = self._highest
+        if highest is None:
+            highest = max((float(np.nan_to_num(row, posinf=0).max(initial=0)) for row in values), default=0.0)
         # Light beyond white is usual in floats; far beyond, they are numbers of another range.
         ranges = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (255.0, 65535.0)
         full = next((limit for limit in ranges if highest <= limit), float(2**32 - 1))
@@ -172,10 +191,6 @@ class TiffFile(SampledFile, TiffImagePlugin.TiffImageFile):
         numbers = NUMBERS.get(max(tags.get(SAMPLE_FORMAT, (1,))), "unknown numbers")
         kind = f"{bits} bits" if numbers == NUMBERS[1] else f"{numbers} of {bits} bits"
         return unsupported(f"a TIFF with {kind} a channel", WAY_OUT)
-
-
-def _array(image: Any) -> Any:
-    return image.numpy().reshape(image.height, image.width, image.bands)
 
 
 def _is_for_inks(profile: bytes) -> bool:
