@@ -31,7 +31,7 @@ def picture(request: TeamRequest, pk: int, kind: str) -> HttpResponseBase:
     # A thumbnail changes once, from the source's to the result's. The other pictures never do.
     settled = upscale.is_final or kind != "thumbnail"
     name = upscale.result_name if kind == "result_file" else ""
-    return _serve(getattr(upscale, kind).name, name=name, max_age=A_WEEK if settled else 0)
+    return serve(getattr(upscale, kind).name, name=name, max_age=A_WEEK if settled else 0)
 
 
 @require_safe
@@ -41,7 +41,7 @@ def download(request: TeamRequest, pk: int) -> HttpResponseBase:
     upscale = get_object_or_404(Upscale, team=request.team, pk=pk, status=Upscale.Status.DONE)
     if not upscale.gives_result:
         return _withdrawn(request)
-    response = _serve(upscale.result_file.name, name=upscale.result_name, as_attachment=True)
+    response = serve(upscale.result_file.name, name=upscale.result_name, as_attachment=True)
     download_log.note(upscale, user=request.user, request=request)
     return response
 
@@ -62,7 +62,7 @@ def signed(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
         return JsonResponse({"detail": detail}, status=410)
     if signed_links.is_withdrawn(link):
         return JsonResponse({"detail": WITHDRAWN}, status=410)
-    response = _serve(link.picture.path, name=link.name)
+    response = serve(link.picture.path, name=link.name)
     if user is not None and link.upscale_id is not None:
         upscale = Upscale.objects.filter(pk=link.upscale_id, team_id=link.team_id).first()
         if upscale is not None:
@@ -94,7 +94,8 @@ def _holder(request: HttpRequest, team_id: int) -> tuple[Any, ApiToken | None]:
     return (request.user if any(m.team_id == team_id for m in memberships) else None), None
 
 
-def _serve(path: str | None, *, name: str = "", as_attachment: bool = False, max_age: int = 0) -> HttpResponseBase:
+def serve(path: str | None, *, name: str = "", as_attachment: bool = False, max_age: int = 0) -> HttpResponseBase:
+    """A stored file, for whoever may have it. Raises Http404."""
     gone = Http404("This picture is not there (any more).")
     if not path:
         raise gone
