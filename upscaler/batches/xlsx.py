@@ -26,8 +26,8 @@ from upscaler.errors import PublicError
 
 MAX_UNPACKED = 200_000_000
 """Bytes of all parts; a list of 5,000 rows has less than 10 MB."""
-MAX_TAGS = 1_500_000
-"""Of all parts. Those of one row are held in memory together."""
+MAX_TAGS = 3_000_000
+"""Opening and closing ones, of all parts. Those of one row are held in memory together."""
 MAX_PARTS = 5_000
 MAX_LINKS = 200_000
 
