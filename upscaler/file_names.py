@@ -65,8 +65,12 @@ def for_file_system(name: str) -> str:
 
 def of_result(source_name: str, ending: str) -> str:
     """The name of a result whose file ends in ``ending`` (as ``.png``): the source's own, with that ending."""
-    stem = source_name.rpartition(".")[0] if is_picture(source_name) else source_name
-    return shortened(f"{stem or 'picture'}{ending}")
+    return shortened(f"{stem(source_name) or 'picture'}{ending}")
+
+
+def stem(name: str) -> str:
+    """The name without a picture's ending; nothing else is taken off."""
+    return name.rpartition(".")[0] if is_picture(name) else name
 
 
 def is_picture(name: str) -> bool:

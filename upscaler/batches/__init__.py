@@ -2,10 +2,10 @@
 
 ::
 
-    archives      the pictures in a ZIP           sku            SKUs from names and folders
-    zip_directory what a ZIP says of itself       result_names   names of results, no two alike
-    zip_names     names in a ZIP, in any encoding
-    spreadsheets  CSV and XLSX files
-    xlsx, columns  its parts                      addresses      a pasted list
-    rows          what spreadsheets and lists are read into
+    archives       the pictures in a ZIP             spreadsheets  CSV files, and what was read of them
+    zip_directory  what a ZIP says of itself         xlsx          workbooks, row by row
+    zip_names      names in it, in any encoding      columns       which column is what
+                                                     titles        what people call them
+    sku            SKUs from names and folders       addresses     a pasted list
+    result_names   names of results, no two alike    rows          what tables and lists are read into
 """
