@@ -52,11 +52,11 @@ def test_files_that_can_t_be_enlarged_stay_in_the_list_with_their_reason(form: D
     for name, content, state in [
         ("broken.jpg", pictures.jpeg()[:200], "unreadable"),
         ("folder", b"", "empty"),
-        ("note.txt", b"to do", "unreadable"),
+        ("note.html", b"to do", "unreadable"),
     ]:
         item = form.item(SimpleUploadedFile(name, content))
         assert (item["state"], bool(item["message"]), item["thumbnail"]) == (state, True, None)
-    assert form.states() == {"a.jpg": "ready", "broken.jpg": "unreadable", "folder": "empty", "note.txt": "unreadable"}
+    assert form.states() == {"a.jpg": "ready", "broken.jpg": "unreadable", "folder": "empty", "note.html": "unreadable"}
     quote = form.get()["quote"]
     assert (quote["total"], quote["credits"], quote["balance"], quote["balance_after"]) == (1, 1, 100, 99)
     assert quote["counts"] == {"ready": 1, "unreadable": 2, "empty": 1}
@@ -322,3 +322,44 @@ def test_items_that_came_since_the_list_was_looked_at_wait_in_a_new_draft(
     fresh = drafts.begin(form.person.team, form.person.user)
     assert [item.name for item in fresh.items.all()] == ["late.jpg"]
     assert Upscale.objects.get().source_name == "a.jpg"
+
+
+def test_a_spreadsheet_gives_addresses_with_their_skus_and_names_its_wrong_rows(form: DraftPage) -> None:
+    table = "SKU;Image\n48220;https://example.com/a.jpg\n48221;nowhere\n48222;https://example.com/c.jpg\n"
+    file = SimpleUploadedFile("list.csv", table.encode())
+    items = form.add(file, key="c").json()["items"]
+    assert [(item["sku"], item["name"], item["origin"], item["state"]) for item in items[:2]] == [
+        ("48220", "a.jpg", "list.csv, line 2", "fetch"),
+        ("48222", "c.jpg", "list.csv, line 4", "fetch"),
+    ]
+    assert (items[2]["origin"], items[2]["state"]) == ("list.csv, line 3", "refused")
+    assert form.add(SimpleUploadedFile("list.csv", table.encode()), key="c").json()["items"] == items
+    assert form.order(expected=2, credits=2).status_code == 200
+    assert set(Upscale.objects.values_list("sku", flat=True)) == {"48220", "48222"}
+
+
+def test_a_spreadsheet_without_addresses_is_an_item_with_the_reason(form: DraftPage) -> None:
+    item = form.item(SimpleUploadedFile("list.csv", b"SKU;Price\n1;2\n"))
+    assert (item["state"], "No address" in item["message"]) == ("refused", True)
+
+
+def test_skus_come_from_the_names_by_a_pattern_that_is_guessed_until_one_is_chosen(
+    form: DraftPage, upload: Upload
+) -> None:
+    for name in ("48220_red_front.jpg", "48220_red_back.jpg", "48221_blue_front.jpg"):
+        form.item(upload(name), folder="Shirt 7")
+    whole = form.get()
+    assert [item["sku"] for item in whole["items"]] == ["48220", "48220", "48221"]
+    assert whole["pattern"]["text"].startswith("{sku}_")
+    assert whole["pattern"]["example"] == "48220 from 48220_red_front.jpg"
+    first = whole["items"][0]["id"]
+    form.post(f"items/{first}/", sku="OWN")
+    folder = form.post("pattern/", pattern="folder").json()
+    assert [item["sku"] for item in folder["items"]] == ["OWN", "Shirt 7", "Shirt 7"]
+    none = form.post("pattern/", pattern="").json()
+    assert ([item["sku"] for item in none["items"]], none["pattern"]["text"]) == (["OWN", "", ""], "")
+    form.post("pattern/", pattern="{sku}_{colour}_{view}")
+    assert form.post("pattern/", pattern="{colour}").status_code == 422
+    assert form.order(expected=3, credits=3).status_code == 200
+    assert sorted(Upscale.objects.values_list("sku", flat=True)) == ["48220", "48221", "OWN"]
+    assert Batch.objects.get().sku_pattern == "{sku}_{colour}_{view}"

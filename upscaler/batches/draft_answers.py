@@ -62,7 +62,8 @@ def reading(draft: Batch, rows: Iterable[DraftItem]) -> list[dict[str, Any]]:
 
 def pattern(review: Review) -> dict[str, str]:
     """How SKUs are taken from names."""
-    return {"text": "", "words": "", "example": ""}
+    skus = review.skus
+    return {"text": skus.text, "words": skus.words, "example": skus.example}
 
 
 def quote(draft: Batch, review: Review, user: Any) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from typing import IO
 from django.conf import settings
 
 from upscaler import fetching, file_names
-from upscaler.batches import archives, draft_archives, draft_items, drafts
-from upscaler.batches import rows as table_rows
+from upscaler.batches import addresses, archives, draft_archives, draft_items, drafts, spreadsheets
 from upscaler.batches.rows import Table
 from upscaler.errors import PublicError
 from upscaler.imaging.structure import formats
@@ -40,8 +39,8 @@ class Added:
         )
 
 
-def add_file(draft: Batch, file: IO[bytes], *, key: str, name: str, folder: str = "") -> Added:
-    """Add what is in the file: a picture, or a ZIP of pictures.
+def add_file(draft: Batch, file: IO[bytes], *, key: str, name: str, folder: str = "", host: str = "") -> Added:
+    """Add what is in the file: a picture, a ZIP of pictures, or a spreadsheet of addresses.
 
     Its content tells what it is. Of the same ``key`` comes the same again. Raises as `draft_items.add_picture` does.
     """
@@ -54,6 +53,8 @@ def add_file(draft: Batch, file: IO[bytes], *, key: str, name: str, folder: str 
     head = file.read(HEAD_LENGTH)
     file.seek(0)
     is_picture = formats.format_of(head) is not None
+    if spreadsheets.is_spreadsheet(name) and not is_picture:
+        return _add_spreadsheet(draft, file, key=key, name=name, host=host)
     if archives.is_archive(head) or (name.lower().endswith(".zip") and not is_picture):
         draft_archives.add_archive(draft, file, key=key, name=name)
         return Added.of(draft_items.added_before(draft, key))
@@ -62,14 +63,17 @@ def add_file(draft: Batch, file: IO[bytes], *, key: str, name: str, folder: str 
 
 def add_addresses(draft: Batch, text: str, *, key: str, host: str = "") -> Added:
     """Add a pasted list of addresses, each an item, the wrong ones with their reason. Raises PublicError."""
-    table = Table()
-    for line, content in enumerate(text.splitlines(), 1):
-        urls = table_rows.addresses_in(content)
-        if urls:
-            table_rows.add(table, line=line, urls=urls, max_rows=settings.MAX_BATCH)
-    if not table.rows and not table.wrong:
-        raise PublicError("There is no address in the list. Paste one for each picture.", code="no_address")
+    table = addresses.read(text, max_rows=settings.MAX_BATCH)
     return _add_table(draft, table, key=key, origin="list of addresses", host=host)
+
+
+def _add_spreadsheet(draft: Batch, file: IO[bytes], *, key: str, name: str, host: str) -> Added:
+    try:
+        table = spreadsheets.read(file, name, max_rows=settings.MAX_BATCH)
+    except PublicError as error:
+        item = DraftItem(batch=draft, key=key, source=DraftItem.Source.UPLOAD, name=file_names.shortened(name))
+        return Added.of([draft_items.add_problem(draft, item, error)])
+    return _add_table(draft, table, key=key, origin=name, host=host)
 
 
 def _add_table(draft: Batch, table: Table, *, key: str, origin: str, host: str) -> Added:

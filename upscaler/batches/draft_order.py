@@ -58,7 +58,7 @@ def order(
         settings=choice.settings,
         requested_format=choice.requested_format,
         name=name.strip()[:MAX_NAME],
-        sku_pattern=draft.sku_pattern,
+        sku_pattern=review.skus.text,
         wants_email=wants_email,
         draft=draft,
         draft_items=frozenset(item.pk for item in gone),

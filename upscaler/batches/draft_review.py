@@ -12,7 +12,8 @@ from django.db.models import Q
 
 from upscaler import fetching, upscaling_models
 from upscaler.accounts import audit_log
-from upscaler.batches import drafts
+from upscaler.batches import draft_skus, drafts
+from upscaler.batches.draft_skus import Skus
 from upscaler.errors import PublicError
 from upscaler.models import WITHDRAWN, Batch, DraftItem, Upscale, media_storage
 from upscaler.ordering import deduplication
@@ -70,6 +71,7 @@ class Review:
     """A draft, or some of its items, judged for one choice."""
 
     choice: Choice
+    skus: Skus
     items: list[Judged]
     left_out: list[DraftItem] = field(default_factory=list)
 
@@ -112,9 +114,12 @@ def review(draft: Batch, choice: Choice, *, only: Sequence[DraftItem] | None = N
     items = [row for row in rows if row.problem not in drafts.NO_ITEMS]
     left_out = [row for row in rows if row.problem in drafts.NO_ITEMS]
     no_uploads = source_reference.why_no_uploads()
+    skus = draft_skus.skus_of(draft)
+    for item in items:
+        item.sku = skus.of(item)
     judged = [_judged(item, choice, firsts, no_uploads) for item in items]
     _mark_made(judged, draft)
-    return Review(choice, judged, left_out)
+    return Review(choice, skus, judged, left_out)
 
 
 def _identity(item: DraftItem) -> str:

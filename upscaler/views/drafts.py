@@ -17,7 +17,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from upscaler.batches import draft_answers, draft_intake, draft_items, draft_order, draft_review, drafts
+from upscaler.batches import draft_answers, draft_intake, draft_items, draft_order, draft_review, draft_skus, drafts
 from upscaler.batches.draft_intake import Added
 from upscaler.errors import PublicError
 from upscaler.models import Batch, DraftItem, Upscale
@@ -105,9 +105,9 @@ def add_file(request: HttpRequest, draft: Batch) -> HttpResponseBase:
     file = request.FILES.get("file")
     if file is None:
         raise PublicError("There was no file in the request. Choose it again.", code="missing")
-    added = draft_intake.add_file(
-        draft, file, key=_key(request), name=file.name or "picture", folder=_folder(request.POST.get("folder", ""))
-    )
+    folder = _folder(request.POST.get("folder", ""))
+    name, host = file.name or "picture", request.get_host()
+    added = draft_intake.add_file(draft, file, key=_key(request), name=name, folder=folder, host=host)
     return _added(request, draft, added)
 
 
@@ -148,6 +148,7 @@ def remove(request: HttpRequest, draft: Batch) -> HttpResponseBase:
 @_draft_call
 def pattern(request: HttpRequest, draft: Batch) -> HttpResponseBase:
     """Say how SKUs are taken from the names."""
+    draft_skus.choose(draft, request.POST.get("pattern", ""))
     review = draft_review.review(draft, draft_review.choice_in(request.POST))
     answer = _whole(request, draft, review)
     del answer["quote"]
