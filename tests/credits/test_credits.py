@@ -36,7 +36,7 @@ def test_an_error_gives_the_price_back_once(owner: Person, order: Callable[..., 
     with pytest.raises(lifecycle.ClaimLost):
         lifecycle.fail(claimed, message="It did not work.", code="test")
     with pytest.raises(IntegrityError), transaction.atomic():
-        credits.refund(upscale=upscale)
+        credits.refund([upscale], note="")
     with pytest.raises(IntegrityError), transaction.atomic():
         credits.charge([upscale])
     assert entries(upscale) == [("charge", -3), ("refund", 3)]

@@ -298,7 +298,7 @@ def test_a_result_that_was_refunded_by_hand_is_no_offer(
 ) -> None:
     made = done(content=SHIRT)
     with transaction.atomic():
-        credits.refund(upscale=made, note="came out wrong")
+        credits.refund([made], note="came out wrong")
         assert owner.submit(image=upload("s.jpg", SHIRT)).status_code == 302
         transaction.set_rollback(True)
     assert offers(owner.submit(image=upload("s.jpg", SHIRT))) == [(made.pk, "s.jpg")]

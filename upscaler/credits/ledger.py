@@ -6,7 +6,9 @@ So the sum of a team's entries always equals its balance. `manage.py check_ledge
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -96,41 +98,29 @@ def charge(upscales: Sequence[Upscale]) -> list[CreditEntry]:
     now = budgets.spending_status(team_id=team_id, user=user, month=month)
     budgets.check_budgets(now, team_id=team_id, user=user, price=price)
     budgets.add_spend(team_id=team_id, user_id=first.created_by_id, month=month, amount=price)
-    balance = Team.objects.values_list("balance", flat=True).get(pk=team_id) + price
-    entries = []
-    for upscale in upscales:
-        balance -= upscale.credits
-        entry = CreditEntry(team_id=team_id, kind=CreditEntry.Kind.CHARGE, amount=-upscale.credits, upscale=upscale)
-        entry.balance_after, entry.created_by = balance, user
-        entries.append(entry)
-    CreditEntry.objects.bulk_create(entries, batch_size=BATCH_SIZE)
+    amounts = [(upscale, -upscale.credits) for upscale in upscales]
+    entries = _append_all(team_id, CreditEntry.Kind.CHARGE, amounts, by=user)
     thresholds.create_notices(now.after(price), team_id=team_id, user=user)
     return entries
 
 
 @transaction.atomic
-def refund(*, upscale: Upscale, note: str = "", by: Any = None) -> CreditEntry:
-    """Give an upscale's price back to its team and to the month of its charge; ``by`` whom, if a person decided it.
+def refund(upscales: Sequence[Upscale], *, note: str, by: Any = None) -> list[CreditEntry]:
+    """Give the price of all these upscales of one team back, to the months of their charges too.
 
-    Raises IntegrityError where it was refunded before.
+    ``by`` whom, if a person decided it. Raises IntegrityError where one was refunded before.
     """
-    _move(team_id=upscale.team_id, amount=upscale.credits, user=by)
-    # Read anew: the account may have been deleted since the upscale was claimed.
-    user_id = Upscale.objects.values_list("created_by", flat=True).get(pk=upscale.pk)
-    budgets.add_spend(
-        team_id=upscale.team_id,
-        user_id=user_id,
-        month=budgets.month_of(upscale.created_at),
-        amount=-upscale.credits,
-    )
-    return _append(
-        team_id=upscale.team_id,
-        kind=CreditEntry.Kind.REFUND,
-        amount=upscale.credits,
-        upscale=upscale,
-        note=note,
-        by=by,
-    )
+    team_id, total = upscales[0].team_id, sum(upscale.credits for upscale in upscales)
+    _move(team_id=team_id, amount=total, user=by)
+    # Read anew: an account may have been deleted since its upscale was claimed.
+    people = dict(Upscale.objects.filter(pk__in=[upscale.pk for upscale in upscales]).values_list("pk", "created_by"))
+    spends: Counter[tuple[int | None, date]] = Counter()
+    for upscale in upscales:
+        spends[people[upscale.pk], budgets.month_of(upscale.created_at)] += upscale.credits
+    for (user_id, month), amount in sorted(spends.items(), key=str):
+        budgets.add_spend(team_id=team_id, user_id=user_id, month=month, amount=-amount)
+    amounts = [(upscale, upscale.credits) for upscale in upscales]
+    return _append_all(team_id, CreditEntry.Kind.REFUND, amounts, note=note, by=by)
 
 
 def _move(*, team_id: int, amount: int, user: Any) -> None:
@@ -148,3 +138,25 @@ def _append(*, team_id: int, kind: str, amount: int, by: Any, **values: Any) -> 
     return CreditEntry.objects.create(
         team_id=team_id, kind=kind, amount=amount, balance_after=balance, created_by=by, **values
     )
+
+
+def _append_all(
+    team_id: int, kind: str, amounts: Sequence[tuple[Upscale, int]], *, by: Any, note: str = ""
+) -> list[CreditEntry]:
+    """An entry for each upscale and its amount. The balance has moved by their sum already."""
+    balance = Team.objects.values_list("balance", flat=True).get(pk=team_id) - sum(amount for _, amount in amounts)
+    entries = []
+    for upscale, amount in amounts:
+        balance += amount
+        entries.append(
+            CreditEntry(
+                team_id=team_id,
+                kind=kind,
+                amount=amount,
+                balance_after=balance,
+                upscale=upscale,
+                note=note,
+                created_by=by,
+            )
+        )
+    return CreditEntry.objects.bulk_create(entries, batch_size=BATCH_SIZE)

@@ -27,6 +27,7 @@ class Email(models.Model):
         LOW_BALANCE = "low_balance", "Low balance"
         INVITATION = "invitation", "Invitation"
         PASSWORD = "password", "Link for a new password"
+        BATCH = "batch", "End of a batch"
 
     SECRET_KINDS = (Kind.INVITATION, Kind.PASSWORD)
 

@@ -297,6 +297,11 @@ class Upscale(models.Model):
         return not self.engine_id or (hasattr(self, "handover") and self.handover.silent_since is not None)
 
     @property
+    def source_size(self) -> tuple[int, int] | None:
+        """Width and height of the source in pixels, as displayed; None until it is fetched."""
+        return (self.source_width, self.source_height) if self.source_width and self.source_height else None
+
+    @property
     def factor(self) -> int:
         """How many times width and height grow."""
         return upscaling_models.factor(self.model_name, self.settings)

@@ -54,7 +54,7 @@ def reorder(upscale: Upscale) -> NewUpscale:
     if not form.is_valid() or form.order is None:
         errors = [error for of_field in form.errors.as_data().values() for error in of_field]
         raise PublicError(" ".join(errors[0].messages), code=errors[0].code or "invalid")
-    order = replace(form.order, source_name=upscale.source_name)
+    order = replace(form.order, source_name=upscale.source_name, sku=upscale.sku, source_folder=upscale.source_folder)
     # A number of the engine's own is not passed on: it may have dropped that result since, and would be asked for it.
     if kept is None or upscale.source_result_number:
         return order

@@ -21,6 +21,7 @@ from upscaler.errors import PublicError
 from upscaler.imaging.intake import ExaminedPicture
 from upscaler.models import ApiToken, AuditEvent, Batch, Team, Upscale
 from upscaler.ordering import deduplication
+from upscaler.processing import batch_end
 from upscaler.queue import dispatch
 from upscaler.storage import quota
 from upscaler.storage.pictures import NewFiles, StoredPicture
@@ -248,6 +249,8 @@ def submit(
                         row.batch = made
                 for row in rows:
                     _refuse_second_retry(row)
+                for batch_id in {row.batch_id for row in rows if row.retry_of is not None}:
+                    batch_end.reopen(batch_id)
                 _insert(rows)
                 credits.charge(rows)
                 for row in rows:
@@ -389,6 +392,7 @@ def _row(
         requested_format=order.requested_format,
         credits=order.credits,
         retry_of=order.retry_of,
+        batch=order.retry_of.batch if order.retry_of is not None else None,
         engine=settings.ENGINE,
         due_at=now + SWEEP_GRACE,
         **(stored.source_columns() if stored is not None else {}),

@@ -20,7 +20,10 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from upscaler import credits, usage
+from upscaler.accounts import audit_log
 from upscaler.models import Team, Upscale
+from upscaler.models.upscales import UpscaleQuerySet
+from upscaler.processing import batch_end
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +36,10 @@ GAVE_UP = (
     "The work on this picture stopped {failures} times before it could end, so we gave up. Try again; if it stops "
     "again, the picture itself may be the reason: save it anew from the program it came from."
 )
+
+
+CANCELLED = "{name} cancelled this before the work on it had begun."
+CANCELLED_AT_ONCE = 500
 
 
 class ClaimLost(Exception):
@@ -149,7 +156,8 @@ def finish(upscale: Upscale, **result: Any) -> None:
             lease_until=None,
             **result,
         )
-        usage.count(upscale)
+        usage.count([upscale])
+        batch_end.note(upscale.batch_id)
     logger.info("upscale %s: done in attempt %s", upscale.pk, upscale.attempt)
 
 
@@ -165,9 +173,41 @@ def fail(upscale: Upscale, *, message: str, code: str) -> None:
             completed_at=timezone.now(),
             lease_until=None,
         )
-        credits.refund(upscale=upscale, note=f"Upscale {upscale.pk} failed")
-        usage.count(upscale)
+        credits.refund([upscale], note=f"Upscale {upscale.pk} failed")
+        usage.count([upscale])
+        batch_end.note(upscale.batch_id)
     logger.info("upscale %s: failed in attempt %s (%s), refunded", upscale.pk, upscale.attempt, code)
+
+
+def cancel(upscales: UpscaleQuerySet, *, by: Any) -> list[Upscale]:
+    """End those of one team's upscales on which no work has begun, and give their price back. Returns them.
+
+    What a worker or a remote engine has in hand goes on.
+    """
+    cancelled: list[Upscale] = []
+    while True:
+        with transaction.atomic():
+            # Fetched, but not begun, is Ongoing too.
+            idle = Q(lease_until__isnull=True, handed_over_at__isnull=True, engine_id__isnull=True)
+            rows = upscales.open().filter(idle).select_for_update(of=("self",)).order_by("pk")
+            some = list(rows[:CANCELLED_AT_ONCE])
+            if not some:
+                return cancelled
+            now = timezone.now()
+            Upscale.objects.filter(pk__in=[upscale.pk for upscale in some]).update(
+                status=Upscale.Status.ERROR,
+                progress_text="",
+                error_message=CANCELLED.format(name=audit_log.name_of(by)),
+                error_code="cancelled",
+                completed_at=now,
+                updated_at=now,
+                not_before=None,
+            )
+            credits.refund(some, note="Cancelled before it had begun", by=by)
+            usage.count(some)
+            for batch_id in {upscale.batch_id for upscale in some}:
+                batch_end.note(batch_id)
+        cancelled += some
 
 
 class Heartbeat:

@@ -39,7 +39,7 @@ def refund_by_hand(upscale: Upscale, *, note: str, by: Any, request: HttpRequest
         raise PublicError("This upscale is not finished. If it fails, its price goes back by itself.", code="not_done")
     try:
         with transaction.atomic():
-            entry = credits.refund(upscale=upscale, note=note, by=by)
+            [entry] = credits.refund([upscale], note=note, by=by)
             usage.count_refund(upscale)
             Upscale.objects.filter(pk=upscale.pk).update(withdrawn_at=timezone.now())
             about = f"{format_credits(upscale.credits)} for upscale {upscale.pk}: {note}"

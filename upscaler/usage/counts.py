@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, sqrt
 from typing import Any
@@ -80,16 +80,17 @@ class Tally:
                 self.times[team, day, model, bucket_of((ended - began).total_seconds())] += 1
 
 
-def count(upscale: Upscale) -> None:
-    """Count an upscale that has just ended. Call it in the transaction of the end, after its refund if there is one."""
+def count(upscales: Sequence[Upscale]) -> None:
+    """Count upscales that have just ended. Call it in the transaction of their end, after their refunds if any."""
     with transaction.atomic():
+        numbers = [upscale.pk for upscale in upscales]
         # Read anew: a person who was deleted in the meantime is gone from the row, not from the object.
-        row = Upscale.objects.values_list(*READ).get(pk=upscale.pk)
+        rows = Upscale.objects.filter(pk__in=numbers).order_by().values_list(*READ)
         tally = Tally()
-        tally.add([row], _refunds(CreditEntry.objects.filter(upscale=upscale)))
-        for key, sums in tally.days.items():
+        tally.add(rows, _refunds(CreditEntry.objects.filter(upscale__in=numbers)))
+        for key, sums in sorted(tally.days.items(), key=str):
             _increase(UsageDay, dict(zip(DAY_KEY, key, strict=True)), dict(zip(DAY_SUMS, sums, strict=True)))
-        for time_key, number in tally.times.items():
+        for time_key, number in sorted(tally.times.items(), key=str):
             _increase(UsageTime, dict(zip(TIME_KEY, time_key, strict=True)), {"upscales": number})
 
 

@@ -1,0 +1,170 @@
+"""How a batch stands, and what people do with it while it is at work: cancel the rest, try the failed ones again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Sum
+from django.http import HttpRequest
+from django.utils import timezone
+
+from upscaler.accounts import audit_log
+from upscaler.errors import PublicError
+from upscaler.models import AuditEvent, Batch, CreditEntry, Upscale
+from upscaler.models.upscales import UpscaleQuerySet
+from upscaler.ordering import reorder, submission
+from upscaler.ordering.submission import NewUpscale, RetriedBefore
+from upscaler.processing import lifecycle
+
+CANCELLED = "cancelled"
+RECENT = 20
+"""Ends of upscales from which the pace of a batch is told."""
+ORDER = (Upscale.Status.ONGOING, Upscale.Status.ERROR, Upscale.Status.CREATED, Upscale.Status.DONE)
+"""In which the batch's page shows them: what is at work first, then problems."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many of a batch's pictures stand how. One that was tried again counts as its newest try."""
+
+    created: int
+    ongoing: int
+    done: int
+    failed: int
+    cancelled: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.open + self.ended
+
+    @property
+    def open(self) -> int:
+        """Not ended yet."""
+        return self.created + self.ongoing
+
+    @property
+    def ended(self) -> int:
+        """Done, failed or cancelled."""
+        return self.done + self.failed + self.cancelled
+
+    @property
+    def percent(self) -> int:
+        """Of all that has ended, in whole percent."""
+        return self.ended * 100 // self.total if self.total else 0
+
+    def by_status(self) -> dict[str, int]:
+        """For each status of the contract its number."""
+        return {
+            Upscale.Status.CREATED: self.created,
+            Upscale.Status.ONGOING: self.ongoing,
+            Upscale.Status.DONE: self.done,
+            Upscale.Status.ERROR: self.failed + self.cancelled,
+        }
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What came of trying the failed ones again."""
+
+    upscales: list[Upscale]
+    refused: list[tuple[Upscale, str]]
+    """Those that today's rules refuse, with the sentence that says why."""
+
+
+def pictures(batch: Batch) -> UpscaleQuerySet:
+    """The batch's upscales, without failed ones that were tried again: their newest try stands for them."""
+    tried_again = Upscale.objects.filter(batch=batch, retry_of=OuterRef("pk"))
+    rows: UpscaleQuerySet = Upscale.objects.filter(batch=batch)
+    # A deleted one is told by the ledger alone.
+    return rows.filter(deleted_at__isnull=True).exclude(Exists(tried_again))
+
+
+def counts(batch: Batch) -> Counts:
+    """How the batch's pictures stand now."""
+    groups = pictures(batch).order_by().values_list("status", "error_code").annotate(Count("pk"))
+    found = dict.fromkeys((*Upscale.Status.values, CANCELLED), 0)
+    for status, code, number in groups:
+        found[CANCELLED if (status, code) == (Upscale.Status.ERROR, CANCELLED) else status] += number
+    return Counts(
+        created=found[Upscale.Status.CREATED],
+        ongoing=found[Upscale.Status.ONGOING],
+        done=found[Upscale.Status.DONE],
+        failed=found[Upscale.Status.ERROR],
+        cancelled=found[CANCELLED],
+    )
+
+
+def money(batch: Batch) -> tuple[int, int]:
+    """Credits that were charged for the batch, and those that came back."""
+    entries = CreditEntry.objects.filter(upscale__batch=batch).order_by()
+    sums = dict(entries.values_list("kind").annotate(Sum("amount")))
+    return -sums.get(CreditEntry.Kind.CHARGE, 0), sums.get(CreditEntry.Kind.REFUND, 0)
+
+
+def seconds_left(batch: Batch, now: Counts) -> float | None:
+    """How long the rest will take at the pace of the last ones that ended; None while that can't be told."""
+    ended = pictures(batch).filter(status__in=Upscale.FINAL).exclude(error_code=CANCELLED)
+    last = list(ended.order_by("-completed_at").values_list("completed_at", flat=True)[:RECENT])
+    if not now.open or len(last) < 3 or last[0] is None or last[-1] is None:
+        return None
+    # A picture that takes longer than those before it slows the pace too.
+    seconds = max(timezone.now(), last[0]) - last[-1]
+    return max(seconds / len(last), timedelta(milliseconds=1)).total_seconds() * now.open
+
+
+def cancel(batch: Batch, *, user: Any, request: HttpRequest | None = None) -> int:
+    """Cancel those of the batch on which no work has begun; their credits come back. Returns how many."""
+    cancelled = lifecycle.cancel(Upscale.objects.filter(batch=batch), by=user)
+    if cancelled:
+        Batch.objects.filter(pk=batch.pk).update(cancelled_at=timezone.now())
+        about = f"{len(cancelled):,} of the batch “{batch}”"[:500]
+        audit_log.record(AuditEvent.Action.CANCELLED, team=batch.team, user=user, about=about, request=request)
+    return len(cancelled)
+
+
+def failed(batch: Batch) -> UpscaleQuerySet:
+    """Those that failed and were not tried again; cancelled ones too."""
+    return pictures(batch).filter(status=Upscale.Status.ERROR)
+
+
+def retry_failed(batch: Batch, *, user: Any, request: HttpRequest | None = None) -> Retried:
+    """Order those that failed anew, in the same batch: all that today's rules take, or none if money is short.
+
+    Raises credits.CreditsRefused; OSError.
+    """
+    orders: list[NewUpscale] = []
+    refused = []
+    for upscale in failed(batch).select_related("team", "source_result", "batch").order_by("pk"):
+        try:
+            orders.append(replace(reorder.reorder(upscale), retry_of=upscale))
+        except PublicError as error:
+            refused.append((upscale, error.message))
+    while orders:
+        try:
+            made = submission.submit(orders, team=batch.team, user=user, request=request)
+            return Retried(made, refused)
+        except RetriedBefore as before:
+            # A colleague was quicker with this one.
+            orders = [order for order in orders if order.retry_of != before.upscale.retry_of]
+    return Retried([], refused)
+
+
+def page(batch: Batch, *, start: int, size: int, status: str = "") -> list[Upscale]:
+    """Some of the batch's pictures, in the page's order, or those of one ``status``, from the ``start``-th on."""
+    return list(_slices(batch, start, size, (status,) if status else ORDER))
+
+
+def _slices(batch: Batch, start: int, size: int, statuses: tuple[str, ...]) -> Iterator[Upscale]:
+    # Status by status, each by the index of batch and status: sorted as one, all of the batch would be read each time.
+    by_status = counts(batch).by_status()
+    for status in statuses:
+        if start < by_status[status] and size > 0:
+            rows = pictures(batch).filter(status=status).order_by("pk")[start : start + size]
+            some = list(rows.select_related("created_by", "source_result").prefetch_related("retries"))
+            yield from some
+            size -= len(some)
+        start = max(0, start - by_status[status])
