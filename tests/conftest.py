@@ -30,9 +30,10 @@ from upscaler import credits, usage
 from upscaler.accounts import tokens
 from upscaler.engines.local.engine import LocalEngine
 from upscaler.health import readiness
-from upscaler.models import ApiToken, Membership, Team, Upscale
+from upscaler.models import ApiToken, Batch, Membership, Team, Upscale
 from upscaler.ordering import submission
 from upscaler.ordering.forms import UpscaleForm
+from upscaler.ordering.submission import NewBatch
 from upscaler.processing import worker_step
 
 if TYPE_CHECKING:
@@ -172,6 +173,24 @@ def order(owner: Person, upload: Callable[..., SimpleUploadedFile]) -> Callable[
         assert form.is_valid(), form.errors
         assert form.order is not None
         return submission.submit([form.order], team=owner.team, user=owner.user)[0]
+
+    return make
+
+
+@pytest.fixture
+def order_batch(owner: Person, upload: Callable[..., SimpleUploadedFile]) -> Callable[..., Batch]:
+    """A batch of the owner's with a picture for each name, through the form and the service."""
+
+    def make(*names: str, batch_name: str = "Monday", **data: Any) -> Batch:
+        orders = []
+        for name in names:
+            form = UpscaleForm({"model_name": "recraft", **data}, {"image": upload(name)}, team=owner.team)
+            assert form.is_valid() and form.order is not None, form.errors
+            orders.append(form.order)
+        new = NewBatch(orders[0].model_name, orders[0].settings, name=batch_name)
+        rows = submission.submit(orders, team=owner.team, user=owner.user, batch=new)
+        assert rows[0].batch is not None
+        return rows[0].batch
 
     return make
 

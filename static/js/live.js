@@ -11,7 +11,8 @@ const words = { Done: "is ready", Error: "could not be enlarged" };
 let last = Date.now();
 
 function pause() {
-  if (document.querySelector("[data-upscale-id] [name=id]")) return EVERY;
+  // A batch goes on, even if none of its pictures on this page does.
+  if (document.querySelector("[data-upscale-id] [name=id], [data-batch-open]")) return EVERY;
   return document.querySelector("#history[data-first]") ? SLOWLY : Infinity;
 }
 
@@ -38,7 +39,12 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
     event.detail.shouldSwap = false; // else it would be read out again and again
     return;
   }
-  if (!target.dataset.upscaleId || !fresh) return;
+  if (!fresh) return;
+  if (!target.dataset.upscaleId) {
+    const isSame = target.dataset.shape && target.dataset.shape === fresh.dataset.shape;
+    if (isSame || target.contains(document.activeElement)) event.detail.shouldSwap = false;
+    return;
+  }
   if (target.dataset.shape === fresh.dataset.shape) {
     keep(target, fresh);
     event.detail.shouldSwap = false;

@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from tests.conftest import Person
 from tests.support import access_table as table
 from tests.support.draft_page import DraftPage
-from upscaler.models import ApiToken, Upscale
+from upscaler.models import ApiToken, Batch, Upscale
 from upscaler.processing import lifecycle
 from upscaler.storage import pictures, signed_links
 
@@ -61,6 +61,16 @@ GET   upscale                 sign-in   404       200           200     no-team 
 POST  upscale                 sign-in   405       405           405     405       405
 GET   retry                   sign-in   405       405           405     405       405
 POST  retry                   sign-in   404       302           302     no-team   no-team
+GET   batch                   sign-in   404       200           200     no-team   no-team
+POST  batch                   sign-in   405       405           405     405       405
+GET   batch-live              sign-in   404       200           200     no-team   no-team
+POST  batch-live              sign-in   405       405           405     405       405
+GET   batch-cancel            sign-in   405       405           405     405       405
+POST  batch-cancel            sign-in   404       302           302     no-team   no-team
+GET   batch-retry             sign-in   405       405           405     405       405
+POST  batch-retry             sign-in   404       302           302     no-team   no-team
+GET   batch-email             sign-in   405       405           405     405       405
+POST  batch-email             sign-in   404       302           404     no-team   no-team
 GET   thumbnail               sign-in   404       200           200     no-team   no-team
 POST  thumbnail               sign-in   405       405           405     405       405
 GET   before                  sign-in   404       200           200     no-team   no-team
@@ -186,6 +196,7 @@ def address(
     order: Callable[..., Upscale],
     done: Callable[..., Upscale],
     upload: Callable[..., SimpleUploadedFile],
+    order_batch: Callable[..., Batch],
 ) -> Callable[[str], str]:
     """A page's address, with something of the owner's where it is about one thing."""
 
@@ -206,6 +217,8 @@ def address(
             assert failed is not None
             lifecycle.fail(failed, message="No.", code="test")
             return reverse(page, args=[failed.pk])
+        if page.startswith("batch"):
+            return reverse(page, args=[order_batch("a.jpg").pk])
         [pattern] = [pattern for pattern in patterns() if pattern.name == page]
         return reverse(page, args=[done().pk] if pattern.pattern.converters else [])
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from upscaler import credits, upscaling_models
 from upscaler.accounts import audit_log
-from upscaler.batches import draft_archives, drafts
+from upscaler.batches import draft_archives, drafts, estimate
 from upscaler.batches.draft_review import Judged, Review
 from upscaler.credits import CreditsRefused
 from upscaler.models import Batch, DraftItem, Upscale
@@ -84,7 +84,7 @@ def quote(draft: Batch, review: Review, user: Any) -> dict[str, Any]:
         "budget": (
             {"name": budget.name, "left": budget.left, "after": budget.left - price} if budget is not None else None
         ),
-        "seconds": None,
+        "seconds": estimate.seconds(review.orders, team=draft.team),
         "counts": review.counts,
         "refusal": refusal,
     }

@@ -127,8 +127,8 @@ def cancel(batch: Batch, *, user: Any, request: HttpRequest | None = None) -> in
 
 
 def failed(batch: Batch) -> UpscaleQuerySet:
-    """Those that failed and were not tried again; cancelled ones too."""
-    return pictures(batch).filter(status=Upscale.Status.ERROR)
+    """Those that failed and were not tried again; what was cancelled did not fail."""
+    return pictures(batch).filter(status=Upscale.Status.ERROR).exclude(error_code=CANCELLED)
 
 
 def retry_failed(batch: Batch, *, user: Any, request: HttpRequest | None = None) -> Retried:

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from upscaler.batches import draft_answers, draft_intake, draft_items, draft_order, draft_review, draft_skus, drafts
@@ -189,7 +189,7 @@ def order(request: HttpRequest, draft: Batch) -> HttpResponseBase:
     except draft_order.Changed as changed:
         answer = {"message": changed.message, **_whole(request, draft, changed.review)}
         return JsonResponse(answer, status=409)
-    return JsonResponse({"url": batch_address(rows[0].batch)})
+    return JsonResponse({"url": reverse("batch", args=[rows[0].batch_id])})
 
 
 @require_safe
@@ -198,14 +198,6 @@ def thumbnail(request: HttpRequest, draft: Batch, item_pk: int) -> HttpResponseB
     """An item's small picture."""
     found = get_object_or_404(draft.items, pk=item_pk)
     return files.serve(found.thumbnail, max_age=A_WEEK)
-
-
-def batch_address(batch: Batch | None) -> str:
-    """Where a batch is seen."""
-    try:
-        return batch.get_absolute_url() if batch is not None else reverse("history")
-    except NoReverseMatch:
-        return reverse("history")
 
 
 def _key(request: HttpRequest) -> str:

@@ -1,0 +1,197 @@
+"""A batch's page: what it shows, and cancelling, trying again and the e-mail at the end from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tests.conftest import Person
+from tests.support.mail import deliver
+from upscaler import credits
+from upscaler.batches import progress
+from upscaler.models import AuditEvent, Batch, CreditEntry, Upscale
+from upscaler.processing import lifecycle, worker_step
+from upscaler.views.batches import PAGE_SIZE
+
+OrderBatch = Callable[..., Batch]
+
+
+def page_of(person: Person, batch: Batch, query: str = "") -> str:
+    answer = person.client.get(f"/batches/{batch.pk}/{query}")
+    assert answer.status_code == 200
+    return str(answer.content.decode())
+
+
+def shown(page: str) -> list[int]:
+    return [int(number) for number in re.findall(r'data-upscale-id="(\d+)"', page)]
+
+
+def claim(upscale: Upscale) -> Upscale:
+    claimed = lifecycle.claim(upscale.pk)
+    assert claimed is not None
+    return claimed
+
+
+def fail(upscale: Upscale) -> None:
+    lifecycle.fail(claim(upscale), message="The picture is damaged.", code="damaged")
+
+
+def upscales(batch: Batch) -> list[Upscale]:
+    return list(batch.upscales.order_by("pk"))
+
+
+def test_what_is_at_work_comes_first_and_problems_second(teammate: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("done.jpg", "waits.jpg", "broken.jpg", "works.jpg")
+    done, waits, broken, works = upscales(batch)
+    worker_step.step(done.pk)
+    fail(broken)
+    claim(works)
+    page = page_of(teammate, batch)
+    assert shown(page) == [works.pk, broken.pk, waits.pk, done.pk]
+    assert "<h1><bdi>Monday</bdi></h1>" in page and "Ordered by owner" in page
+    for words in ("<b>2</b> of 4 ended", "<b>1</b> at work", "<b>1</b> waiting", "<b>1</b> ready", "<b>1</b> failed"):
+        assert words in page, words
+    assert "4 credits charged, 1 returned" in page and "The picture is damaged." in page
+    assert shown(page_of(teammate, batch, "?status=Error")) == [broken.pk]
+
+
+def test_one_bad_picture_stops_none_of_the_others(owner: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg", "b.jpg", "c.jpg")
+    first, bad, last = upscales(batch)
+    fail(bad)
+    worker_step.step(first.pk)
+    assert not Batch.objects.get(pk=batch.pk).ended_at
+    worker_step.step(last.pk)
+    assert Batch.objects.get(pk=batch.pk).ended_at, "it ends with the last one"
+    assert "<b>2</b> of 3 ready" in page_of(owner, batch)
+
+
+def test_cancelling_gives_back_what_has_not_begun(owner: Person, teammate: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("works.jpg", "a.jpg", "b.jpg", model_name="topaz")
+    works, *waiting = upscales(batch)
+    held = claim(works)
+    assert owner.balance == 91
+    answer = teammate.client.post(f"/batches/{batch.pk}/cancel/", follow=True).content.decode()
+    assert "2 pictures cancelled, and the credits returned. What is at work now goes on." in answer
+    assert owner.balance == 97
+    for upscale in waiting:
+        upscale.refresh_from_db()
+        assert (upscale.status, upscale.error_code) == ("Error", "cancelled")
+        assert upscale.error_message == "teammate cancelled this before the work on it had begun."
+        assert lifecycle.claim(upscale.pk) is None
+    assert not Batch.objects.get(pk=batch.pk).ended_at
+    lifecycle.fail(held, message="No.", code="test")
+    assert Batch.objects.get(pk=batch.pk).ended_at
+    [event] = AuditEvent.objects.filter(action="cancelled")
+    assert str(event) == "teammate: Cancelled 2 of the batch “Monday”"
+    again = teammate.client.post(f"/batches/{batch.pk}/cancel/", follow=True).content.decode()
+    assert "Nothing was left to cancel" in again and owner.balance == 100
+
+
+def test_only_the_failed_ones_are_tried_again_in_the_same_batch(owner: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    good, bad, worse, cancelled = upscales(batch)
+    worker_step.step(good.pk)
+    fail(bad)
+    fail(worse)
+    lifecycle.cancel(Upscale.objects.filter(pk=cancelled.pk), by=owner.user)
+    assert owner.balance == 99
+    page = page_of(owner, batch)
+    assert "Try 2 failed again" in page and '<span class="button-note">2 credits</span>' in page
+    answer = owner.client.post(f"/batches/{batch.pk}/retry/", follow=True).content.decode()
+    assert "We are trying 2 pictures again, for 2 credits." in answer
+    assert owner.balance == 97
+    tries = [upscale for upscale in upscales(batch) if upscale.retry_of_id]
+    assert [upscale.retry_of_id for upscale in tries] == [bad.pk, worse.pk]
+    assert not Batch.objects.get(pk=batch.pk).ended_at, "it goes on"
+    counts = progress.counts(batch)
+    assert (counts.total, counts.failed, counts.created, counts.done) == (4, 0, 2, 1)
+    assert progress.money(batch) == (6, 3)
+    owner.client.post(f"/batches/{batch.pk}/retry/")
+    assert owner.balance == 97, "a second click charges nothing"
+
+
+def test_trying_again_is_all_or_nothing_in_money(owner: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg", "b.jpg", model_name="topaz")
+    for upscale in upscales(batch):
+        fail(upscale)
+    credits.grant(team=owner.team, amount=-95, note="almost nothing left")
+    answer = owner.client.post(f"/batches/{batch.pk}/retry/", follow=True).content.decode()
+    assert "This costs 6 credits, but your team has 5 credits left." in answer
+    assert (owner.balance, batch.upscales.count()) == (5, 2)
+
+
+def test_what_can_t_be_tried_again_is_named(owner: Person, order_batch: OrderBatch, settings: Any) -> None:
+    batch = order_batch("a.jpg", "b.jpg")
+    for upscale in upscales(batch):
+        fail(upscale)
+    settings.MAX_RESULT_PIXELS = 10
+    answer = owner.client.post(f"/batches/{batch.pk}/retry/", follow=True).content.decode()
+    assert "a.jpg: " in answer and "b.jpg: " in answer and "megapixels" in answer
+    assert owner.balance == 100
+
+
+@pytest.mark.parametrize(("waited", "asked", "told"), [(1, False, False), (1, True, True), (11, False, True)])
+def test_the_end_is_told_by_e_mail_where_it_took_long_or_is_asked_for(
+    owner: Person, teammate: Person, order_batch: OrderBatch, waited: int, asked: bool, told: bool
+) -> None:
+    owner.user.email = "owner@example.com"
+    owner.user.save()
+    batch = order_batch("a.jpg", "b.jpg")
+    if asked:
+        assert teammate.client.post(f"/batches/{batch.pk}/email/", {"wants_email": "true"}).status_code == 404
+        owner.client.post(f"/batches/{batch.pk}/email/", {"wants_email": "true"})
+        assert "Send me no e-mail" in page_of(owner, batch)
+    first, second = upscales(batch)
+    worker_step.step(first.pk)
+    with time_machine.travel(timezone.now() + timedelta(minutes=waited)):
+        fail(second)
+        assert len(deliver()) == told
+    if told:
+        [message] = mail.outbox
+        assert (message.to, message.subject) == (["owner@example.com"], "Monday: 1 picture ready")
+        assert "1 of 2 pictures of the batch “Monday” are ready." in message.body
+        assert "1 could not be enlarged; their credits were returned." in message.body
+        assert f"/batches/{batch.pk}/" in message.body
+
+
+def test_the_page_keeps_itself_live(owner: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg", "b.jpg")
+    first, second = upscales(batch)
+    page = page_of(owner, batch)
+    assert f'hx-get="/batches/{batch.pk}/live/"' in page and "data-batch-open" in page
+    worker_step.step(first.pk)
+    live = owner.client.get(f"/batches/{batch.pk}/live/?id={first.pk}&id={second.pk}&id=x").content.decode()
+    assert "<b>1</b> of 2 ended" in live and f'id="upscale-{first.pk}"' in live and 'data-status="Done"' in live
+    worker_step.step(second.pk)
+    assert "data-batch-open" not in owner.client.get(f"/batches/{batch.pk}/live/").content.decode()
+
+
+def test_a_large_batch_costs_no_more_queries_than_a_small_one(owner: Person, order_batch: OrderBatch) -> None:
+    few = order_batch("a.jpg", "b.jpg", "c.jpg")
+    many = order_batch(*(f"{number}.jpg" for number in range(PAGE_SIZE + 3)))
+    with CaptureQueriesContext(connection) as of_few:
+        page_of(owner, few)
+    with CaptureQueriesContext(connection) as of_many:
+        page = page_of(owner, many)
+    assert len(of_many) == len(of_few)
+    assert len(shown(page)) == PAGE_SIZE and "?page=2" in page
+    assert len(shown(page_of(owner, many, "?page=2"))) == 3
+    beyond = owner.client.get(f"/batches/{many.pk}/?page=99")
+    assert beyond["Location"] == f"/batches/{many.pk}/?status=&page=2"
+
+
+def test_a_batch_is_charged_as_one_with_an_entry_for_each(owner: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg", "b.jpg", "c.jpg", model_name="topaz")
+    entries = CreditEntry.objects.filter(upscale__batch=batch).order_by("pk")
+    assert [(entry.amount, entry.balance_after) for entry in entries] == [(-3, 97), (-3, 94), (-3, 91)]
+    assert (batch.total, batch.credits) == (3, 9)

@@ -1,0 +1,146 @@
+"""One batch's page, what keeps it live, and what people do with a batch at work."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from upscaler import upscaling_models
+from upscaler.batches import progress
+from upscaler.credits import CreditsRefused
+from upscaler.models import Batch, Upscale
+from upscaler.text import format_credits
+from upscaler.views.access import TeamRequest, team_required
+from upscaler.views.query import as_number, number
+from upscaler.views.submit import STORAGE_TROUBLE
+
+PAGE_SIZE = 50
+MAX_LIVE_ROWS = 100
+MAX_AT_WORK = 8
+MAX_NAMED = 5
+"""Pictures that a message names."""
+
+
+@require_safe
+@team_required
+def batch(request: TeamRequest, pk: int) -> HttpResponse:
+    """How the batch stands and its pictures: what is at work first, then problems."""
+    found = _find(request, pk)
+    page = max(number(request.GET, "page") or 1, 1)
+    status = request.GET.get("status", "")
+    if status not in Upscale.Status.values:
+        status = ""
+    context = _context(request, found)
+    counts: progress.Counts = context["counts"]
+    total = counts.by_status()[status] if status else counts.total
+    last_page = max(1, -(-total // PAGE_SIZE))
+    if page > last_page:
+        return redirect(f"{found.get_absolute_url()}?{urlencode({'status': status, 'page': last_page})}")
+    rows = progress.page(found, start=(page - 1) * PAGE_SIZE, size=PAGE_SIZE, status=status)
+    address = {"status": status} if status else {}
+    return render(
+        request,
+        "batches/page.html",
+        {
+            **context,
+            "rows": rows,
+            "status": status,
+            "statuses": [(value, label, counts.by_status()[value]) for value, label in Upscale.Status.choices],
+            "newer_url": f"?{urlencode({**address, 'page': page - 1})}" if page > 1 else None,
+            "older_url": f"?{urlencode({**address, 'page': page + 1})}" if page < last_page else None,
+            "live_url": reverse("batch-live", args=[found.pk]),
+        },
+    )
+
+
+@require_safe
+@team_required
+def live(request: TeamRequest, pk: int) -> HttpResponse:
+    """The batch's head and the rows that a page asks about, as they stand now, to be swapped into it."""
+    found = _find(request, pk)
+    given = map(as_number, request.GET.getlist("id")[:MAX_LIVE_ROWS])
+    rows = Upscale.objects.filter(batch=found, pk__in=[one for one in given if one is not None])
+    rows = rows.select_related("created_by", "source_result").prefetch_related("retries")
+    return render(request, "batches/_live.html", {**_context(request, found), "rows": rows, "oob": True})
+
+
+@require_POST
+@team_required
+def cancel(request: TeamRequest, pk: int) -> HttpResponse:
+    """Cancel what has not begun."""
+    found = _find(request, pk)
+    number_cancelled = progress.cancel(found, user=request.user, request=request)
+    if number_cancelled:
+        pictures = f"{number_cancelled:,} pictures" if number_cancelled > 1 else "1 picture"
+        messages.success(request, f"{pictures} cancelled, and the credits returned. What is at work now goes on.")
+    else:
+        messages.info(request, "Nothing was left to cancel: all pictures have begun or ended.")
+    return redirect(found)
+
+
+@require_POST
+@team_required
+def retry(request: TeamRequest, pk: int) -> HttpResponse:
+    """Try the failed ones again."""
+    found = _find(request, pk)
+    try:
+        retried = progress.retry_failed(found, user=request.user, request=request)
+    except CreditsRefused as refusal:
+        messages.error(request, refusal.message)
+        return redirect(found)
+    except OSError:
+        messages.error(request, STORAGE_TROUBLE)
+        return redirect(found)
+    if retried.upscales:
+        pictures = f"{len(retried.upscales):,} pictures" if len(retried.upscales) > 1 else "1 picture"
+        price = format_credits(sum(upscale.credits for upscale in retried.upscales))
+        messages.success(request, f"We are trying {pictures} again, for {price}.")
+    for upscale, why in retried.refused[:MAX_NAMED]:
+        messages.error(request, f"{upscale.source_name or 'Picture from the web'}: {why}")
+    if len(retried.refused) > MAX_NAMED:
+        messages.error(request, f"{len(retried.refused) - MAX_NAMED:,} more can’t be tried again as they were.")
+    if not retried.upscales and not retried.refused:
+        messages.info(request, "Nothing was left to try again.")
+    return redirect(found)
+
+
+@require_POST
+@team_required
+def email(request: TeamRequest, pk: int) -> HttpResponse:
+    """Whether whoever ordered the batch gets an e-mail at its end."""
+    found = get_object_or_404(Batch, team=request.team, pk=pk, created_by=request.user, ordered_at__isnull=False)
+    wants = request.POST.get("wants_email") == "true"
+    Batch.objects.filter(pk=found.pk).update(wants_email=wants)
+    messages.success(request, "You get an e-mail at the end." if wants else "You get no e-mail unless it takes long.")
+    return redirect(found)
+
+
+def _find(request: TeamRequest, pk: int) -> Batch:
+    mine = Batch.objects.filter(team=request.team, ordered_at__isnull=False)
+    return get_object_or_404(mine.select_related("team", "created_by"), pk=pk)
+
+
+def _context(request: TeamRequest, found: Batch) -> dict[str, Any]:
+    counts = progress.counts(found)
+    charged, refunded = progress.money(found)
+    model = upscaling_models.MODELS.get(found.model_name)
+    left = progress.seconds_left(found, counts)
+    return {
+        "batch": found,
+        "counts": counts,
+        "charged": charged,
+        "refunded": refunded,
+        "model": model,
+        "seconds_left": left,
+        "minutes_left": round((left or 0) / 60),
+        "hours_left": round((left or 0) / 3600),
+        "at_work": progress.page(found, start=0, size=MAX_AT_WORK, status=Upscale.Status.ONGOING),
+        "retry_credits": counts.failed * model.credits if model else None,
+        "is_mine": found.created_by_id == request.user.pk,
+    }
