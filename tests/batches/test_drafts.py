@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
 from tests.conftest import Person
 from tests.support import pictures
@@ -19,6 +21,7 @@ from upscaler.batches import draft_items, drafts
 from upscaler.imaging import decoding
 from upscaler.models import Batch, DraftItem, Membership, Team, UnorderedUpload, Upscale, media_storage
 from upscaler.processing import worker_step
+from upscaler.storage import cleanup, draft_files
 
 Upload = Callable[..., SimpleUploadedFile]
 
@@ -363,3 +366,30 @@ def test_skus_come_from_the_names_by_a_pattern_that_is_guessed_until_one_is_chos
     assert form.order(expected=3, credits=3).status_code == 200
     assert sorted(Upscale.objects.values_list("sku", flat=True)) == ["48220", "48221", "OWN"]
     assert Batch.objects.get().sku_pattern == "{sku}_{colour}_{view}"
+
+
+def test_of_a_second_click_comes_the_same_batch(form: DraftPage, owner: Person, upload: Upload) -> None:
+    form.item(upload("a.jpg"))
+    first = form.order(expected=1, credits=1)
+    again = form.order(expected=1, credits=1)
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert owner.client.get(first.json()["url"]).status_code == 200
+    assert (owner.balance, Upscale.objects.count()) == (99, 1)
+
+
+def test_cleanup_keeps_what_a_draft_names_and_takes_drafts_that_nobody_touches(
+    form: DraftPage, upload: Upload, done: Callable[..., Upscale]
+) -> None:
+    earlier = done()
+    form.post("results/", upscale=earlier.pk, what="result")
+    form.item(upload("a.jpg"))
+    row = DraftItem.objects.get(name="a.jpg")
+    later = timezone.now() + timedelta(days=3)
+    cleanup.remove_orphans(later)
+    assert media_storage().exists(row.file) and media_storage().exists(row.thumbnail)
+    assert draft_files.remove_old_drafts(timezone.now() + timedelta(days=6)) == 0
+    assert draft_files.remove_old_drafts(timezone.now() + timedelta(days=8)) == 1
+    assert not media_storage().exists(row.file) and not media_storage().exists(row.thumbnail)
+    assert media_storage().exists(earlier.result_file.name or "")
+    assert form.client.get(f"/drafts/{form.pk}/").status_code == 404
+    assert not UnorderedUpload.objects.exists()

@@ -7,12 +7,13 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from upscaler.batches import draft_review, drafts
+from upscaler.batches import draft_archives, draft_review, drafts
 from upscaler.batches.draft_review import Choice, Judged, Review
 from upscaler.errors import PublicError
 from upscaler.models import Batch, DraftItem, Upscale
 from upscaler.ordering import submission
 from upscaler.ordering.submission import DraftChanged, NewBatch, OrderedBefore
+from upscaler.storage import draft_files
 from upscaler.text import format_credits
 
 MAX_NAME = 255
@@ -45,6 +46,7 @@ def order(
     Raises Changed, DraftOrderedBefore, PublicError where there is nothing to be sent, and as `submission.submit` does.
     """
     review = draft_review.review(draft, choice, only=only)
+    _refuse_reading(review)
     _compare(review, expected, credits)
     orders = review.orders
     if not orders:
@@ -68,13 +70,23 @@ def order(
     except (OrderedBefore, DraftChanged):
         # A colleague ordered the same, or another tab removed some, since they were looked at.
         raise _changed(draft_review.review(draft, choice, only=only)) from None
-    drafts.delete_files(judged.item for judged in review.items if not is_sent(judged))
+    draft_files.delete(judged.item for judged in review.items if not is_sent(judged))
     return rows, review
 
 
 def is_sent(judged: Judged) -> bool:
     """Whether an order sends it."""
     return judged.state in draft_review.SENT and judged.order is not None
+
+
+def _refuse_reading(review: Review) -> None:
+    for row in review.left_out:
+        if row.problem == drafts.READING and not draft_archives.is_stalled(row):
+            raise Changed(
+                f"“{row.name}” is still being read, and its pictures are not all in the list yet. Wait until they are, "
+                "or take it out of the list.",
+                review,
+            )
 
 
 def _compare(review: Review, expected: int | None, credits: int | None) -> None:

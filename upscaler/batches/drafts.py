@@ -6,24 +6,17 @@ it, while it becomes a batch.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
-from upscaler.models import Batch, DraftItem, Membership, Team, media_storage
+from upscaler.models import Batch, DraftItem, Membership, Team
 from upscaler.ordering.submission import DraftOrderedBefore
-from upscaler.storage import quota
+from upscaler.storage import draft_files
 
-logger = logging.getLogger(__name__)
-
-KEPT_FOR = timedelta(days=7)
-"""How long a draft is kept that nobody touches."""
 LEFT_OUT = "left_out"
 """The problem of a row that stands for files that are no pictures to be had: told to people, and no item."""
 OVER_LIMIT = "over_limit"
@@ -87,43 +80,5 @@ def remove(draft: Batch, ids: Iterable[int]) -> list[int]:
             group = locked.items.filter(pk__in=wanted[start : start + GROUP])
             gone += group
             group.delete()
-    delete_files(gone)
+    draft_files.delete(gone)
     return [item.pk for item in gone]
-
-
-def delete_files(items: Iterable[DraftItem]) -> None:
-    """Delete what was stored for items whose rows are gone, and that nobody ordered."""
-    paths = []
-    for item in items:
-        if is_own_file(item):
-            paths.append(item.file)
-            for path in filter(None, (item.file, item.thumbnail)):
-                # One that can't be deleted now is found by `cleanup`.
-                with suppress(OSError):
-                    media_storage().delete(path)
-    for start in range(0, len(paths), GROUP):
-        quota.forget(paths[start : start + GROUP])
-
-
-def is_own_file(item: DraftItem) -> bool:
-    """Whether the item's file was stored for it, and is not that of an upscale or of a program's upload."""
-    return bool(item.file) and item.source == DraftItem.Source.UPLOAD and item.result_id is None and not item.url
-
-
-def remove_old(now: datetime | None = None) -> int:
-    """Remove drafts that nobody has touched for ``KEPT_FOR``, with their files. Returns how many."""
-    before = (now or timezone.now()) - KEPT_FOR
-    removed = 0
-    for draft in Batch.objects.filter(Q(ordered_at__isnull=True), updated_at__lt=before).order_by("pk"):
-        with suppress(DraftOrderedBefore, Batch.DoesNotExist):
-            with transaction.atomic():
-                with changing(draft) as locked:
-                    if locked.updated_at >= before:
-                        continue
-                    items = list(locked.items.all())
-                Batch.objects.filter(pk=draft.pk).delete()
-            delete_files(items)
-            removed += 1
-    if removed:
-        logger.info("%s drafts that nobody touched for %s days were removed", removed, KEPT_FOR.days)
-    return removed

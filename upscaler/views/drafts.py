@@ -50,7 +50,7 @@ def _draft_call(view: View) -> View:
     def answered(request: HttpRequest, pk: int, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             draft = drafts.find_own(pk, request.user)
-            if not draft.is_draft:
+            if not draft.is_draft and view.__name__ != "order":
                 raise DraftOrderedBefore(draft)
             return view(request, draft, *args, **kwargs)
         except (Batch.DoesNotExist, OverflowError):
@@ -174,8 +174,10 @@ def item(request: HttpRequest, draft: Batch, item_pk: int) -> HttpResponseBase:
 @require_POST
 @_draft_call
 def order(request: HttpRequest, draft: Batch) -> HttpResponseBase:
-    """Send what is ready, if it is what the page says."""
+    """Send what is ready, if it is what the page says. Of a second click comes the same batch."""
     try:
+        if not draft.is_draft:
+            raise DraftOrderedBefore(draft)
         rows, _ = draft_order.order(
             draft,
             draft_review.choice_in(request.POST),
@@ -186,6 +188,8 @@ def order(request: HttpRequest, draft: Batch) -> HttpResponseBase:
             wants_email=request.POST.get("wants_email") in ("on", "true", "1"),
             request=request,
         )
+    except DraftOrderedBefore as before:
+        return JsonResponse({"url": before.batch.get_absolute_url()})
     except draft_order.Changed as changed:
         answer = {"message": changed.message, **_whole(request, draft, changed.review)}
         return JsonResponse(answer, status=409)
