@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -15,7 +13,7 @@ from django.utils import timezone
 
 from tests.conftest import Person
 from tests.support import pictures
-from tests.support.draft_page import DraftPage
+from tests.support.draft_page import DraftPage, zipped
 from upscaler import credits
 from upscaler.batches import draft_items, drafts
 from upscaler.imaging import decoding
@@ -29,14 +27,6 @@ Upload = Callable[..., SimpleUploadedFile]
 @pytest.fixture
 def form(owner: Person) -> DraftPage:
     return DraftPage(owner)
-
-
-def zipped(files: dict[str, bytes]) -> SimpleUploadedFile:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return SimpleUploadedFile("monday.zip", target.getvalue())
 
 
 def test_a_chosen_file_waits_with_all_that_is_known_of_it(form: DraftPage, upload: Upload) -> None:

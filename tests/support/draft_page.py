@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -36,3 +38,11 @@ class DraftPage:
 
     def order(self, **data: Any) -> Any:
         return self.post("order/", **{"model_name": "recraft", **data})
+
+
+def zipped(files: dict[str, bytes]) -> SimpleUploadedFile:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return SimpleUploadedFile("monday.zip", target.getvalue())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.http import HttpRequest
@@ -12,7 +13,7 @@ from upscaler.batches.draft_review import Choice, Judged, Review
 from upscaler.errors import PublicError
 from upscaler.models import Batch, DraftItem, Upscale
 from upscaler.ordering import submission
-from upscaler.ordering.submission import DraftChanged, NewBatch, OrderedBefore
+from upscaler.ordering.submission import DraftChanged, DraftOrderedBefore, NewBatch, OrderedBefore
 from upscaler.storage import draft_files
 from upscaler.text import format_credits
 
@@ -45,9 +46,35 @@ def order(
     ``expected`` pictures for ``credits``: where it would be others, nothing is ordered.
     Raises Changed, DraftOrderedBefore, PublicError where there is nothing to be sent, and as `submission.submit` does.
     """
+    with _told_of_twin(draft):
+        return _order(draft, choice, user, (expected, credits), name, wants_email, only, request)
+
+
+@contextmanager
+def _told_of_twin(draft: Batch) -> Iterator[None]:
+    """Whatever refuses a second click, also that its first has taken the last credit: of both comes the same batch."""
+    try:
+        yield
+    except (Changed, PublicError):
+        now = Batch.objects.get(pk=draft.pk)
+        if not now.is_draft:
+            raise DraftOrderedBefore(now) from None
+        raise
+
+
+def _order(
+    draft: Batch,
+    choice: Choice,
+    user: Any,
+    seen: tuple[int | None, int | None],
+    name: str,
+    wants_email: bool,
+    only: Sequence[DraftItem] | None,
+    request: HttpRequest | None,
+) -> tuple[list[Upscale], Review]:
     review = draft_review.review(draft, choice, only=only)
     _refuse_reading(review)
-    _compare(review, expected, credits)
+    _compare(review, *seen)
     orders = review.orders
     if not orders:
         raise PublicError(

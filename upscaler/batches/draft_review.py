@@ -135,7 +135,8 @@ def _twins(draft: Batch, items: Sequence[DraftItem]) -> Iterable[tuple[int, str,
         same = Q(digest__in=digests) & ~Q(digest="")
         if any(item.url and not item.digest for item in group):
             same |= ~Q(url="") & Q(digest="")
-        for item in draft.items.filter(same, problem="").only("id", "digest", "url", "problem", "name"):
+        found = DraftItem.objects.filter(same, batch_id=draft.pk, problem="")
+        for item in found.only("id", "batch_id", "digest", "url", "problem", "name"):
             yield item.pk, _identity(item), item.name or item.url
 
 
