@@ -56,26 +56,6 @@ def test_what_is_left_of_a_name(given: str, kept: str) -> None:
     assert file_names.cleaned(given) == kept
 
 
-@pytest.mark.parametrize(
-    ("source", "result"),
-    [
-        ("SKU-12.5 red.jpg", "SKU-12.5 red.png"),
-        ("SKU-12.7 blue.jpg", "SKU-12.7 blue.png"),
-        ("SKU-12.5 red", "SKU-12.5 red.png"),
-        ("SKU-12.7 blue", "SKU-12.7 blue.png"),
-        ("v1.2", "v1.2.png"),
-        ("SHIRT.JPEG", "SHIRT.png"),
-        ("shirt.final.TIF", "shirt.final.png"),
-        ("shirt.jpg.jpg", "shirt.jpg.png"),
-        ("photo.HEIC", "photo.png"),
-        (".jpg", ".jpg.png"),
-        ("", "picture.png"),
-    ],
-)
-def test_only_a_picture_s_ending_is_taken_off(source: str, result: str) -> None:
-    assert file_names.of_result(source, ".png") == result
-
-
 def test_a_name_is_cut_in_the_middle_before_its_ending() -> None:
     long = "Sommerkleid " + "ä" * 300 + " SKU-4711_front.jpeg"
     kept = file_names.shortened(long)
@@ -94,12 +74,6 @@ def test_no_letter_is_cut_in_two(letter: str) -> None:
     head, _, tail = file_names.for_file_system(letter * 100 + ".png").partition("…")
     assert not tail.startswith(("\u200d", "\u0301", "🏽", "\u094d", "\u093f"))
     assert not head.endswith("\u200d")
-
-
-def test_a_result_s_long_name_keeps_its_ending() -> None:
-    name = file_names.of_result("連" * 250 + ".jpg", ".webp")
-    assert (len(name), name[-5:]) == (255, ".webp")
-    assert file_names.for_file_system(name).endswith("連.webp")
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,25 @@ def test_an_order_through_the_api_is_small(client: Client, owner: Person) -> Non
     assert "Pictures go to /api/v1/uploads" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("call", ["batches", "quotes"])
+def test_a_batch_may_be_as_large_as_its_items(call: str, client: Client, owner: Person) -> None:
+    answer = post(client, f"/api/v1/{call}", 20_100_000, CONTENT_TYPE="application/json", **bearer(owner))
+    assert answer.status_code == 413
+    assert answer.json()["detail"].endswith("larger than the limit of 20.1 MB here. Send fewer items at once.")
+    with pytest.raises(AssertionError, match="the body was read"):
+        post(client, f"/api/v1/{call}", 20_000_000, CONTENT_TYPE="application/json", **bearer(owner))
+    small = post(client, f"/api/v1/{call}/1/cancel", 3_000_000, CONTENT_TYPE="application/json", **bearer(owner))
+    assert small.status_code == 413
+
+
+def test_what_may_only_look_may_send_a_large_quote_and_no_batch(client: Client, owner: Person) -> None:
+    token = bearer(owner, read_only=True)
+    answer = post(client, "/api/v1/batches", 3_000_000, CONTENT_TYPE="application/json", **token)
+    assert (answer.status_code, answer.json()) == (403, {"detail": READ_ONLY})
+    with pytest.raises(AssertionError, match="the body was read"):
+        post(client, "/api/v1/quotes", 3_000_000, CONTENT_TYPE="application/json", **token)
+
+
 @pytest.mark.parametrize("path", ["/accounts/login/", "/api/v1/uploads"])
 def test_a_body_in_chunks_is_told_how_to_come(client: Client, path: str) -> None:
     answer = post(client, path, 0, HTTP_TRANSFER_ENCODING="chunked")

@@ -34,10 +34,15 @@ def cleaned(name: str, fallback: str = "picture") -> str:
     """
     name = name.rpartition("/")[2]
     name = _WINDOWS_PATH.sub("", name)
-    name = _SPOOFING.sub("", name)
+    name = without_spoofing(name)
     if name.strip() in ("", ".", ".."):
         return fallback
     return shortened(name)
+
+
+def without_spoofing(text: str) -> str:
+    """The text in one line, without characters that nobody sees and that spoof what is seen."""
+    return _SPOOFING.sub("", text)
 
 
 def shortened(name: str, *, max_length: int = MAX_LENGTH, max_bytes: int | None = None) -> str:
@@ -63,11 +68,6 @@ def for_file_system(name: str) -> str:
     return shortened(name, max_bytes=MAX_BYTES)
 
 
-def of_result(source_name: str, ending: str) -> str:
-    """The name of a result whose file ends in ``ending`` (as ``.png``): the source's own, with that ending."""
-    return shortened(f"{stem(source_name) or 'picture'}{ending}")
-
-
 def stem(name: str) -> str:
     """The name without a picture's ending; nothing else is taken off."""
     return name.rpartition(".")[0] if is_picture(name) else name
@@ -77,6 +77,14 @@ def is_picture(name: str) -> bool:
     """Whether the name ends as those of pictures do."""
     stem, _, ending = name.rpartition(".")
     return bool(stem) and ending.lower() in PICTURE_ENDINGS
+
+
+def for_address(name: str) -> str:
+    """The name as the last part of an address: short, of plain letters alone, with its ending."""
+    stem_, dot, ending = name.rpartition(".")
+    letters = unicodedata.normalize("NFKD", stem_ or name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", letters).strip("-.")[:60].strip("-.") or "picture"
+    return f"{plain}.{ending}" if stem_ and dot and ending.isascii() and ending.isalnum() else plain
 
 
 def content_disposition(name: str, *, as_attachment: bool) -> str:

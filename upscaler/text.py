@@ -18,3 +18,8 @@ def format_datetime(time: datetime | None) -> str:
         return "a time that is over"
     local = timezone.localtime(time)
     return f"{formats.date_format(local, 'j F Y, H:i')} ({local.tzname()})"
+
+
+def format_clock(time: datetime) -> str:
+    """The time of the day with its zone: ``14:05 UTC``."""
+    return formats.date_format(timezone.localtime(time), "H:i e")

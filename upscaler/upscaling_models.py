@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from upscaler.errors import PublicError
@@ -49,6 +49,8 @@ class Setting:
     choices: tuple[Choice, ...] = ()
     minimum: float = 0.0
     maximum: float = 1.0
+    idle_when: Mapping[str, Any] = field(default_factory=dict)
+    """Values of other settings with which this one makes no difference; empty where it always makes one."""
 
     @property
     def values(self) -> list[str]:
@@ -197,17 +199,26 @@ MODELS: dict[str, UpscalingModel] = {
                 kind="number",
                 default=0.5,
                 label="Face creativity",
-                help="0 stays faithful, 1 rebuilds freely. Has no effect unless faces are enhanced.",
+                help="0 stays faithful, 1 rebuilds freely.",
+                idle_when={"face_enhancement": False},
             ),
         ),
     ),
 }
 
 
+def fulfils(settings: Mapping[str, Any], conditions: Mapping[str, Any]) -> bool:
+    """Whether the settings have the values that the conditions name; not so where these name none."""
+    return bool(conditions) and all(settings.get(key) == value for key, value in conditions.items())
+
+
 def effective(model_name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that make a difference to the result, of a complete map: creativity is for enhanced faces alone."""
-    idle = set() if settings.get("face_enhancement") else {"face_enhancement_creativity"}
-    return {s.key: settings[s.key] for s in MODELS[model_name].settings if s.key in settings and s.key not in idle}
+    return {
+        s.key: settings[s.key]
+        for s in MODELS[model_name].settings
+        if s.key in settings and not fulfils(settings, s.idle_when)
+    }
 
 
 def order_digest(

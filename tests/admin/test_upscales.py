@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tests.conftest import Person
 from tests.usage.test_counts import fail
 from upscaler.admin import base
-from upscaler.models import AuditEvent, CreditEntry, Team, Upscale
+from upscaler.admin.upscales import SEARCHED_DAYS
+from upscaler.models import AuditEvent, CreditEntry, Membership, Team, Upscale
 
 Order = Callable[..., Upscale]
 LIST = "/admin/upscaler/upscale/"
@@ -201,6 +205,52 @@ def test_staff_who_may_only_look_are_offered_no_actions(boss: Person, done: Orde
     act(boss, "refund", upscale, apply="Refund", note="May do so")
     assert upscale.entries.filter(kind="refund").exists()
     assert boss.client.post(f"{LIST}{upscale.pk}/change/", {"status": "Error"}).status_code == 403
+
+
+def test_a_number_is_found_in_names_too(boss: Person, done: Order) -> None:
+    first = done(name="48220_red.jpg")
+    other = done(name=f"SKU-{first.pk}99.jpg")
+    assert listed(boss, "q=48220") == [first.pk]
+    assert listed(boss, f"q={first.pk}") == [other.pk, first.pk]
+    assert listed(boss, f"q={other.pk}99") == []
+    assert listed(boss, f"q=48220&team__id__exact={first.team_id + 1}") == []
+
+
+def test_names_are_searched_in_the_days_that_are_chosen(boss: Person, done: Order) -> None:
+    upscale = done(name="48220_red.jpg")
+    with time_machine.travel(timezone.now() + timedelta(days=SEARCHED_DAYS + 1)):
+        boss.client.force_login(boss.user)
+        for term in ("48220", "red"):
+            assert listed(boss, f"q={term}") == []
+            assert listed(boss, f"q={term}&created_at__from={upscale.created_at:%Y-%m-%d}") == [upscale.pk]
+        assert listed(boss, f"q={upscale.pk}") == [upscale.pk], "a number is found however old it is"
+        assert f"in the last {SEARCHED_DAYS}" in boss.client.get(LIST).content.decode()
+
+
+def test_staff_see_thumbnails_of_every_team_and_nobody_else_does(
+    boss: Person, owner: Person, outsider: Person, done: Order
+) -> None:
+    upscale = done()
+    Membership.objects.filter(user=boss.user).delete()
+    address = f"{LIST}{upscale.pk}/thumbnail/"
+    page = boss.client.get(LIST).content.decode()
+    assert f'src="{address}"' in page and f"{LIST}{upscale.pk}/change/" in page
+    answer = boss.client.get(address)
+    assert answer["Content-Type"].startswith("image/") and "private" in answer["Cache-Control"]
+    assert len(answer.getvalue()) == upscale.thumbnail.size
+    assert boss.client.post(address).status_code == 405
+    for wrong in (upscale.pk + 1, 9**40):
+        assert boss.client.get(f"{LIST}{wrong}/thumbnail/").status_code == 404
+    for person in (owner, outsider):
+        assert person.client.get(address).status_code == 302, "to the admin's sign-in"
+    boss.user.is_superuser = False
+    boss.user.save()
+    assert boss.client.get(address).status_code == 403
+    boss.user.user_permissions.add(Permission.objects.get(codename="view_upscale"))
+    assert boss.client.get(address).status_code == 200
+    Upscale.objects.filter(pk=upscale.pk).update(withdrawn_at=timezone.now(), source_thumbnail="")
+    assert boss.client.get(address).status_code == 404
+    assert address not in boss.client.get(LIST).content.decode()
 
 
 @pytest.mark.parametrize("model", ["creditentry", "auditevent"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from tests.support import access_table as table
 from tests.support import pictures
 from upscaler.accounts import tokens
 from upscaler.api.endpoints import api
-from upscaler.models import Membership, Team, Upscale
+from upscaler.models import Batch, Membership, Team, Upscale
 from upscaler.storage import signed_links
 from upscaler.storage.pictures import source_of
 
@@ -34,6 +35,12 @@ GET   generation-result/{id}      401   401      401      401      401      401 
 GET   generations                 401   401      401      401      401      401      401  200      200    200
 GET   generation-results          401   401      401      401      401      401      401  200      200    200
 GET   credits                     401   401      401      401      401      401      401  200      200    200
+POST  quotes                      401   401      401      401      401      401      401  200      422    200
+POST  batches                     401   401      401      401      401      401      401  403      422    200
+GET   batches                     401   401      401      401      401      401      401  200      200    200
+GET   batches/{id}                401   401      401      401      401      401      401  200      404    200
+GET   batches/{id}/results.zip    401   401      401      401      401      401      401  200      404    200
+POST  batches/{id}/cancel         401   401      401      401      401      401      401  403      404    200
 """
 CALLERS, TABLE = table.read(ANSWERS)
 Call = Callable[[Client, dict[str, str]], Any]
@@ -41,10 +48,7 @@ Call = Callable[[Client, dict[str, str]], Any]
 
 def test_every_call_is_in_the_table() -> None:
     paths = api.get_openapi_schema(path_prefix="/")["paths"].items()
-    named = {
-        path.strip("/").replace("{generation_id}", "{id}").replace("{generation_result_id}", "{id}"): calls
-        for path, calls in paths
-    }
+    named = {re.sub(r"{\w+}", "{id}", path.strip("/")): calls for path, calls in paths}
     assert {(method.upper(), path) for path, calls in named.items() for method in calls} == set(TABLE)
 
 
@@ -75,13 +79,15 @@ def secrets(owner: Person, teammate: Person, head: Person, outsider: Person, tea
 def sent(method: str, call: str, upscale: Upscale, client: Client, secret: str | None) -> Any:
     """The answer to one call; a submit and an upload send what is right but for the token."""
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-    url = f"/api/v1/{call.replace('{id}', str(upscale.pk))}"
+    number = upscale.batch_id if call.startswith("batches") else upscale.pk
+    url = f"/api/v1/{call.replace('{id}', str(number))}"
     if method == "GET":
         return client.get(url, headers=headers)
     if call == "uploads":
         return client.post(url, {"file": SimpleUploadedFile("s.jpg", pictures.jpeg())}, headers=headers)
     link = signed_links.make(None, source_of(upscale), name="s.jpg", team_id=upscale.team_id)
-    body = {"image_url": f"http://testserver{link}", "model_name": "recraft"}
+    item = {"image_url": f"http://testserver{link}"}
+    body = {"model_name": "recraft", **({"items": [item]} if call in ("quotes", "batches") else item)}
     return client.post(url, body, content_type="application/json", headers=headers)
 
 
@@ -91,6 +97,10 @@ def test_every_token_gets_what_the_table_says(
 ) -> None:
     upscale = done(name="secret-collection.jpg")
     assert upscale.result_id == upscale.pk
+    upscale.batch = Batch.objects.create(team=owner.team, name="secret-collection", model_name="recraft", total=1)
+    upscale.batch.ordered_at = upscale.created_at
+    upscale.batch.save()
+    upscale.save()
     answers = {
         caller: sent(method, call, upscale, owner.client if caller == "session" else Client(), secrets.get(caller))
         for caller in CALLERS

@@ -34,6 +34,12 @@ CALLS = [
     ("get", "generation-results"),
     ("post", "uploads"),
     ("get", "credits"),
+    ("post", "quotes"),
+    ("post", "batches"),
+    ("get", "batches"),
+    ("get", "batches/1"),
+    ("get", "batches/1/results.zip"),
+    ("post", "batches/1/cancel"),
 ]
 
 
@@ -360,9 +366,15 @@ def test_clients_that_were_generated_keep_the_names_of_their_functions(db: None)
     paths = Client().get("/api/v1/openapi.json").json()["paths"].values()
     assert {call["operationId"] for calls in paths for call in calls.values()} == {
         "create_upscale",
+        "upscaler_api_cancel_batch",
+        "upscaler_api_create_batch",
+        "upscaler_api_create_quote",
+        "upscaler_api_get_batch",
         "upscaler_api_get_credits",
         "upscaler_api_get_generation",
         "upscaler_api_get_generation_result",
+        "upscaler_api_get_batch_results",
+        "upscaler_api_list_batches",
         "upscaler_api_list_generation_results",
         "upscaler_api_list_generations",
         "upscaler_api_upload",
@@ -379,6 +391,11 @@ def test_docs_and_schema_are_there(db: None) -> None:
         "/api/v1/generation-results",
         "/api/v1/uploads",
         "/api/v1/credits",
+        "/api/v1/quotes",
+        "/api/v1/batches",
+        "/api/v1/batches/{batch_id}",
+        "/api/v1/batches/{batch_id}/results.zip",
+        "/api/v1/batches/{batch_id}/cancel",
     }
     calls = sorted((method, re.sub(r"{.*}", "1", path)) for path, way in schema["paths"].items() for method in way)
     assert calls == sorted((method, f"/api/v1/{path}") for method, path in CALLS)

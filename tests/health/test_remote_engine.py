@@ -58,7 +58,7 @@ def test_readiness_asks_nobody_in_an_outage_before_its_pause_is_over(vendor: Ven
     EngineState.objects.create(pk="uwear", failures=3, failing_since=since, retry_at=later)
     ready = Client().get("/readyz")
     assert (ready.status_code, vendor.seen) == (200, [])
-    assert f"Uwear does not answer since {timezone.localtime(since):%-d %B, %H:%M}." in ready.json()["engine"]
+    assert f"Uwear does not answer since {timezone.localtime(since):%-d %B %Y, %H:%M} (UTC)." in ready.json()["engine"]
 
 
 def test_a_wrong_key_neither_makes_an_outage_nor_ends_one(vendor: Vendor, db: None) -> None:

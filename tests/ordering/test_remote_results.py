@@ -60,7 +60,7 @@ def test_a_result_that_only_the_vendor_knows_is_taken(
     upscale = follow(newest())
     assert vendor.bodies == [{"generation_result_id": 5, "model_name": "recraft"}]
     assert (upscale.status, upscale.source, upscale.source_width) == ("Done", "result", 48)
-    assert "result 5 at Uwear" in owner.client.get(f"/upscales/{upscale.pk}/").content.decode()
+    assert "result number 5 there" in owner.client.get(f"/upscales/{upscale.pk}/").content.decode()
     payload = owner.api("get", f"generation/{number}").json()["payload"]
     assert '"generation_result_id": 5, "image_url": ""' in payload
 

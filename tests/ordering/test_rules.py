@@ -86,6 +86,9 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "user name": ({"image_url": "http://me:pw@a.example/x", "model_name": "recraft"}, ["image_url"], "url_parsing"),
     "blank": ({"image_url": "http://a .example/ab.jpg", "model_name": "recraft"}, ["image_url"], "url_parsing"),
     "mapped v6": ({"image_url": "http://[::ffff:10.0.0.1]/", "model_name": "recraft"}, ["image_url"], "url_private"),
+    "a long SKU": ({"image_url": URL, "model_name": "recraft", "sku": "s" * 101}, ["sku"], "string_too_long"),
+    "a long name": ({"image_url": URL, "model_name": "recraft", "name": "n" * 256}, ["name"], "string_too_long"),
+    "a null in a SKU": ({"image_url": URL, "model_name": "recraft", "sku": "a\0b"}, ["sku"], "value_error"),
     "2001 characters": ({"image_url": LONG_URL, "model_name": "recraft"}, ["image_url"], "url_too_long"),
 }
 
@@ -151,7 +154,13 @@ def test_a_broken_rule_is_refused_alike_on_both_ways_in(case: str, owner: Person
     form = UpscaleForm(body, team=owner.team)
     assert not form.is_valid()
     codes = {error.code for errors in form.errors.as_data().values() for error in errors}
-    assert {"missing": "required", "int_parsing": "invalid"}.get(code, code) in codes
+    ours = {
+        "missing": "required",
+        "int_parsing": "invalid",
+        "string_too_long": "max_length",
+        "value_error": "null_characters_not_allowed",
+    }
+    assert ours.get(code, code) in codes
 
     answer = owner.api("post", "generation-upscale", body)
     assert answer.status_code == 422, answer.content

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +12,17 @@ from unittest.mock import patch
 from django.test import override_settings
 
 from upscaler import engines
-from upscaler.engines.base import EngineError, Finished, KnownResult, Limits, Order, Pending, RemoteEngine, Report
+from upscaler.engines.base import (
+    EngineError,
+    Finished,
+    KnownResult,
+    Limits,
+    Order,
+    Pending,
+    RemoteEngine,
+    Report,
+    SamePicture,
+)
 from upscaler.models import Upscale
 
 NAME = "fable"
@@ -25,6 +35,9 @@ class FableEngine:
     name = NAME
     title = "Fable"
     advice: Mapping[str, str] = {}
+    preselected: Mapping[str, Any] = {}
+    idle: Mapping[str, Mapping[str, Any]] = {}
+    same_pictures: Sequence[SamePicture] = ()
     queue = "io"
     setup_hint = "Set FABLE_KEY."
     address_setting = "FABLE_URL"

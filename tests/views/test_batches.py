@@ -56,7 +56,8 @@ def test_what_is_at_work_comes_first_and_problems_second(teammate: Person, order
     fail(broken)
     claim(works)
     page = page_of(teammate, batch)
-    assert shown(page) == [works.pk, broken.pk, waits.pk, done.pk]
+    assert shown(page) == [broken.pk, works.pk, waits.pk, done.pk]
+    assert page.index("At work now") < page.index("works.jpg") < page.index("broken.jpg")
     assert "<h1><bdi>Monday</bdi></h1>" in page and "Ordered by owner" in page
     for words in ("<b>2</b> of 4 ended", "<b>1</b> at work", "<b>1</b> waiting", "<b>1</b> ready", "<b>1</b> failed"):
         assert words in page, words

@@ -8,6 +8,7 @@ from datetime import timedelta
 import time_machine
 from django.test import Client, override_settings
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from tests.conftest import Person
 from tests.support import webserver
@@ -31,11 +32,13 @@ def test_a_banner_says_since_when_the_vendor_is_away(
         step(upscale)
     since = timezone.localtime(circuit_breaker.down_since(get_engine("uwear")))
     for page in ("/", "/history/", f"/upscales/{upscale.pk}/", live):
-        assert f"{words} {since:%H:%M}; your upscales wait." in owner.client.get(page).content.decode()
+        assert f"{words} {since:%H:%M} UTC; your upscales wait." in strip_tags(owner.client.get(page).content.decode())
     assert "Waiting for Uwear to answer again" in owner.client.get(live).content.decode()
     # Another day is named.
     EngineState.objects.update(failing_since=timezone.now() - timedelta(days=2))
-    assert f"{words} {timezone.localtime() - timedelta(days=2):%-d %B}, " in owner.client.get("/").content.decode()
+    assert f"{words} {timezone.localtime() - timedelta(days=2):%-d %B %Y}, " in strip_tags(
+        owner.client.get("/").content.decode()
+    )
     vendor.faults.clear()
     with override_settings(UWEAR_SETTLE_SECONDS=0):
         assert follow(upscale).status == "Done"

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
+from upscaler import result_names
 from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
 from upscaler.mail import outbox
@@ -53,6 +54,20 @@ def change_role(
     if not current.is_admin:
         _withdraw_invitations(current, by=by, why="is no admin any more", request=request)
     return current
+
+
+@transaction.atomic
+def set_result_template(team: Team, template: str, *, by: Any, request: HttpRequest | None = None) -> str:
+    """How the files of the team's results are called from now on; what it was set to.
+
+    Raises PublicError where ``by`` is no admin (any more) or the template is none.
+    """
+    template = result_names.compile(template).template
+    lock(team.pk)
+    require_admin(team.pk, by)
+    Team.objects.filter(pk=team.pk).update(result_template=template)
+    audit_log.record(AuditEvent.Action.RESULTS_NAMED, team=team, user=by, about=template, request=request)
+    return template
 
 
 @transaction.atomic

@@ -61,7 +61,7 @@ class LongListAdmin(admin.ModelAdmin):
     @admin.display(description="when", ordering="id")
     def when(self, row: Any) -> str:
         """The time at which it was made, short."""
-        return f"{timezone.localtime(row.created_at):%Y-%m-%d %H:%M}"
+        return f"{timezone.localtime(row.created_at):%Y-%m-%d %H:%M %Z}"
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

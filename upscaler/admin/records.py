@@ -91,8 +91,8 @@ class EmailAdmin(_Records):
     def state(self, row: Email) -> str:
         """What became of it."""
         if row.sent_at is not None:
-            return f"sent {timezone.localtime(row.sent_at):%Y-%m-%d %H:%M}"
+            return f"sent {timezone.localtime(row.sent_at):%Y-%m-%d %H:%M %Z}"
         now = timezone.now()
         if row.expires_at <= now:
             return "given up"
-        return "waiting" if row.due_at <= now else f"tried again {timezone.localtime(row.due_at):%Y-%m-%d %H:%M}"
+        return "waiting" if row.due_at <= now else f"tried again {timezone.localtime(row.due_at):%Y-%m-%d %H:%M %Z}"

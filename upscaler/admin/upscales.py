@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from upscaler.admin.base import (
+    MAX_COUNTED,
     AutocompleteFilter,
     DaysFilter,
     LongListAdmin,
@@ -24,13 +30,16 @@ from upscaler.admin.base import (
     list_link,
 )
 from upscaler.errors import PublicError
-from upscaler.models import AuditEvent, CreditEntry, EngineState, Upscale
+from upscaler.models import MAX_ID, AuditEvent, CreditEntry, EngineState, Upscale
 from upscaler.ordering.reorder import retry
 from upscaler.processing.manual_refunds import MAX_NOTE_LENGTH, refund_by_hand
 from upscaler.text import format_credits
+from upscaler.views.files import serve
 from upscaler.views.query import as_number
 
 MAX_AT_ONCE = 200
+SEARCHED_DAYS = 90
+"""How far back names and errors are searched where no days are chosen."""
 NAMED = 10
 """Upscales whose numbers a message gives."""
 
@@ -52,7 +61,7 @@ class UpscaleAdmin(LongListAdmin, ReadOnlyAdmin):
     """The form is read only. Who has the permission to change upscales may retry and refund them."""
 
     list_display = (
-        "id", "when", "team_link", "person_link", "status", "model_name", "engine", "credits", "source_name"
+        "picture", "id", "when", "team_link", "person_link", "status", "model_name", "engine", "credits", "source_name"
     )  # fmt: skip
     list_filter = (
         ("created_at", DaysFilter),
@@ -62,9 +71,13 @@ class UpscaleAdmin(LongListAdmin, ReadOnlyAdmin):
         "model_name",
         "engine",
     )
+    list_display_links = ("id",)
     search_fields = ("source_name", "error_message")
-    search_help_text = "An upscale's number, part of a picture's name, or words of an error."
-    list_select_related = ("team", "created_by")
+    search_help_text = (
+        "An upscale's number, part of a picture's name, or words of an error. Names and errors are searched in the "
+        f"days that are chosen; where none are, in the last {SEARCHED_DAYS} days."
+    )
+    list_select_related = ("team", "created_by", "source_result")
     sortable_by = ("id",)
     actions = ("retry", "refund")
     readonly_fields = ("entries", "links")
@@ -98,13 +111,51 @@ class UpscaleAdmin(LongListAdmin, ReadOnlyAdmin):
             parts.append(format_html("again for {}", link(upscale.retry_of)))
         return format_html_join(" · ", "{}", ((part,) for part in parts))
 
+    @admin.display(description="picture")
+    def picture(self, upscale: Upscale) -> SafeString | str:
+        """Its thumbnail, by an address for staff: they need be in no team."""
+        if not upscale.thumbnail:
+            return "–"
+        address = reverse("admin:upscaler_upscale_thumbnail", args=[upscale.pk])
+        return format_html('<img class="desk-thumbnail" src="{}" alt="" loading="lazy">', address)
+
+    def get_urls(self) -> list[Any]:
+        """With the thumbnails' own."""
+        thumbnail = self.admin_site.admin_view(self.thumbnail_view)
+        mine = path("<int:pk>/thumbnail/", thumbnail, name="upscaler_upscale_thumbnail")
+        return [mine, *super().get_urls()]
+
+    def thumbnail_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """The thumbnail of an upscale of any team, for whoever may look at upscales here. Raises Http404."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        if pk > MAX_ID:
+            raise Http404
+        upscale = get_object_or_404(Upscale.objects.select_related("source_result"), pk=pk)
+        return serve(upscale.thumbnail.name)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Upscale], search_term: str
     ) -> tuple[QuerySet[Upscale], bool]:
-        """A number is an upscale's; words are looked for in names and errors."""
-        if search_term.strip().isdecimal():
-            return queryset.filter(pk=as_number(search_term.strip()) or 0), False
-        return super().get_search_results(request, queryset, search_term)
+        """A number is an upscale's, and may be part of a name; words are looked for in names and errors.
+
+        Words can only be looked for in row after row, so that happens in a span of days: those of the filter, or else
+        the last ``SEARCHED_DAYS``.
+        """
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        recent = queryset
+        if not any(request.GET.get(f"created_at__{end}") for end in ("from", "to")):
+            recent = queryset.filter(created_at__gte=timezone.now() - timedelta(days=SEARCHED_DAYS))
+        named, _ = super().get_search_results(request, recent, term)
+        if not term.isdecimal():
+            return named, False
+        # Two questions instead of one with "or", for which a database would read every row to find the number.
+        found = named.order_by("-pk").values_list("pk", flat=True)[:MAX_COUNTED]
+        return queryset.filter(pk__in=[as_number(term) or 0, *found]), False
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Whether the person may retry and refund."""

@@ -25,6 +25,11 @@ LOOKING = ("GET", "HEAD", "OPTIONS")
 class TokenAuth(HttpBearer):
     """`Authorization: Bearer <token>`; ``request.auth`` becomes the ApiToken."""
 
+    def __init__(self, *, only_looks: bool = False) -> None:
+        """``only_looks``: of a call that changes nothing, whatever its method."""
+        super().__init__()
+        self.only_looks = only_looks
+
     def __call__(self, request: HttpRequest) -> ApiToken:
         scheme, _, clear = request.headers.get(self.header, "").partition(" ")
         if scheme.lower() != self.openapi_scheme or not clear.strip():
@@ -39,7 +44,7 @@ class TokenAuth(HttpBearer):
                 raise HttpError(429, TOO_MANY_WRONG) from None
             raise AuthenticationError(message=refusal.message) from None
         # Here and not call by call, so that a call that is added later is closed to it too.
-        if found.read_only and request.method not in LOOKING:
+        if found.read_only and not self.only_looks and request.method not in LOOKING:
             raise HttpError(403, READ_ONLY)
         return found
 

@@ -16,9 +16,10 @@ from ninja.errors import ValidationError as RequestInvalid
 from ninja.files import UploadedFile
 from ninja.operation import Operation
 
-from upscaler.api import errors, schemas
+from upscaler.api import batches, errors, schemas
 from upscaler.api.auth import TokenAuth, TokenThrottle
 from upscaler.api.parser import StrictParser
+from upscaler.api.responses import errors_of, page, refuse_unknown
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.models import WITHDRAWN, ApiToken, Upscale
@@ -53,28 +54,12 @@ api = DeskAPI(
 )
 for error, answer in errors.HANDLERS.items():
     api.add_exception_handler(error, answer)
-
-ERRORS = {
-    401: schemas.PlainError,
-    402: schemas.PlainError,
-    403: schemas.PlainError,
-    404: schemas.PlainError,
-    413: schemas.PlainError,
-    414: schemas.PlainError,
-    415: schemas.PlainError,
-    422: schemas.RuleError,
-    429: schemas.PlainError,
-    503: schemas.PlainError,
-}
-
-
-def _errors(*statuses: int) -> dict[int, Any]:
-    return {status: ERRORS[status] for status in (401, 414, 429, 503, *statuses)}
+api.add_router("", batches.router)
 
 
 @api.post(
     "/generation-upscale",
-    response={200: schemas.GenerationUpscaleOut, **_errors(402, 403, 422)},
+    response={200: schemas.GenerationUpscaleOut, **errors_of(402, 403, 422)},
     summary="Create Upscale",
     operation_id="create_upscale",
 )
@@ -90,9 +75,10 @@ def create_upscale(
     """
     token: ApiToken = request.auth  # type: ignore[attr-defined]
     body = payload.dict()
-    if not body["result_format"]:
+    for addition in schemas.ADDITIONS:
         # The vendor's contract knows no such field, so a request without it stays the request that it was.
-        del body["result_format"]
+        if not body[addition]:
+            del body[addition]
     idempotency = submission.Idempotency.of(idempotency_key, body) if idempotency_key else None
     if idempotency and (earlier := submission.find_repeat(team=token.team, idempotency=idempotency)):
         return _created(earlier)
@@ -106,8 +92,9 @@ def create_upscale(
 
 @api.get(
     "/generation/{int:generation_id}",
-    response={200: schemas.GenerationDetailOut, **_errors(404)},
+    response={200: schemas.GenerationDetailOut, **errors_of(404)},
     summary="Get one upscale",
+    exclude_unset=True,
 )
 def get_generation(request: HttpRequest, generation_id: int) -> Any:
     """How one upscale stands, with its result once it is `Done`."""
@@ -116,19 +103,26 @@ def get_generation(request: HttpRequest, generation_id: int) -> Any:
     return {**schemas.generation(upscale), "generation_results": found}
 
 
-@api.get("/generations", response={200: schemas.GenerationPage, **_errors(422)}, summary="List upscales")
+@api.get(
+    "/generations",
+    response={200: schemas.GenerationPage, **errors_of(422)},
+    summary="List upscales",
+    exclude_unset=True,
+)
 def list_generations(request: HttpRequest, query: Annotated[schemas.GenerationQuery, Query()]) -> Any:
     """The team's upscales, the newest first."""
-    upscales = _upscales(request)
+    refuse_unknown(request, schemas.GenerationQuery)
+    upscales = schemas.wanted(_upscales(request), query)
     if query.status is not None:
         upscales = upscales.filter(status=query.status)
-    return _page(upscales, query, schemas.generation)
+    return page(upscales, query, schemas.generation)
 
 
 @api.get(
     "/generation-result/{int:generation_result_id}",
-    response={200: schemas.GenerationResultOut, **_errors(404)},
+    response={200: schemas.GenerationResultOut, **errors_of(404)},
     summary="Get one result",
+    exclude_unset=True,
 )
 def get_generation_result(request: HttpRequest, generation_result_id: int) -> Any:
     """One enlarged picture by its `generation_result_id`.
@@ -157,15 +151,19 @@ def get_generation_result(request: HttpRequest, generation_result_id: int) -> An
 
 @api.get(
     "/generation-results",
-    response={200: schemas.GenerationResultPage, **_errors(422)},
+    response={200: schemas.GenerationResultPage, **errors_of(422)},
     summary="List results",
+    exclude_unset=True,
 )
-def list_generation_results(request: HttpRequest, query: Annotated[schemas.PageQuery, Query()]) -> Any:
+def list_generation_results(request: HttpRequest, query: Annotated[schemas.ResultQuery, Query()]) -> Any:
     """The team's enlarged pictures, the newest first."""
-    return _page(_upscales(request).with_result(), query, partial(schemas.generation_result, request))
+    refuse_unknown(request, schemas.ResultQuery)
+    return page(
+        schemas.wanted(_upscales(request).with_result(), query), query, partial(schemas.generation_result, request)
+    )
 
 
-@api.post("/uploads", response={201: schemas.UploadOut, **_errors(403, 413, 415, 422)}, summary="Upload a picture")
+@api.post("/uploads", response={201: schemas.UploadOut, **errors_of(403, 413, 415, 422)}, summary="Upload a picture")
 def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
     """Store a picture, and get the link to submit as `image_url`. Costs nothing."""
     if refusal := source_reference.why_no_uploads():
@@ -187,7 +185,7 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
     return Status(201, {"image_url": signed_links.make(request, stored, name=file.name or "picture", team_id=team_id)})
 
 
-@api.get("/credits", response={200: schemas.CreditsOut, **_errors()}, summary="Get the balance")
+@api.get("/credits", response={200: schemas.CreditsOut, **errors_of()}, summary="Get the balance")
 def get_credits(request: HttpRequest) -> Any:
     """How many credits the team has left."""
     team = request.auth.team  # type: ignore[attr-defined]
@@ -204,16 +202,4 @@ def _created(upscale: Upscale) -> dict[str, Any]:
         "generation_id": upscale.pk,
         "created_at": upscale.created_at,
         "updated_at": upscale.updated_at,
-    }
-
-
-def _page(upscales: Any, query: schemas.PageQuery, shape: Any) -> dict[str, Any]:
-    page, items = query.page or 1, query.items_per_page or schemas.ITEMS_PER_PAGE
-    total = upscales.count()
-    start = (page - 1) * items
-    return {
-        "current_page": page,
-        "max_page": max(1, -(-total // items)),
-        "total_count": total,
-        "data": [shape(upscale) for upscale in upscales[start : start + items]],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,8 @@ from django.utils import timezone
 from ninja.errors import AuthenticationError, HttpError, Throttled
 from ninja.errors import ValidationError as RequestInvalid
 
+from upscaler import upscaling_models
+from upscaler.batches.items import OF_ALL, ItemsRefused
 from upscaler.credits import CreditsRefused
 from upscaler.errors import PublicError
 from upscaler.imaging import decoding
@@ -29,6 +31,7 @@ CODES = {
     "invalid": "int_parsing",
     "min_value": "greater_than_equal",
     "max_value": "less_than_equal",
+    "max_length": "string_too_long",
     "null_characters_not_allowed": "value_error",
 }
 """Pydantic's names for what Django's own fields refuse."""
@@ -42,6 +45,10 @@ NOT_NOW = {results.UNAVAILABLE: 60, decoding.BUSY: 30}
 """What is no fault of the call and passes: by its code the seconds after which to send the call again."""
 
 
+MAX_PROBLEMS = 100
+"""In one answer: a batch may hold thousands of wrong items."""
+
+
 def check_engine(form: UpscaleForm) -> None:
     """A refusal that only says "not now" is no rule that the caller broke."""
     for errors in form.errors.as_data().values():
@@ -50,12 +57,19 @@ def check_engine(form: UpscaleForm) -> None:
                 raise PublicError(" ".join(map(str, error.messages)), code=results.UNAVAILABLE)
 
 
-def problems_of(form: UpscaleForm) -> list[dict[str, Any]]:
-    """A refused form's errors in the contract's shape: ``type``, ``loc``, ``msg``."""
+def problems_of(
+    form: UpscaleForm, *, place: Sequence[str | int] = ("body",), fields: Collection[str] | None = None
+) -> list[dict[str, Any]]:
+    """A refused form's errors in the contract's shape: ``type``, ``loc``, ``msg``.
+
+    ``place``: where the form's fields stand. Of ``fields`` alone, where these are given.
+    """
     problems = []
     for field, errors in form.errors.as_data().items():
+        if fields is not None and field not in fields:
+            continue
         for error in errors:
-            loc = ["body"] if field == "__all__" else ["body", field]
+            loc = [*place] if field == "__all__" else [*place, field]
             params = getattr(error, "params", None) or {}
             if field == "generation_settings" and "setting" in params:
                 loc.append(params["setting"])
@@ -83,12 +97,38 @@ def _invalid(request: HttpRequest, error: RequestInvalid) -> HttpResponse:
     problems = [
         {
             "type": problem["type"],
-            "loc": [part for i, part in enumerate(problem["loc"]) if not (i == 1 and part == "payload")],
+            "loc": [_part(part) for i, part in enumerate(problem["loc"]) if not (i == 1 and part == "payload")],
             "msg": problem["msg"],
         }
-        for problem in error.errors
+        for problem in error.errors[:MAX_PROBLEMS]
     ]
+    return _problems(request, problems, more=len(error.errors) - len(problems))
+
+
+def _part(part: str | int) -> str | int:
+    # The name of a field that nobody knows may be as long as the body.
+    return upscaling_models.shortened(part) if isinstance(part, str) else part
+
+
+def _problems(request: HttpRequest, problems: list[dict[str, Any]], *, more: int) -> HttpResponse:
+    """The answer with as many of the problems as one may hold, and how many there are beside them."""
+    more += len(problems[MAX_PROBLEMS:])
+    problems = problems[:MAX_PROBLEMS]
+    if more:
+        message = f"This is the beginning: there are {more:,} more. Mend these, and send it again."
+        problems.append({"type": "too_many_problems", "loc": ["body"], "msg": message})
     return _answer(request, 422, problems)
+
+
+def _items_refused(request: HttpRequest, error: ItemsRefused) -> HttpResponse:
+    problems = []
+    for refused in error.refused:
+        own = set(refused.form.errors) - set(OF_ALL)
+        if refused.index is None:
+            problems += problems_of(refused.form, fields=OF_ALL)
+        else:
+            problems += problems_of(refused.form, place=("body", "items", refused.index), fields=own)
+    return _problems(request, problems, more=error.more)
 
 
 def _refused(request: HttpRequest, error: HttpError) -> HttpResponse:
@@ -154,6 +194,7 @@ def _cannot_now(request: HttpRequest, error: Exception) -> HttpResponse:
 HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
     AuthenticationError: _not_authenticated,
     RequestInvalid: _invalid,
+    ItemsRefused: _items_refused,
     HttpError: _refused,
     RequestDataTooBig: _body_too_large,
     MultiPartParserError: _unreadable,

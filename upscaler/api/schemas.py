@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any
 
+from django.db.models import Q
 from django.http import HttpRequest
 from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticKnownError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from upscaler import picture_formats, upscaling_models
+from upscaler import fetching, file_names, picture_formats, upscaling_models
 from upscaler.engines.base import KnownResult
-from upscaler.models import WITHDRAWN, Upscale, result_hours
+from upscaler.models import MAX_ID, WITHDRAWN, Upscale, result_hours
+from upscaler.ordering.forms import MAX_SKU
 from upscaler.storage import pictures, signed_links
 
 SETTINGS_EXAMPLE = {"enhance_model": "Standard V2", "upscale_factor": "2x", "face_enhancement": "true"}
@@ -27,6 +31,20 @@ SettingsMap = Annotated[
 ]
 
 
+def _text(limit: int) -> Any:
+    return WithJsonSchema({"anyOf": [{"type": "string", "maxLength": limit}, {"type": "null"}]})
+
+
+ImageUrl = Annotated[str | None, _text(fetching.MAX_URL_LENGTH)]
+Name = Annotated[str | None, _text(file_names.MAX_LENGTH)]
+Sku = Annotated[str | None, _text(MAX_SKU)]
+ADDITIONS = ("result_format", "name", "sku")
+"""Fields of a submit that the vendor's contract has not."""
+NAME_HELP = "This desk's addition: what the picture is called; empty takes the name that its source says."
+SKU_HELP = "This desk's addition: the shop's name of the product."
+NAME_EXAMPLE, SKU_EXAMPLE = "SKU-12.5 red front.jpg", "SKU-12.5"
+
+
 class GenerationUpscaleIn(Schema):
     """Exactly one source, a model, and for topaz its settings. `0`, `""` and `null` count as not given."""
 
@@ -35,7 +53,7 @@ class GenerationUpscaleIn(Schema):
     generation_result_id: ResultId = Field(
         0, description=f"A finished result of your team, at most {result_hours()} hours old."
     )
-    image_url: str | None = Field(
+    image_url: ImageUrl = Field(
         "", description="The http or https address of a picture, or the link that `uploads` gave you."
     )
     model_name: str | None = Field(
@@ -49,6 +67,8 @@ class GenerationUpscaleIn(Schema):
         description=f"This desk's addition: {', '.join(picture_formats.RESULT_FORMATS)}; empty keeps the picture's "
         "own format.",
     )
+    name: Name = Field("", description=NAME_HELP, examples=[NAME_EXAMPLE])
+    sku: Sku = Field("", description=SKU_HELP, examples=[SKU_EXAMPLE])
 
 
 ITEMS_PER_PAGE = 20
@@ -62,7 +82,14 @@ def _refuse_underscores(value: Any) -> Any:
     return value
 
 
+def _refuse_nulls(value: Any) -> Any:
+    if isinstance(value, str) and "\0" in value:
+        raise PydanticCustomError("value_error", "Null characters are not allowed.")
+    return value
+
+
 PLAIN_DIGITS = BeforeValidator(_refuse_underscores)
+NO_NULLS = BeforeValidator(_refuse_nulls)
 
 
 class PageQuery(Schema):
@@ -72,8 +99,22 @@ class PageQuery(Schema):
     items_per_page: Annotated[int | None, EMPTY_IS_NOT_GIVEN, PLAIN_DIGITS] = Field(ITEMS_PER_PAGE, ge=1, le=100)
 
 
-class GenerationQuery(PageQuery):
-    """Which upscales."""
+class ResultQuery(PageQuery):
+    """Which results. An empty value counts as not given."""
+
+    batch_id: Annotated[int | None, EMPTY_IS_NOT_GIVEN, PLAIN_DIGITS] = Field(None, ge=0, le=MAX_ID)
+    sku: Annotated[str | None, EMPTY_IS_NOT_GIVEN, NO_NULLS] = Field(
+        None, max_length=MAX_SKU, description=f"The whole SKU, like `{SKU_EXAMPLE}`."
+    )
+    name: Annotated[str | None, EMPTY_IS_NOT_GIVEN, NO_NULLS] = Field(
+        None,
+        max_length=file_names.MAX_LENGTH,
+        description="A part of the name, like `red front`, in capital or small letters.",
+    )
+
+
+class GenerationQuery(ResultQuery):
+    """Which upscales. An empty value counts as not given."""
 
     status: Annotated[Upscale.Status | None, EMPTY_IS_NOT_GIVEN] = None
 
@@ -84,6 +125,12 @@ class GenerationUpscaleOut(Schema):
     generation_id: int
     created_at: datetime
     updated_at: datetime
+
+
+LABELS_HELP = (
+    "What the picture is called. Left out, with `sku` and `batch_id`, where the order gave none of them: then the "
+    "answer has the vendor's fields alone."
+)
 
 
 class GenerationResultOut(Schema):
@@ -99,6 +146,9 @@ class GenerationResultOut(Schema):
     height: int | None
     created_at: datetime | None
     updated_at: datetime | None
+    name: str = Field("", description=LABELS_HELP)
+    sku: str = Field("", description="The shop's name of the product; given with `name`.")
+    batch_id: int | None = Field(None, description="The batch that it was ordered with; given with `name`.")
 
 
 class GenerationOut(Schema):
@@ -117,6 +167,9 @@ class GenerationOut(Schema):
     avatar_id: int | None
     clothing_item_ids: list[int]
     outfit_id: int | None
+    name: str = Field("", description=LABELS_HELP)
+    sku: str = Field("", description="The shop's name of the product; given with `name`.")
+    batch_id: int | None = Field(None, description="The batch that it was ordered with; given with `name`.")
 
 
 class GenerationDetailOut(GenerationOut):
@@ -201,7 +254,25 @@ def generation(upscale: Upscale) -> dict[str, Any]:
         "avatar_id": None,
         "clothing_item_ids": [],
         "outfit_id": None,
+        **_labels(upscale),
     }
+
+
+def _labels(upscale: Upscale) -> dict[str, Any]:
+    """What this desk's own fields of an order said; nothing where it gave none of them."""
+    if upscale.batch_id is None and not upscale.sku and upscale.source_name == _name_of_source(upscale):
+        return {}
+    return {"name": upscale.source_name, "sku": upscale.sku, "batch_id": upscale.batch_id}
+
+
+def _name_of_source(upscale: Upscale) -> str:
+    """What an upscale is called whose order gave no name."""
+    if upscale.source_result is not None:
+        return upscale.source_result.source_name
+    if not upscale.source_url:
+        return upscale.source_name
+    link = signed_links.find_link(upscale.source_url)
+    return file_names.shortened(link.name if link is not None else fetching.file_name(upscale.source_url))
 
 
 def _source_number(upscale: Upscale) -> int:
@@ -231,6 +302,7 @@ def generation_result(request: HttpRequest, upscale: Upscale) -> dict[str, Any]:
         "height": upscale.result_height,
         "created_at": upscale.completed_at,
         "updated_at": upscale.updated_at,
+        **_labels(upscale),
     }
 
 
@@ -248,3 +320,16 @@ def result_elsewhere(known: KnownResult, generation_id: int) -> dict[str, Any]:
         "created_at": known.created_at,
         "updated_at": known.created_at,
     }
+
+
+def wanted(upscales: Any, query: ResultQuery) -> Any:
+    """Those of the upscales that the query's batch, SKU and name leave."""
+    if query.batch_id is not None:
+        upscales = upscales.filter(batch=query.batch_id)
+    if query.sku is not None:
+        upscales = upscales.filter(sku=query.sku)
+    if query.name is not None:
+        # SQLite knows capitals of ASCII alone.
+        spellings = {query.name, query.name.lower(), query.name.upper(), query.name.title()}
+        upscales = upscales.filter(reduce(or_, (Q(source_name__icontains=spelling) for spelling in spellings)))
+    return upscales

@@ -1,21 +1,20 @@
-"""Many pictures at once: what people bring them in, the drafts they wait in, and the batches that these become.
+"""Many pictures at once: what people bring them in, how they are ordered and stand, and what leaves the desk again.
 
-Read and named, without a database::
+::
 
     archives       the pictures in a ZIP             spreadsheets  CSV files, and what was read of them
     zip_directory  what a ZIP says of itself         xlsx          workbooks, row by row
     zip_names      names in it, in any encoding      columns       which column is what
-                                                     titles        what people call them
-    sku            SKUs from names and folders       addresses     a pasted list
-    result_names   names of results, no two alike    rows          what tables and lists are read into
+    addresses      a pasted list                     titles        what people call them
+    sku            SKUs from names and folders       rows          what tables and lists are read into
 
-What was chosen and not ordered yet::
+    drafts         what was chosen and not ordered yet, changed under the team's lock alone
+    draft_intake   any file or list into a draft     draft_items   one picture of it
+    draft_archives a ZIP, read on by itself          draft_skus    the pattern of its SKUs
+    draft_review   how each item stands, in bulk     draft_answers the same in JSON
+    draft_order    a draft becomes a batch
 
-    draft_intake ─┬─► draft_items ─► drafts          draft_review ─► draft_answers   how each item stands, in JSON
-    any file      └─► draft_archives                      └────────► draft_order     a draft becomes a batch
-                      a ZIP, read on by itself       draft_skus                      the pattern of its SKUs
-
-What they cost, and what became of them::
-
-    quotes, estimate  price and time                 progress      counts, cancel, try again
+    quotes         what orders would cost            estimate      how long they would take
+    items          orders of a program's batch       progress      how an ordered batch stands
+    results_zip    results as one ZIP                manifest      what became of each picture
 """

@@ -22,8 +22,8 @@ from upscaler.processing import lifecycle
 CANCELLED = "cancelled"
 RECENT = 20
 """Ends of upscales from which the pace of a batch is told."""
-ORDER = (Upscale.Status.ONGOING, Upscale.Status.ERROR, Upscale.Status.CREATED, Upscale.Status.DONE)
-"""In which the batch's page shows them: what is at work first, then problems."""
+ORDER = (Upscale.Status.ERROR, Upscale.Status.ONGOING, Upscale.Status.CREATED, Upscale.Status.DONE)
+"""In which the batch's page lists them: problems first. What is at work stands above the list."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ class Retried:
 
 def pictures(batch: Batch) -> UpscaleQuerySet:
     """The batch's upscales, without failed ones that were tried again: their newest try stands for them."""
-    tried_again = Upscale.objects.filter(batch=batch, retry_of=OuterRef("pk"))
+    # Whatever its batch, which is the same: asked for it too, SQLite reads the whole batch anew for each of its rows.
+    tried_again = Upscale.objects.filter(retry_of=OuterRef("pk"))
     rows: UpscaleQuerySet = Upscale.objects.filter(batch=batch)
     # A deleted one is told by the ledger alone.
     return rows.filter(deleted_at__isnull=True).exclude(Exists(tried_again))

@@ -32,6 +32,12 @@ _WORD = re.compile(r"[^\W\d][\w -]{0,30}")
 _SAMPLE = 500
 _MOST = 0.6
 _SEPARATORS = "_- .#"
+# Cameras, telephones and programs count their pictures; the numbers say nothing of the product.
+_COUNTED = re.compile(
+    r"(?:img|dsc[fn]?|_?mg|pict?|image|photo|bild|foto|pxl|dji|gopr|scan|screenshot|bildschirmfoto|whatsapp image|"
+    r"unbenannt|untitled)[\s_-]*\d",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -82,9 +88,12 @@ def from_folder(folder: str) -> str:
 
 
 def guess_pattern(names: Iterable[str]) -> str | None:
-    """A pattern that fits most of the names; None where they tell nothing, as names without any digit do."""
+    """A pattern that fits most of the names; None where they tell nothing.
+
+    So do names without any digit, and those that cameras give.
+    """
     stems = [file_names.stem(name) for name in islice(names, _SAMPLE)]
-    if not stems:
+    if not stems or 2 * sum(_COUNTED.match(stem) is not None for stem in stems) > len(stems):
         return None
     best, most = None, _MOST * len(stems)
     for separator in _SEPARATORS:

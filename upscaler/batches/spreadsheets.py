@@ -38,7 +38,8 @@ def read(file: IO[bytes], name: str, *, max_rows: int) -> Table:
     Several addresses in a row are a row each. Raises PublicError with code ``table_too_large``, ``table_empty``,
     ``table_kind``, ``table_locked``, ``table_damaged``, ``no_addresses`` or ``too_many_rows``.
     """
-    size = file.seek(0, os.SEEK_END)
+    file.seek(0, os.SEEK_END)
+    size = file.tell()
     file.seek(0)
     if size > MAX_BYTES:
         raise PublicError(
@@ -93,6 +94,11 @@ def _table(title: str, layout: Layout, lines: Iterable[Line], max_rows: int) -> 
         shown = " ".join(cell.text for cell in line.cells[:20] if cell.text)
         sku, name = _text(line, layout.sku), _text(line, layout.name)
         rows.add(table, line=line.number, urls=urls, max_rows=max_rows, sku=sku, name=name, shown=shown)
+    if not table.rows and not table.wrong:
+        raise PublicError(
+            "There are titles in the spreadsheet and no rows below them. Fill it in, and upload it again.",
+            code="table_empty",
+        )
     return table
 
 

@@ -24,9 +24,9 @@ from upscaler.batches import zip_directory
 from upscaler.batches.columns import Cell, Line
 from upscaler.errors import PublicError
 
-MAX_UNPACKED = 200_000_000
+MAX_UNPACKED = 100_000_000
 """Bytes of all parts; a list of 5,000 rows has less than 10 MB."""
-MAX_TAGS = 3_000_000
+MAX_TAGS = 2_000_000
 """Opening and closing ones, of all parts. Those of one row are held in memory together."""
 MAX_PARTS = 5_000
 MAX_LINKS = 200_000
@@ -35,7 +35,7 @@ _CHUNK = 256 * 1024
 _ZEROS = re.compile(r'(?:"([^"]*)")?(0{2,})(?:"([^"]*)")?')
 _LINK = re.compile(r'(?:_xlfn\.)?(?:HYPERLINK|IMAGE)\(\s*"([^"]+)"', re.IGNORECASE)
 # A part in UTF-16 has NULs, and is read anyway.
-_MORE = re.compile(rb"hyperlink|mergeCell|IMAGE\(|\x00", re.IGNORECASE)
+_MORE = (b"hyperlink", b"HYPERLINK", b"mergeCell", b"IMAGE(", b"\0")
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _OTHER_KINDS = (
     ("xl/workbook.bin", "a binary workbook of Excel (.xlsb)"),
@@ -77,9 +77,15 @@ class Sheet:
         beside = self._book.beside(self._sheet._worksheet_path)
         first: dict[tuple[int, int], Cell] = {}
         starts = {(row, column) for (_, column), row in beside.joined.items()}
+        with_more = {row for row, _ in (*beside.links, *beside.joined)}
+        before = None
         # Some programs write that a sheet ends at A1, whatever is in it.
         self._sheet.reset_dimensions()
         for number, found in enumerate(self._sheet.iter_rows(max_col=max_columns), 1):
+            # A row far down is led up to by all those above it: openpyxl gives one empty row again and again.
+            if found is before and number not in with_more:
+                continue
+            before = found
             cells: list[Cell] = []
             for column, cell in enumerate(found, 1):
                 place = (number, column)
@@ -189,15 +195,15 @@ def _looked_through(archive: zipfile.ZipFile) -> set[str]:
             with archive.open(part) as source:
                 while chunk := source.read(_CHUNK):
                     size += len(chunk)
-                    # Attributes take memory as tags do.
-                    tags += chunk.count(b"<") + chunk.count(b"=") // 8
+                    # What closes itself is two, and attributes take memory as tags do.
+                    tags += chunk.count(b"<") + chunk.count(b"/>") + chunk.count(b"=") // 2
                     if size > MAX_UNPACKED or tags > MAX_TAGS:
                         raise PublicError(
                             "The workbook unpacks to more than can be read. Leave only the columns of SKU and address "
                             "in it, or split it into several.",
                             code="table_too_large",
                         )
-                    if _MORE.search(end + chunk):
+                    if any(sign in end + chunk for sign in _MORE):
                         with_more.add(part.filename)
                     end = chunk[-16:]
         except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, RuntimeError):

@@ -33,7 +33,9 @@ def opened(file: IO[bytes], *, max_entries: int) -> zipfile.ZipFile:
     Raises PublicError with code ``archive_empty``, ``archive_kind``, ``archive_damaged``, ``archive_split``,
     ``archive_too_many`` or ``archive_bomb``.
     """
-    size = file.seek(0, os.SEEK_END)
+    # A storage's files don't all say where they went.
+    file.seek(0, os.SEEK_END)
+    size = file.tell()
     file.seek(0)
     head = file.read(512)
     if not head:

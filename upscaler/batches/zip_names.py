@@ -12,6 +12,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 _UTF_8 = 0x800
 _UNICODE_PATH = 0x7075
@@ -75,27 +76,25 @@ def _likeliest_page(names: list[bytes]) -> str:
 
 def _strangeness(name: bytes, page: str) -> float:
     text = name[:_SAMPLE_BYTES].decode(page, "replace")
-    cost = 0.0
-    before = ""
-    for letter in text:
-        if not letter.isascii():
-            cost += _letter_cost(letter, before)
-        before = letter
-    return cost
+    return sum(_letter_cost(letter, before) for before, letter in pairwise(f" {text}"))
 
 
 def _letter_cost(letter: str, before: str) -> float:
+    # “cafÚ” was “café” in another code page, and two accents side by side are rare.
+    case = 2.0 if letter.isupper() and before.islower() and not (letter + before).isascii() else 0.0
+    if letter.isascii():
+        return case
     if letter in _PUNCTUATION:
         return 0.5
     kind, name = unicodedata.category(letter), unicodedata.name(letter, "")
     if name.startswith("LATIN") and kind in ("Ll", "Lu"):
-        # “cafÚ” was “café” in another code page.
-        return 2.0 if kind == "Lu" and before.islower() else 0.0
+        return case + (0.5 if before.isalpha() and not before.isascii() else 0.0)
     if name.startswith(("HIRAGANA", "KATAKANA")):
         return 0.0
     if name.startswith("CJK UNIFIED"):
         # The usual letters are in GB 2312; a wrong reading gives mostly rare ones.
-        return 0.4 if _is_usual(letter) else 1.5
+        mixed = 1.0 if before.isascii() and before.isalpha() else 0.0
+        return mixed + (0.4 if _is_usual(letter) else 1.5)
     return 3.0
 
 

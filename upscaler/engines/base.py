@@ -5,7 +5,7 @@ Engines import no models and no views: they get an ``Order`` and give back a pic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -132,13 +132,29 @@ class Limits:
     """So many calls in a row without an answer, and it counts as down."""
 
 
+@dataclass(frozen=True)
+class SamePicture:
+    """An engine makes the same picture with another model, which costs less."""
+
+    model_name: str
+    settings: Mapping[str, Any]
+    """Those of the dearer model with which it is so, whatever its others are."""
+    cheaper_model: str
+
+
 class Engine(Protocol):
     """What every engine offers."""
 
     name: str
     """As stored with each upscale. The codes of a remote engine's errors begin with it."""
     advice: Mapping[str, str]
-    """By setting, what people should know about it with this engine; the page says so."""
+    """By setting, what people should know about it with this engine, where the page can't follow what they choose."""
+    preselected: Mapping[str, Any]
+    """By setting, what the page begins with in place of the contract's default, which stays for programs."""
+    idle: Mapping[str, Mapping[str, Any]]
+    """By setting, the values of others with which it makes no difference here, beside what the contract says."""
+    same_pictures: Sequence[SamePicture]
+    """Every case in which a model is dearer for nothing."""
     queue: str
     """The queue that ``advance`` belongs on: ``cpu`` for heavy work here, ``io`` for talking to others."""
     setup_hint: str

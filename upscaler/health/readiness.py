@@ -12,13 +12,13 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import connection
-from django.utils import formats, timezone
 
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.models import media_storage
 from upscaler.processing import circuit_breaker, handover
 from upscaler.queue.broker import check_broker
+from upscaler.text import format_datetime
 
 logger = logging.getLogger(__name__)
 
@@ -112,8 +112,7 @@ def _remote_engine(engine: RemoteEngine) -> None:
     trouble, passes = circuit_breaker.last_found(engine)
     since = circuit_breaker.down_since(engine)
     if since is not None and (passes or not trouble):
-        moment = formats.date_format(timezone.localtime(since), "j F, H:i")
-        trouble, passes = f"{engine.title} does not answer since {moment}. {trouble}".strip(), True
+        trouble, passes = f"{engine.title} does not answer since {format_datetime(since)}. {trouble}".strip(), True
     if trouble:
         raise EngineError(trouble, code="engine_trouble", permanent=not passes, unavailable=passes)
 

@@ -38,6 +38,7 @@ class AuditEvent(AppendOnly):
         ARCHIVED = "archived", "Archived"
         UNARCHIVED = "unarchived", "Took out of the archive"
         DELETED = "deleted", "Deleted"
+        RESULTS_NAMED = "results_named", "Named the files of results"
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="events")
     user = models.ForeignKey(

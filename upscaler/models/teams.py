@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from upscaler import result_names
+
 
 class Team(models.Model):
     """People who share a history and a balance of credits."""
@@ -20,6 +22,11 @@ class Team(models.Model):
     )
     low_balance = models.PositiveIntegerField(
         default=20, help_text="The team's admins get an e-mail when fewer credits than this are left."
+    )
+    result_template = models.CharField(
+        max_length=result_names.MAX_TEMPLATE_LENGTH,
+        default=result_names.DEFAULT,
+        help_text="How the files of results are called.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="teams")

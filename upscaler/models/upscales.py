@@ -14,7 +14,7 @@ from django.db.models.fields.files import FieldFile
 from django.urls import reverse
 from django.utils import timezone
 
-from upscaler import file_names, picture_formats, upscaling_models
+from upscaler import picture_formats, result_names, upscaling_models
 from upscaler.models.batches import Batch
 from upscaler.models.teams import ApiToken, Team
 
@@ -344,8 +344,31 @@ class Upscale(models.Model):
 
     @property
     def result_name(self) -> str:
-        """The file name of the result: the source's own, with the ending of the result's format."""
-        return file_names.of_result(self.source_name, PurePath(self.result_file.name or "").suffix)
+        """The file name of the result: by the team's template, with the ending of its format."""
+        template = result_names.compile(self.team.result_template)
+        # The place in the batch is counted only for who wants it in the name.
+        return template.name_of(self.result_facts(self._place_in_batch() if template.has("n") else 0))
+
+    def result_facts(self, place: int) -> result_names.Facts:
+        """What a template makes the result's name of; ``place`` is its number in the batch, from 1 on."""
+        return result_names.Facts(
+            name=self.source_name,
+            ending=PurePath(self.result_file.name or "").suffix,
+            sku=self.sku,
+            model=self.model_name,
+            width=self.result_width,
+            height=self.result_height,
+            n=place,
+            id=self.pk,
+            folder=self.source_folder,
+        )
+
+    def _place_in_batch(self) -> int:
+        if self.batch_id is None:
+            return 1
+        # One that was tried again keeps its place.
+        first = self.retry_of_id if self.retry_of_id is not None else self.pk
+        return Upscale.objects.filter(batch=self.batch_id, retry_of__isnull=True, pk__lte=first).count()
 
     @property
     def thumbnail(self) -> FieldFile:

@@ -7,19 +7,20 @@ where there is one, because the contract's API speaks that way.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from upscaler import fetching, picture_formats, upscaling_models
+from upscaler import fetching, file_names, picture_formats, upscaling_models
 from upscaler.engines.base import KnownResult
 from upscaler.errors import PublicError
 from upscaler.form_fields import WholeNumberField
 from upscaler.imaging import intake
 from upscaler.models import MAX_ID, WITHDRAWN, Team, Upscale
-from upscaler.ordering import results
+from upscaler.ordering.lookup import Lookup
 from upscaler.ordering.submission import NewUpscale, Upload
 from upscaler.processing import source_reference
 from upscaler.storage import pictures, signed_links
@@ -29,6 +30,9 @@ from upscaler.text import format_credits, format_datetime
 SOURCES_IN_WORDS = "upload a file, give the address of a picture, or choose an earlier result"
 MAX_SETTINGS = 30
 """More than any model has, and few enough to answer for each."""
+MAX_SKU = 100
+"""Characters of a product's name in the shop."""
+TOO_LONG = "This {what} has %(show_value)d characters; the limit is %(limit_value)d. Shorten it."
 MODELS_IN_WORDS = " or ".join(
     f"{model.name} ({format_credits(model.credits)})" for model in upscaling_models.MODELS.values()
 )
@@ -125,16 +129,34 @@ class UpscaleForm(ChoiceForm):
         max_value=MAX_ID,
         error_messages={"invalid": "generation_result_id must be a whole number."},
     )
+    name = forms.CharField(
+        required=False,
+        empty_value="",
+        max_length=file_names.MAX_LENGTH,
+        error_messages={"max_length": TOO_LONG.format(what="name")},
+    )
+    sku = forms.CharField(
+        required=False, empty_value="", max_length=MAX_SKU, error_messages={"max_length": TOO_LONG.format(what="SKU")}
+    )
     field_order = ("image", "image_url", "generation_result_id")
 
     def __init__(
-        self, *args: Any, team: Team, kept: StoredPicture | None = None, host: str = "", **kwargs: Any
+        self,
+        *args: Any,
+        team: Team,
+        kept: StoredPicture | None = None,
+        host: str = "",
+        lookup: Lookup | None = None,
+        **kwargs: Any,
     ) -> None:
-        """``host``: as the request calls this desk, with its port; empty where there is none."""
+        """``host``: as the request calls this desk, with its port; empty where there is none.
+
+        ``lookup``: what knows the sources of many orders already.
+        """
         super().__init__(*args, **kwargs)
         self.team = team
         self.kept = kept
-        self.host = host
+        self.lookup = lookup or Lookup(team=team, host=host)
         self.order: NewUpscale | None = None
 
     def clean_image(self) -> Any:
@@ -150,8 +172,7 @@ class UpscaleForm(ChoiceForm):
 
     def clean_image_url(self) -> str:
         url = self.cleaned_data["image_url"].strip()
-        # Any other scheme is no address that could have led here, whatever its path says.
-        self.link = signed_links.find_link(url, host=self.host) if url.startswith(("http://", "https://")) else None
+        self.link = self.lookup.link(url)
         if self.link is not None:
             return self._check_own_link(url, self.link)
         if url:
@@ -172,7 +193,7 @@ class UpscaleForm(ChoiceForm):
             raise ValidationError("The address of this upload is too long. Rename the file.", code="url_too_long")
         if link.team_id != self.team.pk:
             raise ValidationError("This link belongs to another team. Upload the picture again.", code="not_found")
-        if signed_links.is_withdrawn(link):
+        if self.lookup.is_withdrawn(link):
             raise ValidationError(f"{WITHDRAWN} Choose another picture.", code="refunded")
         if not link.is_alive:
             raise ValidationError(
@@ -185,9 +206,15 @@ class UpscaleForm(ChoiceForm):
         if not result_id:
             return None
         try:
-            return results.find_source_result(result_id, team=self.team)
+            return self.lookup.result(result_id)
         except PublicError as refusal:
             raise ValidationError(refusal.message, code=refusal.code) from None
+
+    def clean_name(self) -> str:
+        return file_names.cleaned(self.cleaned_data["name"], fallback="")
+
+    def clean_sku(self) -> str:
+        return file_names.without_spoofing(self.cleaned_data["sku"]).strip()
 
     def clean(self) -> dict[str, Any]:
         self._check_one_source()
@@ -213,11 +240,17 @@ class UpscaleForm(ChoiceForm):
             self.add_error(None, ValidationError(message, code="source_ambiguous"))
 
     def _order(self, model: upscaling_models.UpscalingModel) -> NewUpscale:
+        order = self._order_of_source(model)
+        name = self.cleaned_data["name"]
+        return replace(order, source_name=name) if name else order
+
+    def _order_of_source(self, model: upscaling_models.UpscalingModel) -> NewUpscale:
         data = self.cleaned_data
         common: dict[str, Any] = {
             "model_name": model.name,
             "settings": data["generation_settings"],
             "requested_format": data["result_format"],
+            "sku": data["sku"],
         }
         if self.kept is not None:
             return NewUpscale(source=Upscale.Source.UPLOAD, source_name="", stored=self.kept, **common)

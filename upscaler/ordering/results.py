@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Collection
 from datetime import datetime
 
 from django.conf import settings
@@ -13,6 +15,7 @@ from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, KnownResult, RemoteEngine
 from upscaler.errors import PublicError
 from upscaler.models import MAX_ID, WITHDRAWN, Team, Upscale, result_hours
+from upscaler.models.upscales import UpscaleQuerySet
 from upscaler.processing import handover
 from upscaler.processing.circuit_breaker import Pause
 from upscaler.text import format_datetime
@@ -20,6 +23,10 @@ from upscaler.text import format_datetime
 logger = logging.getLogger(__name__)
 
 UNAVAILABLE = "engine_unavailable"
+MAX_ELSEWHERE = 20
+"""Results that were not made on this desk and may be named at once: a remote engine is asked about each."""
+ASKING_TIME = 20.0
+"""Seconds in which a remote engine has to answer for all of them."""
 
 
 def find_source_result(result_id: int, *, team: Team) -> Upscale | KnownResult:
@@ -28,12 +35,9 @@ def find_source_result(result_id: int, *, team: Team) -> Upscale | KnownResult:
     A remote engine is asked about its own results before anything is charged, because its clock is the one that counts.
     """
     engine = get_engine(settings.ENGINE)
-    made_here = Upscale.objects.filter(engine=engine.name, team=team, status=Upscale.Status.DONE)
-    ours = made_here.filter(result_id=result_id).first()
-    if ours is not None and not ours.gives_result:
-        raise PublicError(f"{WITHDRAWN} Choose another picture.", code="refunded")
-    if ours is not None and not ours.is_referable:
-        raise _expired(result_id, ours.expires_at, is_kept=True)
+    ours = _made_here(team).filter(result_id=result_id).first()
+    if ours is not None:
+        _refuse_unusable(ours)
     if not isinstance(engine, RemoteEngine):
         if ours is None:
             raise _not_found(result_id)
@@ -61,6 +65,42 @@ def find_source_result(result_id: int, *, team: Team) -> Upscale | KnownResult:
     return known
 
 
+def find_source_results(result_ids: Collection[int], *, team: Team) -> dict[int, Upscale | KnownResult | PublicError]:
+    """What `find_source_result` gives or raises, for many at once.
+
+    Of the team's own results the desk's word counts, as it does while a remote engine is away: should one run out
+    meanwhile, the desk's own copy takes its place. The engine is asked about `MAX_ELSEWHERE` others and for
+    `ASKING_TIME` at most. Raises PublicError with the code `UNAVAILABLE` where it doesn't answer.
+    """
+    found: dict[int, Upscale | KnownResult | PublicError] = {}
+    for ours in _made_here(team).filter(result_id__in=list(result_ids)):
+        try:
+            _refuse_unusable(ours)
+            found[ours.result_id or 0] = ours
+        except PublicError as refusal:
+            found[ours.result_id or 0] = refusal
+    others = sorted(set(result_ids) - set(found))
+    engine = get_engine(settings.ENGINE)
+    if not isinstance(engine, RemoteEngine):
+        return found | {result_id: _not_found(result_id) for result_id in others}
+    until = time.monotonic() + ASKING_TIME
+    for result_id in others[:MAX_ELSEWHERE]:
+        if time.monotonic() > until:
+            raise _unavailable(result_id, engine)
+        try:
+            found[result_id] = find_source_result(result_id, team=team)
+        except PublicError as refusal:
+            if refusal.code == UNAVAILABLE:
+                raise
+            found[result_id] = refusal
+    too_many = PublicError(
+        f"At most {MAX_ELSEWHERE} results that were not made on this desk can be named at once. Send the rest in "
+        "another batch, or upload the pictures.",
+        code="too_many_elsewhere",
+    )
+    return found | dict.fromkeys(others[MAX_ELSEWHERE:], too_many)
+
+
 def find_elsewhere(result_id: int, *, team: Team) -> KnownResult:
     """What the remote engine knows of a result, dead or alive, that is not another team's. Raises PublicError."""
     engine = get_engine(settings.ENGINE)
@@ -75,11 +115,7 @@ def find_elsewhere(result_id: int, *, team: Team) -> KnownResult:
                 known = None
     except (EngineError, Pause) as error:
         logger.warning("result %s can't be looked up at %s: %s", result_id, engine.name, getattr(error, "code", "down"))
-        raise PublicError(
-            f"Result {result_id} can’t be looked up, because {engine.title} does not answer at the moment. Nothing "
-            "was charged; try again in a while, or upload the picture.",
-            code=UNAVAILABLE,
-        ) from None
+        raise _unavailable(result_id, engine) from None
     if known is None:
         raise _not_found(result_id)
     return known
@@ -104,6 +140,26 @@ def _is_closed_to(team: Team, known: KnownResult, engine: RemoteEngine) -> bool:
         return False
     reference = dict(engine.reference_of(known.engine_id))
     return not reference or lost.filter(handover__reference=reference).exists()
+
+
+def _made_here(team: Team) -> UpscaleQuerySet:
+    done: UpscaleQuerySet = Upscale.objects.filter(engine=settings.ENGINE, team=team, status=Upscale.Status.DONE)
+    return done
+
+
+def _refuse_unusable(ours: Upscale) -> None:
+    if not ours.gives_result:
+        raise PublicError(f"{WITHDRAWN} Choose another picture.", code="refunded")
+    if not ours.is_referable:
+        raise _expired(ours.result_id or 0, ours.expires_at, is_kept=True)
+
+
+def _unavailable(result_id: int, engine: RemoteEngine) -> PublicError:
+    return PublicError(
+        f"Result {result_id} can’t be looked up, because {engine.title} does not answer at the moment. Nothing "
+        "was charged; try again in a while, or upload the picture.",
+        code=UNAVAILABLE,
+    )
 
 
 def _not_found(result_id: int) -> PublicError:

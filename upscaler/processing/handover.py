@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.utils import formats, timezone
+from django.utils import timezone
 
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, Order, RemoteEngine
@@ -26,6 +26,7 @@ from upscaler.models import EngineState, Handover, Upscale
 from upscaler.processing import circuit_breaker, lifecycle
 from upscaler.processing.circuit_breaker import Pause
 from upscaler.processing.source_reference import reference_for
+from upscaler.text import format_clock
 
 logger = logging.getLogger(__name__)
 
@@ -270,7 +271,7 @@ def ask_on(upscale: Upscale, error: PublicError) -> Pause | None:
     elapsed = timezone.now() - since
     if elapsed > limit:
         return None
-    until = formats.date_format(timezone.localtime(since + limit), "H:i")
+    until = format_clock(since + limit)
     pause = min(max(FIRST_AGAIN, elapsed.total_seconds() / 4), MAX_AGAIN_PAUSE)
     return Pause(pause, AGAIN.format(engine=engine.title, until=until))
 

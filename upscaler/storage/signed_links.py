@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,7 +58,7 @@ def make(
     facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.file_size, picture.digest]
     content = [facts, file_names.shortened(name), team_id, int(expires_at.timestamp()), result_of]
     signed = signing.dumps(content, salt=_own_salt(), compress=True)
-    return absolute(request, reverse("signed-file", args=[signed, f"picture.{picture.path.rpartition('.')[2]}"]))
+    return absolute(request, reverse("signed-file", args=[signed, file_names.for_address(name)]))
 
 
 def absolute(request: HttpRequest | None, path: str) -> str:
@@ -118,8 +119,15 @@ def find_link(url: str, *, host: str = "") -> Link | None:
 
 def is_withdrawn(link: Link) -> bool:
     """Whether the link is one to a result that nobody gets any more."""
-    results = Upscale.objects.filter(withdrawn_at__isnull=False, result_file=link.picture.path)
-    return results.exists()
+    return bool(withdrawn([link.picture.path]))
+
+
+def withdrawn(paths: Collection[str]) -> set[str]:
+    """Those of the stored files that are results which nobody gets any more."""
+    if not paths:
+        return set()
+    results = Upscale.objects.filter(withdrawn_at__isnull=False, result_file__in=list(paths)).order_by()
+    return set(results.values_list("result_file", flat=True))
 
 
 def _is_at_home(url: str, host: str) -> bool:

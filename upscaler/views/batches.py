@@ -30,7 +30,7 @@ MAX_NAMED = 5
 @require_safe
 @team_required
 def batch(request: TeamRequest, pk: int) -> HttpResponse:
-    """How the batch stands and its pictures: what is at work first, then problems."""
+    """How the batch stands, what is at work, and its pictures, problems first."""
     found = _find(request, pk)
     page = max(number(request.GET, "page") or 1, 1)
     status = request.GET.get("status", "")

@@ -95,7 +95,7 @@ def _holder(request: HttpRequest, team_id: int) -> tuple[Any, ApiToken | None]:
 
 
 def serve(path: str | None, *, name: str = "", as_attachment: bool = False, max_age: int = 0) -> HttpResponseBase:
-    """A stored file, for whoever may have it. Raises Http404."""
+    """A stored picture. Whoever calls has seen to it that the person may have it. Raises Http404 where it is gone."""
     gone = Http404("This picture is not there (any more).")
     if not path:
         raise gone

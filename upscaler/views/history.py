@@ -12,10 +12,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from upscaler import upscaling_models
+from upscaler.engines import get_engine
 from upscaler.models import MonthlySpend, Upscale
 from upscaler.views.access import TeamRequest, team_required
+from upscaler.views.model_choice import settings_that_matter
 from upscaler.views.paging import keyset_page
 from upscaler.views.query import as_number, number
+from upscaler.views.trail import carried_query, cursor, trail
 
 PAGE_SIZE = 24
 MAX_LIVE_ROWS = 100
@@ -28,9 +31,9 @@ def history(request: TeamRequest) -> HttpResponse:
     filters = _filters(request)
     upscales = _filtered(request, filters)
     page = keyset_page(upscales, request.GET, PAGE_SIZE)
-    if page.is_beyond:
-        return redirect("history")
     chosen = {key: value for key, value in filters.items() if value}
+    if page.is_beyond:
+        return redirect(f"{reverse('history')}?{urlencode(chosen)}" if chosen else "history")
     first_page = not page.has_newer
     newest_id = page.rows[0].pk if page.rows else 0
     return render(
@@ -49,7 +52,8 @@ def history(request: TeamRequest) -> HttpResponse:
             "is_filtered": bool(chosen),
             "newest_id": newest_id,
             "is_first_page": first_page,
-            "live_url": _live_url({**chosen, **({"newest": newest_id} if first_page else {})}),
+            "row_query": carried_query(request.GET, filters),
+            "live_url": _live_url({**chosen, **cursor(request.GET), **({"newest": newest_id} if first_page else {})}),
         },
     )
 
@@ -59,7 +63,9 @@ def history(request: TeamRequest) -> HttpResponse:
 def upscale(request: TeamRequest, pk: int) -> HttpResponse:
     """One upscale: how it stands, or the result beside its source."""
     row = get_object_or_404(_mine(request).select_related("retry_of", "source_result", "token", "handover"), pk=pk)
-    return render(request, "history/upscale.html", _detail(row))
+    filters = _filters(request)
+    way = trail(_filtered(request, filters), pk, request.GET, filters, PAGE_SIZE)
+    return render(request, "history/upscale.html", {**_detail(row), **way})
 
 
 @require_safe
@@ -72,8 +78,12 @@ def live(request: TeamRequest) -> HttpResponse:
         row = rows.select_related("retry_of", "source_result", "token", "handover").first()
         return render(request, "history/_live_upscale.html", {**_detail(row), "oob": True} if row else {})
     newest = number(request.GET, "newest")
-    new_count = _filtered(request, _filters(request)).filter(pk__gt=newest).count() if newest is not None else 0
-    return render(request, "history/_live.html", {"rows": rows, "oob": True, "new_count": new_count})
+    filters = _filters(request)
+    new_count = _filtered(request, filters).filter(pk__gt=newest).count() if newest is not None else 0
+    row_query = carried_query(request.GET, filters)
+    return render(
+        request, "history/_live.html", {"rows": rows, "oob": True, "new_count": new_count, "row_query": row_query}
+    )
 
 
 def _mine(request: TeamRequest) -> Any:
@@ -104,6 +114,7 @@ def _detail(row: Upscale) -> dict[str, Any]:
     return {
         "upscale": row,
         "can_compare": row.gives_result and row.gives_source and bool(row.before_preview and row.after_preview),
+        "settings": settings_that_matter(get_engine(row.engine), row),
         "seconds": round(duration.total_seconds(), 1) if duration else None,
         "live_url": _live_url({"view": "upscale", "id": row.pk}),
     }

@@ -16,7 +16,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_date
-from django.utils.formats import time_format
 from django.views.decorators.http import require_http_methods, require_safe
 
 from upscaler import credits
@@ -24,7 +23,7 @@ from upscaler.accounts.audit_log import name_of
 from upscaler.credits.forms import BudgetsForm, GrantForm
 from upscaler.errors import PublicError
 from upscaler.models import CreditEntry, Membership, MonthlySpend
-from upscaler.text import format_credits
+from upscaler.text import format_clock, format_credits
 from upscaler.views.access import TeamRequest, admin_required, team_required
 from upscaler.views.csv_export import csv_response
 from upscaler.views.paging import in_batches, keyset_page
@@ -114,7 +113,7 @@ def budgets(request: TeamRequest) -> HttpResponse:
 
 
 def _granted_before(request: TeamRequest, form: GrantForm, entry: CreditEntry) -> HttpResponse:
-    when = time_format(timezone.localtime(entry.created_at), "H:i")
+    when = format_clock(entry.created_at)
     if (entry.amount, entry.note) == (form.cleaned_data["amount"], form.cleaned_data["note"]):
         messages.info(request, f"{_done(entry)} That was at {when}; sending the form twice did it once.")
         return redirect("ledger")

@@ -26,7 +26,7 @@ from upscaler.ordering.submission import Known, NewBatch, NewUpscale
 from upscaler.processing import source_reference
 from upscaler.storage import pictures, signed_links
 from upscaler.storage.pictures import StoredPicture
-from upscaler.views import submit_draft
+from upscaler.views import model_choice, submit_draft
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
 from upscaler.views.submit_draft import STORAGE_TROUBLE, Outcome
@@ -192,8 +192,7 @@ def _kept(request: HttpRequest, upscale: Upscale, picture: StoredPicture, what: 
 def _chosen(data: Any) -> dict[str, Any]:
     """What the page's controls show: the request's own values where it has them, else the defaults."""
     values = {
-        setting.key: data.get(setting.key, setting.default)
-        for setting in upscaling_models.MODELS[upscaling_models.TOPAZ].settings
+        key: data.get(key, default) for key, default in model_choice.preselection(get_engine(settings.ENGINE)).items()
     }
     values["face_enhancement"] = values["face_enhancement"] in (True, "true")
     return {
@@ -221,7 +220,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         "draft": draft,
         "waiting": drafts.items_of(draft).count() if draft is not None else 0,
         "models": list(upscaling_models.MODELS.values()),
-        "advice": get_engine(settings.ENGINE).advice,
+        "shown_models": model_choice.shown_models(get_engine(settings.ENGINE), more["chosen"]["settings"]),
         "result_formats": picture_formats.RESULT_FORMATS,
         "recent_results": recent_results,
         "kept_copy": None,

@@ -14,6 +14,7 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from upscaler import result_names
 from upscaler.accounts import audit_log, invitations, people
 from upscaler.accounts.forms import InviteForm
 from upscaler.errors import PublicError
@@ -23,6 +24,8 @@ from upscaler.queue import dispatch
 from upscaler.views.access import TeamRequest, admin_required, team_required
 from upscaler.views.query import number
 
+EXAMPLE = result_names.Facts("48220 red front.jpg", ".png", "48220", "recraft", 3200, 4000, 1, 1234)
+"""A result by which a template is shown."""
 View = Callable[[TeamRequest], HttpResponseBase]
 SAME_IN_EVERY_TEAM = {"submit", "history", "team", "ledger", "tokens"}
 FOR_ADMINS = {"usage", "activity"}
@@ -40,6 +43,17 @@ def tells_refusals(view: View) -> View:
             return redirect("team")
 
     return guarded
+
+
+@require_POST
+@admin_required
+@tells_refusals
+def name_results(request: TeamRequest) -> HttpResponse:
+    """How the files of the team's results are called from now on."""
+    given = request.POST.get("result_template", "")
+    template = people.set_result_template(request.team, given, by=request.user, request=request)
+    messages.success(request, f"Results are called {template} from now on.")
+    return redirect("team")
 
 
 @require_safe
@@ -166,6 +180,8 @@ def _page(request: TeamRequest, form: InviteForm, *, status: int = 200, **more: 
         "now": timezone.now(),
         "form": form,
         "roles": Membership.Role.choices,
+        "result_words": result_names.WORDS,
+        "result_example": result_names.compile(request.team.result_template).name_of(EXAMPLE),
         **more,
     }
     return render(request, "team/people.html", context, status=status)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -18,7 +18,8 @@ from typing import IO, Any, cast
 
 from django.conf import settings
 
-from upscaler.engines.base import EngineError, Finished, Order, Report
+from upscaler import upscaling_models
+from upscaler.engines.base import EngineError, Finished, Order, Report, SamePicture
 
 Message = dict[str, Any]
 
@@ -34,6 +35,8 @@ KEPT_VARIABLES = (
     *("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "TBB_MAX_NUM_THREADS"),
 )
 """Of the desk's environment, which holds its secrets, the child gets no more than these: it reads strangers' files."""
+FAITHFUL = {"enhance_model": upscaling_models.HIGH_FIDELITY_V2}
+"""With it nothing but faces is rebuilt."""
 CANCEL_GRACE = 60.0
 """Seconds for a cancelled job to stop at its next tile before the child is killed; a slow tile takes some 15."""
 
@@ -49,6 +52,20 @@ class LocalEngine:
         "enhance_model": "At 4x, High Fidelity V2 makes the same picture here as Recraft, which costs less.",
         "subject_detection": "In High Fidelity V2 it makes no difference: nothing is rebuilt there.",
     }
+    preselected: Mapping[str, Any] = {"enhance_model": upscaling_models.STANDARD_V2}
+    idle: Mapping[str, Mapping[str, Any]] = {"subject_detection": FAITHFUL}
+    same_pictures: Sequence[SamePicture] = (
+        SamePicture(
+            upscaling_models.TOPAZ,
+            {"upscale_factor": "4x", **FAITHFUL, "face_enhancement": False},
+            upscaling_models.RECRAFT,
+        ),
+        SamePicture(
+            upscaling_models.TOPAZ,
+            {"upscale_factor": "4x", **FAITHFUL, "face_enhancement_creativity": 0.0},
+            upscaling_models.RECRAFT,
+        ),
+    )
     queue = "cpu"
     setup_hint = "Run `make setup`."
 

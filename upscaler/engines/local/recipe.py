@@ -95,9 +95,10 @@ def recipe(model_name: str, settings: Mapping[str, Any], jpeg_quality: int | Non
         return Recipe(factor, passes, None, 0.0, kept)
     strength = STRENGTH[settings["enhance_model"]]
     faces = settings["face_enhancement_creativity"] if settings["face_enhancement"] else None
-    restoring = X4PLUS if strength or faces else None
+    if not strength and not faces:
+        return Recipe(factor, passes, None, 0.0, kept)
     part = settings["subject_detection"] if strength else None
-    return Recipe(factor, passes, restoring, strength, kept, part, faces)
+    return Recipe(factor, passes, X4PLUS, strength, kept, part, faces)
 
 
 def _first_pass(jpeg_quality: int | None) -> Network:

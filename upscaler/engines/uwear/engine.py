@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.utils import formats, timezone
+from django.utils import timezone
 
 from upscaler import fetching, upscaling_models
-from upscaler.engines.base import EngineError, Finished, KnownResult, Limits, Order, Pending, Report
+from upscaler.engines.base import EngineError, Finished, KnownResult, Limits, Order, Pending, Report, SamePicture
 from upscaler.engines.uwear import errors
 from upscaler.engines.uwear.client import Generation, Result, UwearClient
 from upscaler.engines.uwear.errors import UwearError
 from upscaler.errors import PublicError
+from upscaler.text import format_clock
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,9 @@ class UwearEngine:
     name = "uwear"
     title = "Uwear"
     advice: Mapping[str, str] = {}
+    preselected: Mapping[str, Any] = {}
+    idle: Mapping[str, Mapping[str, Any]] = {}
+    same_pictures: Sequence[SamePicture] = ()
     queue = "io"
     setup_hint = "Set UWEAR_API_KEY, or ENGINE=local."
     address_setting = "UWEAR_API_URL"
@@ -174,7 +178,8 @@ class UwearEngine:
                 permanent=False,
             )
         until = _referable_until(result)
-        report(0.9, f"Fetching the picture; Uwear keeps it until {_clock(until)}" if until else "Fetching the picture")
+        kept = f"; Uwear keeps it until {format_clock(until)}" if until else ""
+        report(0.9, f"Fetching the picture{kept}")
         target = order.work_dir / "result"
         try:
             fetching.fetch(
@@ -193,7 +198,7 @@ class UwearEngine:
             # It is made and paid for, and the vendor keeps it: only time ends the trying.
             age = (now - until).total_seconds() + settings.RESULT_LIFETIME
             pause = min(max(FIRST_DOWNLOAD_PAUSE, age / 4), MAX_DOWNLOAD_PAUSE)
-            return Pending(pause, text=f"Uwear’s picture can’t be downloaded yet; tried until {_clock(until)}")
+            return Pending(pause, text=f"Uwear’s picture can’t be downloaded yet; tried until {format_clock(until)}")
         return Finished(
             path=target,
             # What it is in truth is found when the desk examines it: the vendor chooses the format.
@@ -325,10 +330,6 @@ def _referable_until(result: Result) -> datetime | None:
         return result.expires_at
     lifetime = timedelta(seconds=settings.RESULT_LIFETIME)
     return result.created_at + lifetime if result.created_at is not None else None
-
-
-def _clock(moment: datetime) -> str:
-    return formats.date_format(timezone.localtime(moment), "H:i")
 
 
 def _download_error(error: PublicError, until: datetime | None) -> EngineError:

@@ -1,0 +1,123 @@
+"""Results as one ZIP with a manifest, made while it is sent: a thousand take no more memory than ten.
+
+Pictures are stored in it as they are, since they are compressed already. So its length is known before, and where the
+pictures lie in a folder a download that broke off can go on: the same ZIP is made again from where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from django.core.files.storage import Storage
+from zipstream import ZipStream
+
+from upscaler import result_names
+from upscaler.batches.manifest import NAME, manifest
+from upscaler.models import Upscale, media_storage
+
+CHUNK = 1024 * 1024
+
+
+@dataclass
+class ResultsZip:
+    """A ZIP that can be read once."""
+
+    name: str
+    length: int
+    """Bytes."""
+    etag: str
+    """The same for the same bytes; empty where that can't be promised."""
+    results: int
+    _stream: ZipStream
+    _folder: tempfile.TemporaryDirectory[str]
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes from ``start`` to before ``stop``, of which those before ``start`` are made and thrown away."""
+        position, end = 0, self.length if stop is None else stop
+        with self._folder:
+            for chunk in self._stream:
+                wanted = chunk[max(0, start - position) : end - position]
+                position += len(chunk)
+                if wanted and position > start:
+                    yield wanted
+                if position >= end:
+                    return
+
+    def close(self) -> None:
+        """Give the manifest's file back."""
+        self._folder.cleanup()
+
+
+def build(upscales: Sequence[Upscale], *, name: str, template: str, keep_folders: bool = True) -> ResultsZip:
+    """The ZIP of those of ``upscales`` whose result is given out; the manifest has all of them.
+
+    They need ``team`` and ``created_by``. ``name``: what the ZIP is called, without its ending. Raises OSError.
+    """
+    storage = media_storage()
+    compiled = result_names.compile(template, total=len(upscales))
+    given = [(place, upscale) for place, upscale in enumerate(upscales, 1) if _is_there(upscale, storage)]
+    facts = (upscale.result_facts(place) for place, upscale in given)
+    paths = dict(
+        zip(
+            (upscale.pk for _, upscale in given),
+            result_names.unique_names(compiled, facts, keep_folders=keep_folders, reserved=[NAME]),
+            strict=True,
+        )
+    )
+    table = manifest((upscale, paths.get(upscale.pk, "")) for upscale in upscales)
+    newest = max((upscale.completed_at for upscale in upscales if upscale.completed_at), default=None)
+    folder = tempfile.TemporaryDirectory(prefix="upscaler-zip-")
+    stream = ZipStream(sized=True)
+    is_folder = _is_folder(storage)
+    stream.add_path(_written(Path(folder.name) / NAME, table, newest), NAME)
+    for _, upscale in given:
+        path = upscale.result_file.name or ""
+        if is_folder:
+            # By the path, whose time is the file's own: with the time of now no two ZIPs would be alike.
+            stream.add_path(storage.path(path), paths[upscale.pk])
+        else:
+            stream.add(_chunks(storage, path), paths[upscale.pk], size=upscale.result_bytes)
+    digest = hashlib.sha256(table)
+    for _, upscale in given:
+        digest.update(f"{upscale.pk} {upscale.result_file.name} {upscale.result_bytes}\n".encode())
+    return ResultsZip(
+        name=f"{result_names.safe_part(name)}.zip",
+        length=len(stream),
+        etag=f'"{digest.hexdigest()[:32]}"' if is_folder else "",
+        results=len(given),
+        _stream=stream,
+        _folder=folder,
+    )
+
+
+def _is_folder(storage: Storage) -> bool:
+    try:
+        storage.path("")
+    except NotImplementedError:
+        return False
+    return True
+
+
+def _is_there(upscale: Upscale, storage: Storage) -> bool:
+    if not upscale.gives_result:
+        return False
+    # A storage far away is asked only while its pictures are sent: a thousand questions before would take minutes.
+    return not _is_folder(storage) or storage.exists(upscale.result_file.name or "")
+
+
+def _written(path: Path, content: bytes, moment: datetime | None) -> str:
+    path.write_bytes(content)
+    if moment is not None:
+        os.utime(path, (moment.timestamp(), moment.timestamp()))
+    return str(path)
+
+
+def _chunks(storage: Storage, path: str) -> Iterator[bytes]:
+    with storage.open(path) as file:
+        yield from file.chunks(CHUNK)

@@ -1,0 +1,79 @@
+"""The way through the history on the page of one upscale: the ones before and after it, and the way back.
+
+Every query here reads a few rows beside one number, so that it is as quick in a million rows as in ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+from django.urls import reverse
+
+from upscaler.views.query import number
+
+CURSORS = ("before", "after")
+
+
+@dataclass(frozen=True)
+class Step:
+    """The upscale before or after this one."""
+
+    url: str
+    name: str
+
+
+def carried_query(query: QueryDict, filters: Mapping[str, str]) -> str:
+    """Where somebody is in the history, for the links to its upscales: ``?status=Done&before=77``, or nothing."""
+    where = {key: value for key, value in filters.items() if value} | cursor(query)
+    return f"?{urlencode(where)}" if where else ""
+
+
+def trail(rows: Any, pk: int, query: QueryDict, filters: Mapping[str, str], page_size: int) -> dict[str, Any]:
+    """For the page of the upscale ``pk``: ``newer`` and ``older``, each a `Step` or None, and ``back_url``.
+
+    ``rows`` are the team's upscales that the filters let through. The way back leads to the history's page that
+    somebody came from, or, once they went on past its end, to one that begins with this upscale.
+    """
+    rows = rows.select_related(None).prefetch_related(None)
+    carried = carried_query(query, filters)
+    place = cursor(query)
+    if not _is_on_page(rows, pk, place, page_size):
+        place = {"before": pk + 1}
+    back = urlencode({key: value for key, value in filters.items() if value} | place)
+    return {
+        "newer": _step(rows.filter(pk__gt=pk).order_by("pk"), carried),
+        "older": _step(rows.filter(pk__lt=pk).order_by("-pk"), carried),
+        "back_url": f"{reverse('history')}{'?' if back else ''}{back}#upscale-{pk}",
+    }
+
+
+def _step(rows: Any, carried: str) -> Step | None:
+    found = rows.values_list("pk", "source_name").first()
+    if found is None:
+        return None
+    pk, name = found
+    return Step(reverse("upscale", args=[pk]) + carried, name or "Picture from the web")
+
+
+def cursor(query: QueryDict) -> dict[str, int]:
+    """Which of the history's pages an address is about. Of both cursors ``after`` counts, as for `keyset_page`."""
+    return next(({name: found} for name in reversed(CURSORS) if (found := number(query, name)) is not None), {})
+
+
+def _is_on_page(rows: Any, pk: int, place: Mapping[str, int], page_size: int) -> bool:
+    """Whether the history's page at ``place`` shows the upscale ``pk``."""
+    if "after" in place:
+        between = rows.filter(pk__gt=place["after"], pk__lt=pk)
+        is_beyond = pk <= place["after"]
+    else:
+        between = rows.filter(pk__gt=pk)
+        if "before" in place:
+            between = between.filter(pk__lt=place["before"])
+        is_beyond = "before" in place and pk >= place["before"]
+    # Read, not counted: so the database stops at the page's size, in the order of its index.
+    order = "pk" if "after" in place else "-pk"
+    return not is_beyond and len(between.order_by(order).values_list("pk")[:page_size]) < page_size
