@@ -201,13 +201,15 @@ RESULT_LIFETIME = whole("RESULT_LIFETIME", 4 * 60 * 60, minimum=1)
 MAX_UPLOAD_BYTES = whole("MAX_UPLOAD_MB", 50, minimum=1) * 1_000_000
 # No smaller than one picture, or nothing could be uploaded at all.
 _one_picture = MAX_UPLOAD_BYTES // 1_000_000
-UPLOAD_QUOTA_BYTES = whole("UPLOAD_QUOTA_MB", max(5_000, _one_picture), minimum=_one_picture) * 1_000_000
+UPLOAD_QUOTA_BYTES = whole("UPLOAD_QUOTA_MB", max(25_000, _one_picture), minimum=_one_picture) * 1_000_000
 MAX_SOURCE_PIXELS = whole("MAX_SOURCE_MEGAPIXELS", 64, minimum=1) * 1_000_000
 MAX_RESULT_PIXELS = whole("MAX_RESULT_MEGAPIXELS", 256, minimum=1) * 1_000_000
 # In each process; a picture near the limit takes 300 to 600 MB to look at (docs/engines.md).
 MAX_LARGE_DECODES = whole("MAX_LARGE_DECODES", 2, minimum=1)
 MAX_FILES = whole("MAX_FILES", 20, minimum=1)
+# Of one order. Its pictures wait in a draft, so they count as uploads that nobody has ordered.
 MAX_BATCH = whole("MAX_BATCH", 5000, minimum=1)
+MAX_ARCHIVE_BYTES = whole("MAX_ARCHIVE_MB", max(2_000, MAX_UPLOAD_BYTES // 1_000_000), minimum=1) * 1_000_000
 FETCH_ALLOW_HOSTS = env.list("FETCH_ALLOW_HOSTS", default=[])
 FETCH_ALLOW_PORTS = ports("FETCH_ALLOW_PORTS", (80, 443))
 FETCH_TIME_LIMIT = whole("FETCH_TIME_LIMIT", 120, minimum=1)
@@ -326,6 +328,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "upscaler.views.csrf.failure"
 SECURE_REFERRER_POLICY = "same-origin"
 if not DEBUG:
     # TLS ends at the proxy in front, which must set this header itself and drop a client's own.

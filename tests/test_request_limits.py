@@ -52,7 +52,7 @@ def test_a_made_up_session_is_nobody(client: Client) -> None:
 
 
 def test_the_submit_page_takes_its_pictures_and_no_more(owner: Person, settings: Any) -> None:
-    settings.MAX_FILES, settings.MAX_UPLOAD_BYTES = 3, 10_000_000
+    settings.MAX_FILES, settings.MAX_UPLOAD_BYTES, settings.MAX_ARCHIVE_BYTES = 3, 10_000_000, 20_000_000
     answer = post(owner.client, "/", 31_000_001)
     assert answer.status_code == 413
     assert "larger than the limit of 31.0 MB here. Send at most 3 pictures of at most 10 MB each at once." in (
@@ -60,6 +60,16 @@ def test_the_submit_page_takes_its_pictures_and_no_more(owner: Person, settings:
     )
     with pytest.raises(AssertionError, match="the body was read"):
         post(owner.client, "/", 31_000_000)
+
+
+def test_a_draft_takes_one_picture_or_one_archive_at_a_time(owner: Person, settings: Any) -> None:
+    settings.MAX_UPLOAD_BYTES, settings.MAX_ARCHIVE_BYTES = 10_000_000, 20_000_000
+    answer = post(owner.client, "/drafts/1/files/", 21_000_001)
+    assert (answer.status_code, "a ZIP 20 MB" in answer.json()["message"]) == (413, True)
+    with pytest.raises(AssertionError, match="the body was read"):
+        post(owner.client, "/drafts/1/files/", 21_000_000)
+    assert post(owner.client, "/drafts/1/order/", 3_000_000).status_code == 413
+    assert post(Client(), "/drafts/1/files/", 70_000).status_code == 401
 
 
 def test_other_pages_take_what_a_form_needs(owner: Person) -> None:

@@ -14,7 +14,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.db import DataError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
@@ -23,6 +23,9 @@ from django.views.defaults import page_not_found
 from upscaler.models import Membership
 
 API_PREFIX = "/api/v1/"
+DRAFTS_PREFIX = "/drafts/"
+"""Of what the submit page's scripts ask for, and are answered in JSON."""
+SIGNED_OUT = "You were signed out. Sign in in another tab, then go on: nothing is lost."
 Handler = Callable[[HttpRequest], HttpResponse]
 LAST_DEED = "last_deed"
 """The session's key of when the person last did something, in seconds; only with SESSION_IDLE_MINUTES."""
@@ -155,8 +158,10 @@ class PageLoginMiddleware(LoginRequiredMiddleware):
             return None
         return super().process_view(request, *args)
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseRedirect:
+    def handle_no_permission(self, request: HttpRequest, view_func: Any) -> HttpResponseBase:  # type: ignore[override]
         """To the sign-in, and from there to a page that can be shown: what a form has sent is lost, which is said."""
+        if request.path.startswith(DRAFTS_PREFIX):
+            return JsonResponse({"message": SIGNED_OUT}, status=401)
         page = page_of_form(request) if request.method == "POST" else None
         if page is None:
             answer = super().handle_no_permission(request, view_func)

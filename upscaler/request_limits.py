@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from django.utils.module_loading import import_string
 from upscaler.accounts import tokens
 from upscaler.api.auth import READ_ONLY, TOKEN_MISSING
 from upscaler.errors import PublicError
-from upscaler.middleware import API_PREFIX, Handler
+from upscaler.middleware import API_PREFIX, DRAFTS_PREFIX, SIGNED_OUT, Handler
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ SMALL_BODY = 65_536
 """Bytes that anybody may send: no form that is open to all needs more."""
 FORM_BYTES = 1_000_000
 """What a form may have beside its files."""
+DRAFT_FILES = re.compile(r"/drafts/\d+/files/")
 ITEM_BYTES = 4_000
 """Of one item of a batch, on the average: a signed link with name and SKU has a quarter of it."""
 NO_CHUNKS = (
@@ -78,6 +80,8 @@ class RequestLimitsMiddleware:
             return self.get_response(request)
         if request.path.startswith(API_PREFIX):
             response: HttpResponse = JsonResponse({"detail": refusal.message}, status=refusal.status)
+        elif request.path.startswith(DRAFTS_PREFIX):
+            response = JsonResponse({"message": refusal.message}, status=refusal.status)
         else:
             response = render(request, "413.html", {"message": refusal.message}, status=refusal.status)
         if refusal.authenticate:
@@ -138,10 +142,19 @@ def _is_batch(request: HttpRequest) -> bool:
 
 
 def _of_page(request: HttpRequest, length: int) -> Refusal | None:
+    is_of_draft = request.path.startswith(DRAFTS_PREFIX)
+    if is_of_draft and length > SMALL_BODY and not _is_signed_in(request):
+        return Refusal(401, SIGNED_OUT)
     if not _is_signed_in(request):
         return _too_large(length, SMALL_BODY, "That is all that the desk takes of who is not signed in. Sign in first.")
-    if request.path == reverse("submit"):
-        limit = settings.MAX_FILES * settings.MAX_UPLOAD_BYTES + FORM_BYTES
+    if DRAFT_FILES.fullmatch(request.path):
+        limit = max(settings.MAX_UPLOAD_BYTES, settings.MAX_ARCHIVE_BYTES) + FORM_BYTES
+        way_out = (
+            f"A picture may have {settings.MAX_UPLOAD_BYTES / 1e6:,.0f} MB, and a ZIP "
+            f"{settings.MAX_ARCHIVE_BYTES / 1e6:,.0f} MB. Pack fewer pictures into one ZIP, or send several."
+        )
+    elif request.path == reverse("submit"):
+        limit = max(settings.MAX_FILES * settings.MAX_UPLOAD_BYTES, settings.MAX_ARCHIVE_BYTES) + FORM_BYTES
         each = f"{settings.MAX_UPLOAD_BYTES / 1e6:.0f} MB"
         way_out = f"Send at most {settings.MAX_FILES} pictures of at most {each} each at once."
     else:

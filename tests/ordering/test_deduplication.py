@@ -13,7 +13,7 @@ from tests.conftest import Person
 from tests.support import pictures
 from tests.support.concurrency import at_once
 from upscaler import credits
-from upscaler.models import Upscale, media_storage
+from upscaler.models import Batch, Upscale, media_storage
 from upscaler.processing import lifecycle, worker_step
 
 SHIRT = pictures.jpeg()
@@ -120,16 +120,19 @@ def test_a_double_click_without_javascript_is_charged_once(owner: Person, upload
 def test_the_same_picture_at_the_same_moment_is_charged_once(owner: Person, teammate: Person, upload: Upload) -> None:
     people = [owner, teammate] * 3
     answers = at_once(6, lambda: people.pop().submit(image=upload("s.jpg", SHIRT)))
-    assert sorted(answer.status_code for answer in answers) == [200] * 5 + [302]
+    assert [answer.status_code for answer in answers].count(302) == 1
     made = Upscale.objects.get()
-    assert all(f'data-offer="{made.pk}"' in words(answer) for answer in answers if answer.status_code == 200)
+    for answer in answers:
+        # Made already; or the same person's other tab has put it into the list, and is about to send it.
+        is_offered, is_listed = f'data-offer="{made.pk}"' in words(answer), "The same picture as" in words(answer)
+        assert answer.status_code == 302 or is_offered or is_listed
     assert owner.balance == 99
 
 
 def test_two_identical_files_in_one_submit_count_once(owner: Person, upload: Upload) -> None:
     answer = owner.submit(image=[upload("a.jpg", SHIRT), upload("b.jpg", SHIRT), upload("c.jpg", COAT)])
     assert sorted(Upscale.objects.values_list("source_name", flat=True)) == ["a.jpg", "c.jpg"]
-    assert offers(answer) == [(Upscale.objects.get(source_name="a.jpg").pk, "b.jpg")]
+    assert "<bdi>b.jpg</bdi></b> The same picture as “a.jpg”" in words(answer)
     assert owner.balance == 98
 
 
@@ -165,7 +168,7 @@ def test_one_offer_is_ordered_anew_from_the_kept_copy(
     made = done(content=SHIRT, model_name="topaz", upscale_factor="2x", result_format="PNG")
     again = {"offered": made.pk, f"name-{made.pk}": "my name.jpg", "upscale": made.pk}
     answer = teammate.client.post("/again/", again)
-    assert (answer.status_code, answer["Location"]) == (302, "/history/")
+    assert (answer.status_code, answer["Location"]) == (302, Batch.objects.get().get_absolute_url())
     fresh = Upscale.objects.latest("pk")
     assert (fresh.source_name, fresh.created_by, fresh.source_digest) == (
         "my name.jpg",

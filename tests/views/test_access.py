@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from tests.conftest import Person
 from tests.support import access_table as table
+from tests.support.draft_page import DraftPage
 from upscaler.models import ApiToken, Batch, Upscale
 from upscaler.processing import lifecycle
 from upscaler.storage import pictures, signed_links
@@ -32,6 +34,28 @@ GET   history                 sign-in   200       200           200     no-team 
 POST  history                 sign-in   405       405           405     405       405
 GET   live                    sign-in   200       200           200     no-team   no-team
 POST  live                    sign-in   405       405           405     405       405
+
+# A draft is its person's alone; its addresses are asked by scripts, so nobody is sent anywhere.
+GET   begin-draft             401       405       405           405     405       405
+POST  begin-draft             401       200       200           200     403       403
+GET   draft                   401       404       200           404     404       404
+POST  draft                   401       405       405           405     405       405
+GET   draft-files             401       405       405           405     405       405
+POST  draft-files             401       404       422           404     404       404
+GET   draft-addresses         401       405       405           405     405       405
+POST  draft-addresses         401       404       422           404     404       404
+GET   draft-results           401       405       405           405     405       405
+POST  draft-results           401       404       422           404     404       404
+GET   draft-remove            401       405       405           405     405       405
+POST  draft-remove            401       404       200           404     404       404
+GET   draft-pattern           401       405       405           405     405       405
+POST  draft-pattern           401       404       200           404     404       404
+GET   draft-item              401       405       405           405     405       405
+POST  draft-item              401       404       200           404     404       404
+GET   draft-thumbnail         401       404       200           404     404       404
+POST  draft-thumbnail         401       405       405           405     405       405
+GET   draft-order             401       405       405           405     405       405
+POST  draft-order             401       404       200           404     404       404
 
 GET   upscale                 sign-in   404       200           200     no-team   no-team
 POST  upscale                 sign-in   405       405           405     405       405
@@ -177,6 +201,7 @@ def address(
     owner: Person,
     order: Callable[..., Upscale],
     done: Callable[..., Upscale],
+    upload: Callable[..., SimpleUploadedFile],
     order_batch: Callable[..., Batch],
 ) -> Callable[[str], str]:
     """A page's address, with something of the owner's where it is about one thing."""
@@ -187,6 +212,10 @@ def address(
             return signed_links.make(None, pictures.source_of(upscale), name="a.jpg", team_id=owner.team.pk)
         if page in UNKNOWN:
             return reverse(page, args=UNKNOWN[page])
+        if page.startswith("draft"):
+            form = DraftPage(owner)
+            item = form.item(upload())
+            return reverse(page, args=[form.pk, item["id"]] if page in ("draft-item", "draft-thumbnail") else [form.pk])
         if page == "revoke-token":
             return reverse(page, args=[ApiToken.objects.get(user=owner.user).pk])
         if page == "retry":
@@ -226,6 +255,6 @@ def test_no_page_takes_another_method(method: str, clients: dict[str, Client]) -
     for pattern in patterns():
         if pattern.name in TAKES_PUT_FOR_POST:
             continue
-        arguments = [1 if name == "pk" else "x" for name in pattern.pattern.converters]
+        arguments = [1 if name in ("pk", "item_pk") else "x" for name in pattern.pattern.converters]
         url = reverse(pattern.name, args=arguments)
         assert getattr(clients["merchandiser"], method)(url).status_code == 405, url

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.conftest import Person, move_end
-from upscaler.models import Upscale
+from upscaler.models import Batch, Upscale
 from upscaler.processing import lifecycle
 from upscaler.views.history import PAGE_SIZE
 
@@ -234,11 +234,12 @@ def test_several_pictures_at_once_of_which_one_is_bad(owner: Person, upload: Cal
     assert owner.balance == 98
 
 
-def test_all_good_leads_to_the_history(owner: Person, upload: Callable[..., Any]) -> None:
+def test_all_good_leads_to_the_batch(owner: Person, upload: Callable[..., Any]) -> None:
     plain = owner.client.post("/", {"model_name": "recraft", "image": upload()})
-    assert (plain.status_code, plain["Location"]) == (302, "/history/")
+    [first] = Batch.objects.all()
+    assert (plain.status_code, plain["Location"]) == (302, first.get_absolute_url())
     live = owner.client.post("/", {"model_name": "recraft", "image": upload()}, headers={"HX-Request": "true"})
-    assert (live.status_code, live["HX-Redirect"]) == (200, "/history/")
+    assert (live.status_code, live["HX-Redirect"]) == (200, Batch.objects.latest("pk").get_absolute_url())
 
 
 def test_too_many_pictures_at_once(owner: Person, upload: Callable[..., Any]) -> None:

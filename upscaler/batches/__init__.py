@@ -8,6 +8,12 @@
     addresses      a pasted list                     titles        what people call them
     sku            SKUs from names and folders       rows          what tables and lists are read into
 
+    drafts         what was chosen and not ordered yet, changed under the team's lock alone
+    draft_intake   any file or list into a draft     draft_items   one picture of it
+    draft_archives a ZIP, read on by itself          draft_skus    the pattern of its SKUs
+    draft_review   how each item stands, in bulk     draft_answers the same in JSON
+    draft_order    a draft becomes a batch
+
     quotes         what orders would cost            estimate      how long they would take
     items          orders of a program's batch       progress      how an ordered batch stands
     results_zip    results as one ZIP                manifest      what became of each picture

@@ -68,7 +68,54 @@ class SettingsField(forms.Field):
         return value
 
 
-class UpscaleForm(forms.Form):
+class ChoiceForm(forms.Form):
+    """What is to be made of pictures: a model, its settings and the result's format."""
+
+    model_name = forms.CharField(error_messages={"required": f"Choose a model: {MODELS_IN_WORDS}."})
+    generation_settings = SettingsField(required=False)
+    result_format = forms.CharField(required=False, empty_value="")
+
+    def clean_model_name(self) -> str:
+        name = self.cleaned_data["model_name"]
+        if name not in upscaling_models.MODELS:
+            raise ValidationError(
+                f"There is no model called “{upscaling_models.shortened(name)}”. Choose {MODELS_IN_WORDS}.", code="enum"
+            )
+        return name
+
+    def clean_result_format(self) -> str:
+        name = self.cleaned_data["result_format"]
+        if name and name not in picture_formats.RESULT_FORMATS:
+            raise ValidationError(
+                f"Results are saved as {', '.join(picture_formats.RESULT_FORMATS)}, not as "
+                f"“{upscaling_models.shortened(name)}”. Leave result_format empty to keep the picture's own format.",
+                code="enum",
+            )
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        model = upscaling_models.MODELS.get(data.get("model_name", ""))
+        if model is not None and "generation_settings" in data:
+            data["generation_settings"] = self._complete_settings(model, data["generation_settings"])
+        return data
+
+    def _complete_settings(self, model: upscaling_models.UpscalingModel, given: dict[str, Any]) -> dict[str, Any]:
+        complete = model.defaults
+        if len(given) > MAX_SETTINGS:
+            message = f"{len(given):,} settings were given; {model.name} has {len(model.settings)}."
+            self.add_error("generation_settings", ValidationError(message, code="too_long"))
+            return complete
+        for key, raw in given.items():
+            try:
+                complete[key] = model.clean(key, raw)
+            except PublicError as error:
+                refusal = ValidationError(error.message, code=error.code, params={"setting": key})
+                self.add_error("generation_settings", refusal)
+        return complete
+
+
+class UpscaleForm(ChoiceForm):
     """One order: exactly one source, a model and its settings.
 
     After ``is_valid()``, ``order`` is what `submission.submit` takes. The data may be a request's POST or a plain dict
@@ -83,9 +130,6 @@ class UpscaleForm(forms.Form):
         max_value=MAX_ID,
         error_messages={"invalid": "generation_result_id must be a whole number."},
     )
-    model_name = forms.CharField(error_messages={"required": f"Choose a model: {MODELS_IN_WORDS}."})
-    generation_settings = SettingsField(required=False)
-    result_format = forms.CharField(required=False, empty_value="")
     name = forms.CharField(
         required=False,
         empty_value="",
@@ -95,6 +139,7 @@ class UpscaleForm(forms.Form):
     sku = forms.CharField(
         required=False, empty_value="", max_length=MAX_SKU, error_messages={"max_length": TOO_LONG.format(what="SKU")}
     )
+    field_order = ("image", "image_url", "generation_result_id")
 
     def __init__(
         self,
@@ -168,24 +213,6 @@ class UpscaleForm(forms.Form):
         except PublicError as refusal:
             raise ValidationError(refusal.message, code=refusal.code) from None
 
-    def clean_model_name(self) -> str:
-        name = self.cleaned_data["model_name"]
-        if name not in upscaling_models.MODELS:
-            raise ValidationError(
-                f"There is no model called “{upscaling_models.shortened(name)}”. Choose {MODELS_IN_WORDS}.", code="enum"
-            )
-        return name
-
-    def clean_result_format(self) -> str:
-        name = self.cleaned_data["result_format"]
-        if name and name not in picture_formats.RESULT_FORMATS:
-            raise ValidationError(
-                f"Results are saved as {', '.join(picture_formats.RESULT_FORMATS)}, not as "
-                f"“{upscaling_models.shortened(name)}”. Leave result_format empty to keep the picture's own format.",
-                code="enum",
-            )
-        return name
-
     def clean_name(self) -> str:
         return file_names.cleaned(self.cleaned_data["name"], fallback="")
 
@@ -193,14 +220,13 @@ class UpscaleForm(forms.Form):
         return file_names.without_spoofing(self.cleaned_data["sku"]).strip()
 
     def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
         self._check_one_source()
+        data = super().clean()
         model = upscaling_models.MODELS.get(data.get("model_name", ""))
-        if model is not None and "generation_settings" in data:
-            data["generation_settings"] = self._complete_settings(model, data["generation_settings"])
         if not self.errors and model is not None:
             self.order = self._order(model)
-            self._check_result_size(self.order)
+            for error in size_errors(self.order, is_kept=self.kept is not None):
+                self.add_error(None, ValidationError(error.message, code=error.code))
         return data
 
     def _check_one_source(self) -> None:
@@ -215,20 +241,6 @@ class UpscaleForm(forms.Form):
         elif len(given) > 1:
             message = f"Give one picture, not {len(given)}: {SOURCES_IN_WORDS}."
             self.add_error(None, ValidationError(message, code="source_ambiguous"))
-
-    def _complete_settings(self, model: upscaling_models.UpscalingModel, given: dict[str, Any]) -> dict[str, Any]:
-        complete = model.defaults
-        if len(given) > MAX_SETTINGS:
-            message = f"{len(given):,} settings were given; {model.name} has {len(model.settings)}."
-            self.add_error("generation_settings", ValidationError(message, code="too_long"))
-            return complete
-        for key, raw in given.items():
-            try:
-                complete[key] = model.clean(key, raw)
-            except PublicError as error:
-                refusal = ValidationError(error.message, code=error.code, params={"setting": key})
-                self.add_error("generation_settings", refusal)
-        return complete
 
     def _order(self, model: upscaling_models.UpscalingModel) -> NewUpscale:
         order = self._order_of_source(model)
@@ -283,18 +295,22 @@ class UpscaleForm(forms.Form):
             **common,
         )
 
-    def _check_result_size(self, order: NewUpscale) -> None:
-        if order.source_size is None:
-            return  # A web address: checked once it is fetched.
-        width, height = order.source_size
-        factor = upscaling_models.factor(order.model_name, order.settings)
-        if self.kept is not None and width * height > settings.MAX_SOURCE_PIXELS:
-            message = (
-                f"The picture has {width:,} × {height:,} pixels; the limit is {settings.MAX_SOURCE_PIXELS / 1e6:.0f} "
-                "megapixels. Make it smaller, and upload that."
-            )
-            self.add_error(None, ValidationError(message, code="too_many_pixels"))
-        try:
-            intake.check_result_size(width, height, factor, max_pixels=settings.MAX_RESULT_PIXELS)
-        except PublicError as error:
-            self.add_error(None, ValidationError(error.message, code=error.code))
+
+def size_errors(order: NewUpscale, *, is_kept: bool) -> list[PublicError]:
+    """The limits of pixels that the order breaks. What ``is_kept`` may be from a time of other limits."""
+    if order.source_size is None:
+        return []  # A web address: checked once it is fetched.
+    width, height = order.source_size
+    errors = []
+    if is_kept and width * height > settings.MAX_SOURCE_PIXELS:
+        message = (
+            f"The picture has {width:,} × {height:,} pixels; the limit is {settings.MAX_SOURCE_PIXELS / 1e6:.0f} "
+            "megapixels. Make it smaller, and upload that."
+        )
+        errors.append(PublicError(message, code="too_many_pixels"))
+    factor = upscaling_models.factor(order.model_name, order.settings)
+    try:
+        intake.check_result_size(width, height, factor, max_pixels=settings.MAX_RESULT_PIXELS)
+    except PublicError as error:
+        errors.append(error)
+    return errors

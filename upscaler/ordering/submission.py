@@ -114,7 +114,9 @@ class NewBatch:
     sku_pattern: str = ""
     wants_email: bool = False
     draft: Batch | None = None
-    """The draft that becomes the batch; its items go. A new batch where there is none."""
+    """The draft that becomes the batch. A new batch where there is none."""
+    draft_items: frozenset[int] = frozenset()
+    """The numbers of its items that are done with by this order, and go. Any others wait in a draft of their own."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,10 @@ class DraftOrderedBefore(Exception):
     def __init__(self, batch: Batch) -> None:
         super().__init__(batch.pk)
         self.batch = batch
+
+
+class DraftChanged(Exception):
+    """Items of the order were taken out of the draft meanwhile. Nothing was charged."""
 
 
 class IdempotencyConflict(Exception):
@@ -202,9 +208,9 @@ def submit(
     Files are written before the transaction. An ``idempotency`` is the batch's where there is one; else there must be
     one order alone. With ``once`` no order is taken that the team has had done, or that is under way; give
     `deduplication.split_duplicates` ones then.
-    Raises credits.CreditsRefused, IdempotencyConflict, RetriedBefore, DraftOrderedBefore and, with ``once``,
-    OrderedBefore; OSError where the storage can't take a file; PublicError with the code `MAYBE_TAKEN` where the
-    database did not say whether it took the orders. After any other error they were not taken.
+    Raises credits.CreditsRefused, IdempotencyConflict, RetriedBefore, DraftOrderedBefore, DraftChanged and, with
+    ``once``, OrderedBefore; OSError where the storage can't take a file; PublicError with the code `MAYBE_TAKEN` where
+    the database did not say whether it took the orders. After any other error they were not taken.
     """
     gone: frozenset[int] = frozenset()
     if once:
@@ -306,11 +312,9 @@ def _batch(
 ) -> Batch:
     """The batch's row, written under the team's lock."""
     made = Batch(team=team, created_by=user, token=token)
+    others: list[int] = []
     if new.draft is not None:
-        made = Batch.objects.get(pk=new.draft.pk)
-        if not made.is_draft:
-            raise DraftOrderedBefore(made)
-        made.items.all().delete()
+        made, others = _taken_draft(new.draft, new.draft_items)
     made.name, made.sku_pattern, made.wants_email = new.name, new.sku_pattern, new.wants_email
     made.model_name, made.settings, made.requested_format = new.model_name, new.settings, new.requested_format
     made.ordered_at = rows[0].created_at
@@ -318,7 +322,23 @@ def _batch(
     if idempotency is not None:
         made.idempotency_key, made.request_digest = idempotency.key, idempotency.digest
     made.save()
+    if others:
+        made.items.update(batch=Batch.objects.create(team=team, created_by=made.created_by))
     return made
+
+
+def _taken_draft(draft: Batch, items: frozenset[int]) -> tuple[Batch, list[int]]:
+    """The draft's row without the ``items`` that go, and the numbers of those that came since they were looked at."""
+    made = Batch.objects.get(pk=draft.pk)
+    if not made.is_draft:
+        raise DraftOrderedBefore(made)
+    present = set(made.items.values_list("pk", flat=True))
+    if not items <= present:
+        raise DraftChanged
+    going = sorted(items)
+    for start in range(0, len(going), BATCH_SIZE):
+        made.items.filter(pk__in=going[start : start + BATCH_SIZE]).delete()
+    return made, sorted(present - items)
 
 
 def _insert(rows: Sequence[Upscale]) -> None:

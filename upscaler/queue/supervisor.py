@@ -33,6 +33,7 @@ from upscaler.queue import fairness
 from upscaler.queue.broker import celery_app
 from upscaler.queue.sweep import sweep
 from upscaler.storage.cleanup import remove_left_folders, remove_orphans
+from upscaler.storage.draft_files import remove_old_drafts
 
 logger = logging.getLogger(__name__)
 
@@ -162,6 +163,7 @@ def _chores() -> list[_Chore]:
     chores = [
         _Chore("sweep", settings.SWEEP_SECONDS, sweep),
         _Chore("cleanup", CLEANUP_SECONDS, remove_orphans),
+        _Chore("drafts", CLEANUP_SECONDS, remove_old_drafts),
         _Chore("sessions", CLEANUP_SECONDS, lambda: call_command("clearsessions")),
     ]
     if settings.TASK_BACKEND == "embedded":

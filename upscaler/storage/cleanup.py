@@ -1,4 +1,4 @@
-"""Removes stored files that no upscale names: uploads that nobody ordered, and what a killed process left behind."""
+"""Removes stored files that no upscale and no draft names: what nobody ordered, and what a killed process left."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from django.utils import timezone
 
-from upscaler.models import Upscale, media_storage
+from upscaler.models import DraftItem, Upscale, media_storage
 from upscaler.storage import quota
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ FIELDS = {
     "previews": ("before_preview", "after_preview"),
 }
 """Which fields may name a file of each folder."""
+DRAFT_FIELDS = {"sources": "file", "thumbnails": "thumbnail"}
+"""The same of what was chosen and not ordered yet."""
 WORK_PREFIX = "upscaler-work-"
 """How the names of the workers' folders begin."""
 KEPT_FOR = timedelta(hours=48)
@@ -62,6 +64,9 @@ def _remove_orphans_in(folder: PurePosixPath, before: datetime) -> int:
         return 0
     for field in FIELDS[folder.parts[0]]:
         paths -= set(Upscale.objects.filter(**{f"{field}__startswith": f"{folder}/"}).values_list(field, flat=True))
+    if (field_of_drafts := DRAFT_FIELDS.get(folder.parts[0])) is not None:
+        chosen = DraftItem.objects.filter(**{f"{field_of_drafts}__startswith": f"{folder}/"})
+        paths -= set(chosen.values_list(field_of_drafts, flat=True))
     old = [path for path in paths if storage.get_modified_time(path) < before]
     for path in old:
         storage.delete(path)

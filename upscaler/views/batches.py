@@ -18,7 +18,7 @@ from upscaler.models import Batch, Upscale
 from upscaler.text import format_credits
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
-from upscaler.views.submit import STORAGE_TROUBLE
+from upscaler.views.submit_draft import STORAGE_TROUBLE
 
 PAGE_SIZE = 50
 MAX_LIVE_ROWS = 100

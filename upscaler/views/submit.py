@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -17,28 +16,26 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from upscaler import credits, file_names, picture_formats, upscaling_models
+from upscaler.batches import drafts
 from upscaler.engines import get_engine
 from upscaler.errors import PublicError
-from upscaler.imaging.decoding import Patience
 from upscaler.models import Upscale, result_hours
-from upscaler.ordering import deduplication, reorder, submission
+from upscaler.ordering import reorder, submission
 from upscaler.ordering.forms import UpscaleForm
-from upscaler.ordering.submission import Known, NewUpscale
+from upscaler.ordering.submission import Known, NewBatch, NewUpscale
 from upscaler.processing import source_reference
 from upscaler.storage import pictures, signed_links
 from upscaler.storage.pictures import StoredPicture
-from upscaler.views import model_choice
+from upscaler.views import model_choice, submit_draft
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
+from upscaler.views.submit_draft import STORAGE_TROUBLE, Outcome
 
 logger = logging.getLogger(__name__)
 
 RECENT_RESULTS = 12
-FILE_ID = re.compile(r"[0-9a-z-]{1,40}")
-STORAGE_TROUBLE = (
-    "The desk could not store the pictures just now. Nothing was charged. Try again in a while; "
-    "if it stays so, tell an admin."
-)
+MANY_AT_ONCE = ".zip,.csv,.tsv,.xlsx"
+"""Endings of what brings many pictures at once."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -49,10 +46,12 @@ def submit(request: TeamRequest) -> HttpResponse:
         return render(request, "submit/page.html", _context(request, **_prefilled(request)))
 
     outcome = Outcome()
-    orders = _orders(request, outcome)
-    _send(request, orders, outcome)
+    if request.FILES.getlist("image") or (submit_draft.waiting(request) and not submit_draft.names_source(request)):
+        submit_draft.send(request, outcome)
+    else:
+        _send(request, _orders(request, outcome), outcome)
     if outcome.sent and not outcome.problems and not outcome.known:
-        return _to_history(request, outcome.sent)
+        return _to_batch(request, outcome.sent)
     return _what_came_of_it(request, outcome)
 
 
@@ -73,7 +72,7 @@ def again(request: TeamRequest) -> HttpResponse:
     orders = []
     for upscale in sorted(mine, key=lambda upscale: numbers.index(upscale.pk)):
         name = file_names.cleaned(request.POST.get(f"name-{upscale.pk}", ""), upscale.source_name)
-        file_id = _file_id(request.POST.get(f"file-{upscale.pk}", ""))
+        file_id = submit_draft.file_id_in(request.POST.get(f"file-{upscale.pk}", ""))
         if wanted not in ("all", str(upscale.pk)):
             outcome.known.append(Known(upscale, name, upscale.model.credits, file_id))
         else:
@@ -84,7 +83,7 @@ def again(request: TeamRequest) -> HttpResponse:
     _send(request, orders, outcome)
     is_answer_to_htmx = request.htmx  # type: ignore[attr-defined]
     if outcome.sent and not outcome.problems and not is_answer_to_htmx:
-        return _to_history(request, outcome.sent)
+        return _to_batch(request, outcome.sent)
     return _what_came_of_it(request, outcome)
 
 
@@ -106,73 +105,43 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
     return redirect(retried.upscale)
 
 
-@dataclass
-class Outcome:
-    """What came of a submit: it may be some of each."""
-
-    sent: list[Upscale] = field(default_factory=list)
-    sent_files: list[str] = field(default_factory=list)
-    """Those of them that the page has among its chosen files, as it calls them."""
-    known: list[Known] = field(default_factory=list)
-    problems: list[dict[str, str]] = field(default_factory=list)
-
-    def refuse(self, message: str, *, name: str = "") -> None:
-        """Add a problem, once; ``name`` is the picture's where it is about one."""
-        problem = {"name": name, "message": message}
-        if problem not in self.problems:
-            self.problems.append(problem)
-
-
 def _orders(request: TeamRequest, outcome: Outcome) -> list[NewUpscale]:
-    """One order for each picture that keeps the rules, one problem for each rule that is broken."""
-    uploads = request.FILES.getlist("image")
-    if len(uploads) > settings.MAX_FILES:
-        outcome.refuse(f"These are {len(uploads)} pictures; send at most {settings.MAX_FILES} at once.")
-        return []
-    orders: list[NewUpscale] = []
-    file_ids = request.POST.getlist("file_id") if len(request.POST.getlist("file_id")) == len(uploads) else []
-    pictures_sent: list[dict[str, Any]] = [{"image": upload} for upload in uploads] or [{}]
-    patience = Patience()
-    for index, files in enumerate(pictures_sent):
-        form = UpscaleForm(request.POST, files, team=request.team, host=request.get_host(), patience=patience)
-        if form.is_valid() and form.order is not None:
-            orders.append(replace(form.order, file_id=_file_id(file_ids[index] if file_ids else "")))
-            continue
-        for about, errors in form.errors.items():
-            # A rule about the picture is shown with its name, a rule about the order once.
-            name = files["image"].name if files and about in ("image", "__all__") else ""
-            for message in errors:
-                outcome.refuse(str(message), name=str(name))
-    return orders
+    """The order of one picture that is here already or on the web, or a problem for each rule that is broken."""
+    form = UpscaleForm(request.POST, team=request.team, host=request.get_host())
+    if form.is_valid() and form.order is not None:
+        return [form.order]
+    for errors in form.errors.values():
+        for message in errors:
+            outcome.refuse(str(message))
+    return []
 
 
 def _send(request: TeamRequest, orders: Sequence[NewUpscale], outcome: Outcome) -> None:
-    """Submit what is new; what the team has already is offered instead."""
+    """Submit what is new as one batch; what the team has already is offered instead."""
     waiting = list(orders)
-    try:
-        while waiting:
-            batch, waiting = deduplication.split_duplicates(waiting)
-            try:
-                outcome.sent += submission.submit(batch, team=request.team, user=request.user, once=True)
-                outcome.sent_files += [order.file_id for order in batch if order.file_id]
-            except submission.OrderedBefore as before:
-                outcome.known += before.known
-                waiting = [*before.others, *waiting]
-    except PublicError as error:
-        outcome.problems.insert(0, {"name": "", "message": error.message})
-    except OSError:
-        logger.exception("an upload could not be stored")
-        outcome.problems.insert(0, {"name": "", "message": STORAGE_TROUBLE})
+    while waiting:
+        first = waiting[0]
+        batch = NewBatch(first.model_name, first.settings, requested_format=first.requested_format)
+        try:
+            outcome.sent += submission.submit(waiting, team=request.team, user=request.user, once=True, batch=batch)
+            outcome.sent_files += [order.file_id for order in waiting if order.file_id]
+            return
+        except submission.OrderedBefore as before:
+            outcome.known += before.known
+            waiting = before.others
+        except PublicError as error:
+            outcome.problems.insert(0, {"name": "", "message": error.message})
+            return
+        except OSError:
+            logger.exception("an upload could not be stored")
+            outcome.problems.insert(0, {"name": "", "message": STORAGE_TROUBLE})
+            return
 
 
-def _file_id(text: str) -> str:
-    return text if FILE_ID.fullmatch(text) else ""
-
-
-def _to_history(request: TeamRequest, sent: list[Upscale]) -> HttpResponse:
+def _to_batch(request: TeamRequest, sent: list[Upscale]) -> HttpResponse:
     count = f"{len(sent)} pictures are" if len(sent) > 1 else "Your picture is"
     messages.success(request, f"{count} on the way.")
-    address = reverse("history")
+    address = reverse("batch", args=[sent[0].batch_id])
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)  # type: ignore[attr-defined]
 
 
@@ -246,7 +215,10 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
     asked_for = more.pop("asked_for", None)
     if asked_for is not None and asked_for not in recent_results:
         recent_results = [asked_for, *recent_results[: RECENT_RESULTS - 1]]
+    draft = drafts.find_draft(request.team, request.user)
     return {
+        "draft": draft,
+        "waiting": drafts.items_of(draft).count() if draft is not None else 0,
         "models": list(upscaling_models.MODELS.values()),
         "shown_models": model_choice.shown_models(get_engine(settings.ENGINE), more["chosen"]["settings"]),
         "result_formats": picture_formats.RESULT_FORMATS,
@@ -262,7 +234,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
             "max_source_megapixels": settings.MAX_SOURCE_PIXELS // 1_000_000,
             "max_result_megapixels": settings.MAX_RESULT_PIXELS // 1_000_000,
             "formats": picture_formats.FORMATS_IN_WORDS,
-            "accept": picture_formats.ACCEPT,
+            "accept": f"{picture_formats.ACCEPT},{MANY_AT_ONCE}",
         },
         "problems": [],
         "sent": [],
