@@ -10,7 +10,7 @@ from upscaler.models.ledger import CreditEntry, MonthlySpend
 from upscaler.models.mail import Email
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
 from upscaler.models.uploads import UnorderedUpload
-from upscaler.models.upscales import MAX_ID, WITHDRAWN, Upscale, media_storage, result_hours
+from upscaler.models.upscales import MAX_ID, WITHDRAWN, Upscale, media_storage, result_hours, search_text
 from upscaler.models.usage import UsageDay, UsageTime
 
 __all__ = [
@@ -37,4 +37,5 @@ __all__ = [
     "desk_identity",
     "media_storage",
     "result_hours",
+    "search_text",
 ]

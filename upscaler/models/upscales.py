@@ -17,6 +17,7 @@ from django.utils import timezone
 from upscaler import picture_formats, result_names, upscaling_models
 from upscaler.models.batches import Batch
 from upscaler.models.teams import ApiToken, Team
+from upscaler.text import folded
 
 MAX_ID = models.BigIntegerField.MAX_BIGINT
 CLOCKS_APART = timedelta(days=1)
@@ -37,8 +38,32 @@ WITHDRAWN = "The price of this picture was given back, so its result is given to
 """What people and programs are told in place of the result."""
 
 
+def search_text(sku: str, source_name: str) -> str:
+    """What `upscaler.search` looks in: the SKU, which it finds by its beginning too, and then the name."""
+    return f"{folded(sku)}\n{folded(source_name)}"
+
+
+class SearchTextField(models.TextField):
+    """`search_text` of the row itself, also where rows are added in bulk. An ``update()`` must name it."""
+
+    def deconstruct(self) -> Any:
+        """For migrations it is a text like any other."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.TextField", args, kwargs
+
+    def pre_save(self, model_instance: Any, add: bool) -> str:
+        """Make it anew from what the row says now."""
+        text = search_text(model_instance.sku, model_instance.source_name)
+        setattr(model_instance, self.attname, text)
+        return text
+
+
 class UpscaleQuerySet(models.QuerySet["Upscale"]):
     """The questions that pages, API and sweep ask."""
+
+    def present(self) -> UpscaleQuerySet:
+        """Not deleted."""
+        return self.filter(deleted_at__isnull=True)
 
     def open(self) -> UpscaleQuerySet:
         """Not ended yet."""
@@ -53,11 +78,11 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
         # The second bound follows from the first ones, and keeps the database from reading a whole history.
         oldest = now - timedelta(seconds=settings.RESULT_LIFETIME) - CLOCKS_APART
         still_good = by_our_clock | Q(referable_until__gt=now)
-        return self.filter(still_good, status=Upscale.Status.DONE, withdrawn_at__isnull=True, completed_at__gt=oldest)
+        return self.with_result().filter(still_good, completed_at__gt=oldest)
 
     def with_result(self) -> UpscaleQuerySet:
         """Done, with a result that is given out."""
-        return self.filter(status=Upscale.Status.DONE, withdrawn_at__isnull=True)
+        return self.filter(status=Upscale.Status.DONE, withdrawn_at__isnull=True, deleted_at__isnull=True)
 
 
 class Upscale(models.Model):
@@ -112,6 +137,7 @@ class Upscale(models.Model):
         max_length=1000, blank=True, help_text="Where the file lay when it was chosen, as in a/b."
     )
     source_name = models.CharField(max_length=255, blank=True, help_text="The file name that people know it by.")
+    search_text = SearchTextField(blank=True, default="", editable=False)
     source_url = models.TextField(
         blank=True, help_text="As typed, at most 2,000 characters; a remote engine's own are signed and may be longer."
     )
@@ -252,6 +278,11 @@ class Upscale(models.Model):
                 fields=("batch", "status", "id"), condition=Q(batch__isnull=False), name="upscale_batch_status"
             ),
             models.Index(fields=("team", "sku", "-id"), condition=~Q(sku=""), name="upscale_team_sku"),
+            models.Index(
+                fields=("team", "-id"),
+                condition=Q(archived_at__isnull=False, deleted_at__isnull=True),
+                name="upscale_team_archived",
+            ),
             models.Index(fields=("error_code", "team", "-id"), name="upscale_failure"),
             models.Index(fields=("status", "-id"), name="upscale_status"),
             models.Index(fields=("team", "status", "-completed_at"), name="upscale_team_completed"),
@@ -262,8 +293,13 @@ class Upscale(models.Model):
                 name="upscale_in_flight",
             ),
             models.Index(fields=("team", "order_digest"), condition=~Q(order_digest=""), name="upscale_same_order"),
+            # Whole: a file may go once no row names it, and SQLite can't tell that a given name is not empty.
+            models.Index(fields=("source_file",), name="upscale_source_file"),
+            models.Index(fields=("result_file",), name="upscale_result_file"),
             models.Index(
-                fields=("result_file",), condition=Q(withdrawn_at__isnull=False), name="upscale_withdrawn_result"
+                fields=("id",),
+                condition=Q(deleted_at__isnull=False) & ~(Q(source_file="") & Q(result_file="")),
+                name="upscale_files_to_remove",
             ),
             models.Index(fields=("due_at",), condition=Q(status__in=("Created", "Ongoing")), name="upscale_open_due"),
         )
