@@ -5,6 +5,8 @@ letters or more. In SQLite that is a full-text table which triggers keep; in Pos
 are made after every migration, by `set_up`. Without them the answers are the same, and slow.
 """
 
+# ruff: noqa: S608 -- what is put into the statements are the names below
+
 from __future__ import annotations
 
 import logging
@@ -93,7 +95,9 @@ def set_up(using: str = "default", **kwargs: Any) -> None:
 def why_slow() -> str:
     """Why a search would read every row, for whoever runs the desk; empty where it does not."""
     if connection.vendor == "sqlite":
-        return "" if _is_there("sqlite_master", "name", TABLE) else "this SQLite has no trigram index (3.34 or newer has)"
+        return (
+            "" if _is_there("sqlite_master", "name", TABLE) else "this SQLite has no trigram index (3.34 or newer has)"
+        )
     return "" if _is_there("pg_indexes", "indexname", INDEX) else "the extension pg_trgm could not be made"
 
 
@@ -137,8 +141,8 @@ def _indexed(phrase: str, or_number: int | None) -> Q | None:
     if connection.vendor != "sqlite" or why_slow():
         return None
     with connection.cursor() as cursor:
-        hits = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"  # noqa: S608
-        cursor.execute(f"SELECT count(*) FROM ({hits} LIMIT {MANY})", [phrase])  # noqa: S608
+        hits = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"
+        cursor.execute(f"SELECT count(*) FROM ({hits} LIMIT {MANY})", [phrase])
         if cursor.fetchone()[0] == MANY:
             return None
     if or_number is None:
@@ -158,7 +162,7 @@ def _number_begins(word: str) -> Q:
 
 def _is_there(catalogue: str, column: str, name: str) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM {catalogue} WHERE {column} = %s", [name])  # noqa: S608
+        cursor.execute(f"SELECT 1 FROM {catalogue} WHERE {column} = %s", [name])
         return cursor.fetchone() is not None
 
 
@@ -177,7 +181,7 @@ def _set_up_sqlite(database: Any) -> None:
                 logger.warning("this SQLite can't make the index for searches, so they read every row: %s", error)
                 return
         cursor.execute(f"INSERT INTO {TABLE} ({TABLE}) VALUES ('delete-all')")
-        cursor.execute(f"INSERT INTO {TABLE} (rowid, text) SELECT id, {START} || search_text FROM {ROWS}")  # noqa: S608
+        cursor.execute(f"INSERT INTO {TABLE} (rowid, text) SELECT id, {START} || search_text FROM {ROWS}")
         for name, body in TRIGGERS.items():
             cursor.execute(f"CREATE TRIGGER IF NOT EXISTS {name} {body}")
 

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from upscaler import picture_formats, result_names, upscaling_models
 from upscaler.models.batches import Batch
+from upscaler.models.search_text import SearchTextField
 from upscaler.models.teams import ApiToken, Team
-from upscaler.text import folded
 
 MAX_ID = models.BigIntegerField.MAX_BIGINT
 CLOCKS_APART = timedelta(days=1)
@@ -36,26 +36,8 @@ def result_hours() -> str:
 
 WITHDRAWN = "The price of this picture was given back, so its result is given to nobody any more."
 """What people and programs are told in place of the result."""
-
-
-def search_text(sku: str, source_name: str) -> str:
-    """What `upscaler.search` looks in: the SKU, which it finds by its beginning too, and then the name."""
-    return f"{folded(sku)}\n{folded(source_name)}"
-
-
-class SearchTextField(models.TextField):
-    """`search_text` of the row itself, also where rows are added in bulk. An ``update()`` must name it."""
-
-    def deconstruct(self) -> Any:
-        """For migrations it is a text like any other."""
-        name, _, args, kwargs = super().deconstruct()
-        return name, "django.db.models.TextField", args, kwargs
-
-    def pre_save(self, model_instance: Any, add: bool) -> str:
-        """Make it anew from what the row says now."""
-        text = search_text(model_instance.sku, model_instance.source_name)
-        setattr(model_instance, self.attname, text)
-        return text
+DELETED = "This picture was deleted. Its files are gone for good."
+"""The same of one that was deleted."""
 
 
 class UpscaleQuerySet(models.QuerySet["Upscale"]):
@@ -322,8 +304,15 @@ class Upscale(models.Model):
 
     @property
     def gives_source(self) -> bool:
-        """Whether its source may be seen: an earlier result may have been withdrawn since."""
+        """Whether its source may be seen: it may be deleted, or be an earlier result that was withdrawn since."""
+        if self.deleted_at is not None:
+            return False
         return self.source_result is None or self.source_result.withdrawn_at is None
+
+    @property
+    def why_closed(self) -> str:
+        """What people are told in place of its pictures; empty where nothing of them is held back."""
+        return DELETED if self.deleted_at is not None else WITHDRAWN if self.withdrawn_at is not None else ""
 
     @property
     def is_waiting(self) -> bool:
@@ -409,7 +398,7 @@ class Upscale(models.Model):
     @property
     def thumbnail(self) -> FieldFile:
         """The result's thumbnail, or the source's where there is none to be seen; may be empty."""
-        if self.result_thumbnail and self.withdrawn_at is None:
+        if self.result_thumbnail and self.withdrawn_at is None and self.deleted_at is None:
             return self.result_thumbnail
         return self.source_thumbnail if self.gives_source else FieldFile(self, self.source_thumbnail.field, "")
 

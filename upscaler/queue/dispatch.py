@@ -17,6 +17,11 @@ def upscales(rows: Sequence[Upscale]) -> None:
         tasks.enqueue_step(row)
 
 
+def removal() -> None:
+    """Wake a worker for the files of what was deleted."""
+    tasks.remove_deleted.enqueue()
+
+
 def email(email_id: int) -> None:
     """Wake a worker for one e-mail."""
     tasks.send_email.enqueue(email_id)

@@ -12,6 +12,7 @@ from upscaler.engines import get_engine
 from upscaler.mail import outbox
 from upscaler.models import Email, Upscale
 from upscaler.processing import worker_step
+from upscaler.storage import cleanup
 
 
 @task(queue_name="cpu")
@@ -34,3 +35,10 @@ def enqueue_step(upscale: Upscale, *, delay: float = 0) -> None:
 def send_email(email_id: int) -> None:
     """Send one e-mail."""
     outbox.send(email_id, writers={Email.Kind.PASSWORD: passwords.write})
+
+
+@task(queue_name="io")
+def remove_deleted() -> None:
+    """Remove the files of deleted upscales, and send a message for the rest where there are many."""
+    if cleanup.remove_deleted() == cleanup.BATCH:
+        remove_deleted.enqueue()
