@@ -81,10 +81,8 @@ def matching(upscales: QuerySet[Upscale], query: str, *, team: Team | None = Non
 def set_up(using: str = "default", **kwargs: Any) -> None:
     """Make the index where it is missing. Takes a minute or so for each million rows."""
     database = connections[using]
-    with database.cursor() as cursor:
-        columns = {column.name for column in database.introspection.get_table_description(cursor, ROWS)}
-        if "search_text" not in columns:
-            return  # Migrated back to before it.
+    if not _has_column(database):
+        return  # Migrated back to before it.
     with transaction.atomic(using=using):
         if database.vendor == "sqlite":
             _set_up_sqlite(database)
@@ -93,12 +91,21 @@ def set_up(using: str = "default", **kwargs: Any) -> None:
 
 
 def why_slow() -> str:
-    """Why a search would read every row, for whoever runs the desk; empty where it does not."""
+    """Why a search reads every row, for whoever runs the desk; empty where it does not, or where no row can be yet."""
+    if not _has_column(connection):
+        return ""
+    if has_index():
+        return ""
     if connection.vendor == "sqlite":
-        return (
-            "" if _is_there("sqlite_master", "name", TABLE) else "this SQLite has no trigram index (3.34 or newer has)"
-        )
-    return "" if _is_there("pg_indexes", "indexname", INDEX) else "the extension pg_trgm could not be made"
+        return "this SQLite has no trigram index (3.34 or newer has)"
+    return "the extension pg_trgm could not be made"
+
+
+def has_index() -> bool:
+    """Whether `set_up` could make the index."""
+    if connection.vendor == "sqlite":
+        return _is_there("sqlite_master", "name", TABLE)
+    return _is_there("pg_indexes", "indexname", INDEX)
 
 
 def _people(team: Team) -> dict[int, str]:
@@ -138,7 +145,7 @@ def _indexed(phrase: str, or_number: int | None) -> Q | None:
     All the table's hits are gathered before the first row is shown. Of a word with very many, those of a page are
     quicker found from the newest row on.
     """
-    if connection.vendor != "sqlite" or why_slow():
+    if connection.vendor != "sqlite" or not has_index():
         return None
     with connection.cursor() as cursor:
         hits = f"SELECT rowid FROM {TABLE} WHERE {TABLE} MATCH %s"
@@ -158,6 +165,14 @@ def _number_begins(word: str) -> Q:
             numbers |= Q(pk__range=(first, min(last, MAX_ID)))
             first, last = first * 10, last * 10 + 9
     return numbers
+
+
+def _has_column(database: Any) -> bool:
+    with database.cursor() as cursor:
+        if ROWS not in database.introspection.table_names(cursor):
+            return False
+        columns = database.introspection.get_table_description(cursor, ROWS)
+        return any(column.name == "search_text" for column in columns)
 
 
 def _is_there(catalogue: str, column: str, name: str) -> bool:

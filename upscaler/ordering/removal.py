@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 """Upscales of one transaction, so that nobody waits long behind it."""
-UNDER_WAY = "It is still under way."
-NOT_YOURS = "Only whoever ordered it and the team's admins may delete it."
+UNDER_WAY = "still under way."
+NOT_YOURS = "only whoever ordered it and the team’s admins may delete it."
 
 
 @dataclass

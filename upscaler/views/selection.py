@@ -132,7 +132,7 @@ def _retry(request: TeamRequest, selected: list[int]) -> HttpResponse:
 
 def _archive(request: TeamRequest, selected: list[int]) -> HttpResponse:
     outcome = removal.archive(selected, membership=request.membership, request=request)
-    _tell(request, outcome, "in the archive now", "They are found there with the filter “Archive”.")
+    _tell(request, outcome, "in the archive now", "The filter “Archive” shows what is in it.")
     return _back(request)
 
 
