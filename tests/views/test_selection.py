@@ -16,6 +16,7 @@ from tests.conftest import Person
 from tests.views.test_history import fail, fill, shown
 from upscaler.models import AuditEvent, Batch, Upscale
 from upscaler.views import selection
+from upscaler.views.history import LIST_SIZE
 
 
 def act(person: Person, deed: str, *upscales: Upscale, query: str = "", **more: Any) -> Any:
@@ -219,7 +220,7 @@ def test_only_what_is_on_the_page_is_asked_for_while_thousands_are_open(owner: P
     fill(owner, 300)
     try:
         page = owner.client.get("/history/?layout=list").content.decode()
-        assert page.count('type="hidden" name="id"') == 100
+        assert page.count('type="hidden" name="id"') == LIST_SIZE
         with CaptureQueriesContext(connection) as few:
             owner.client.get("/history/?layout=list")
         fill(owner, 900)

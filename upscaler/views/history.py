@@ -24,7 +24,7 @@ from upscaler.views.query import as_number, number
 from upscaler.views.trail import carried_query, cursor, trail
 
 PAGE_SIZE = 24
-LIST_SIZE = 100
+LIST_SIZE = 60
 """Rows of a page in the dense list."""
 MAX_LIVE_ROWS = 100
 MAX_NEW = 10_000
