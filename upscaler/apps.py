@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class UpscalerConfig(AppConfig):
@@ -7,4 +8,8 @@ class UpscalerConfig(AppConfig):
 
     def ready(self) -> None:
         # Here and not above: the checks import models, which need this app to be loaded.
+        from upscaler import search
         from upscaler.health import checks  # noqa: F401 - registers the system checks
+
+        # After any migration: SQLite drops a table's triggers whenever Django makes the table anew.
+        post_migrate.connect(search.set_up, sender=self, dispatch_uid="upscaler.search")

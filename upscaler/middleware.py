@@ -37,7 +37,7 @@ CHOSEN_TEAM = "team"
 
 PAGES_OF_FORMS = {
     "submit": ("submit", "again", "switch-team"),
-    "history": ("retry",),
+    "history": ("retry", "history-act"),
     "ledger": ("grant", "budgets"),
     "tokens": ("tokens", "revoke-token"),
     "team": (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from datetime import datetime
 
 from django.utils import formats, timezone
@@ -23,3 +25,11 @@ def format_datetime(time: datetime | None) -> str:
 def format_clock(time: datetime) -> str:
     """The time of the day with its zone: ``14:05 UTC``."""
     return formats.date_format(timezone.localtime(time), "H:i e")
+
+
+def folded(text: str) -> str:
+    """The text as searches compare it: without letter case, accents and control characters, with single blanks."""
+    letters = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    if not letters.isascii():
+        letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", letters).split())

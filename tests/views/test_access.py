@@ -57,6 +57,11 @@ POST  draft-thumbnail         401       405       405           405     405     
 GET   draft-order             401       405       405           405     405       405
 POST  draft-order             401       404       200           404     404       404
 
+GET   history-count           sign-in   200       200           200     no-team   no-team
+POST  history-count           sign-in   405       405           405     405       405
+GET   history-act             sign-in   405       405           405     405       405
+POST  history-act             sign-in   302       302           302     no-team   no-team
+
 GET   upscale                 sign-in   404       200           200     no-team   no-team
 POST  upscale                 sign-in   405       405           405     405       405
 GET   retry                   sign-in   405       405           405     405       405

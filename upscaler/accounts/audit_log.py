@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest
@@ -35,6 +36,28 @@ def record(
         upscale=upscale,
         token=token,
         address=client_address(request) if request is not None else None,
+    )
+
+
+def record_each(
+    action: str, upscales: Iterable[Upscale], *, team: Team, user: Any, request: HttpRequest | None = None
+) -> None:
+    """Note the same deed for each of many upscales, about its name. Call it in the transaction of the deed itself."""
+    address = client_address(request) if request is not None else None
+    AuditEvent.objects.bulk_create(
+        (
+            AuditEvent(
+                action=action,
+                team=team,
+                user=user,
+                user_name=name_of(user)[:200],
+                about=(upscale.source_name or f"upscale {upscale.pk}")[:MAX_ABOUT_LENGTH],
+                upscale=upscale,
+                address=address,
+            )
+            for upscale in upscales
+        ),
+        batch_size=500,
     )
 
 

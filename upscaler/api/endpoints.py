@@ -194,7 +194,7 @@ def get_credits(request: HttpRequest) -> Any:
 
 def _upscales(request: HttpRequest) -> Any:
     team_id = request.auth.team_id  # type: ignore[attr-defined]
-    return Upscale.objects.filter(team_id=team_id).select_related("source_result")
+    return Upscale.objects.present().filter(team_id=team_id).select_related("source_result")
 
 
 def _created(upscale: Upscale) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 
+from upscaler import search
 from upscaler.accounts.lockout import ADDRESS_FACTOR
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
@@ -36,6 +37,20 @@ def database_suits_workers_on_several_machines(**kwargs: Any) -> list[checks.Che
                 "TASK_BACKEND=cluster needs a database server, but the database is a SQLite file.",
                 hint="Set DATABASE_URL to a PostgreSQL address, or use TASK_BACKEND=embedded.",
                 id="upscaler.E002",
+            )
+        ]
+    return []
+
+
+@checks.register(checks.Tags.database)
+def searches_are_quick(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Searches read an index, not every row. Looked at where the database is, as in `migrate`."""
+    if databases and (reason := search.why_slow()):
+        return [
+            checks.Warning(
+                f"Searches in the history read every upscale, because {reason}. They find the same, slowly.",
+                hint="Let an admin of the database run CREATE EXTENSION pg_trgm (or use a newer SQLite), then migrate.",
+                id="upscaler.W007",
             )
         ]
     return []

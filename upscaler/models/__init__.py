@@ -8,13 +8,15 @@ from upscaler.models.handovers import Handover
 from upscaler.models.identity import DeskIdentity, desk_identity
 from upscaler.models.ledger import CreditEntry, MonthlySpend
 from upscaler.models.mail import Email
+from upscaler.models.search_text import search_text
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
 from upscaler.models.turns import Lane, Turn
 from upscaler.models.uploads import UnorderedUpload
-from upscaler.models.upscales import MAX_ID, WITHDRAWN, Upscale, media_storage, result_hours
+from upscaler.models.upscales import DELETED, MAX_ID, WITHDRAWN, Upscale, media_storage, result_hours
 from upscaler.models.usage import UsageDay, UsageTime
 
 __all__ = [
+    "DELETED",
     "MAX_ID",
     "WITHDRAWN",
     "ApiToken",
@@ -40,4 +42,5 @@ __all__ = [
     "desk_identity",
     "media_storage",
     "result_hours",
+    "search_text",
 ]

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from upscaler import picture_formats, result_names, upscaling_models
 from upscaler.models.batches import Batch
+from upscaler.models.search_text import SearchTextField
 from upscaler.models.teams import ApiToken, Team
 
 MAX_ID = models.BigIntegerField.MAX_BIGINT
@@ -35,10 +36,16 @@ def result_hours() -> str:
 
 WITHDRAWN = "The price of this picture was given back, so its result is given to nobody any more."
 """What people and programs are told in place of the result."""
+DELETED = "This picture was deleted. Its files are gone for good."
+"""The same of one that was deleted."""
 
 
 class UpscaleQuerySet(models.QuerySet["Upscale"]):
     """The questions that pages, API and sweep ask."""
+
+    def present(self) -> UpscaleQuerySet:
+        """Not deleted."""
+        return self.filter(deleted_at__isnull=True)
 
     def open(self) -> UpscaleQuerySet:
         """Not ended yet."""
@@ -58,11 +65,11 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
         # The second bound follows from the first ones, and keeps the database from reading a whole history.
         oldest = now - timedelta(seconds=settings.RESULT_LIFETIME) - CLOCKS_APART
         still_good = by_our_clock | Q(referable_until__gt=now)
-        return self.filter(still_good, status=Upscale.Status.DONE, withdrawn_at__isnull=True, completed_at__gt=oldest)
+        return self.with_result().filter(still_good, completed_at__gt=oldest)
 
     def with_result(self) -> UpscaleQuerySet:
         """Done, with a result that is given out."""
-        return self.filter(status=Upscale.Status.DONE, withdrawn_at__isnull=True)
+        return self.filter(status=Upscale.Status.DONE, withdrawn_at__isnull=True, deleted_at__isnull=True)
 
 
 class Upscale(models.Model):
@@ -117,6 +124,7 @@ class Upscale(models.Model):
         max_length=1000, blank=True, help_text="Where the file lay when it was chosen, as in a/b."
     )
     source_name = models.CharField(max_length=255, blank=True, help_text="The file name that people know it by.")
+    search_text = SearchTextField(blank=True, default="", editable=False)
     source_url = models.TextField(
         blank=True, help_text="As typed, at most 2,000 characters; a remote engine's own are signed and may be longer."
     )
@@ -260,6 +268,11 @@ class Upscale(models.Model):
                 fields=("batch", "status", "id"), condition=Q(batch__isnull=False), name="upscale_batch_status"
             ),
             models.Index(fields=("team", "sku", "-id"), condition=~Q(sku=""), name="upscale_team_sku"),
+            models.Index(
+                fields=("team", "-id"),
+                condition=Q(archived_at__isnull=False, deleted_at__isnull=True),
+                name="upscale_team_archived",
+            ),
             models.Index(fields=("error_code", "team", "-id"), name="upscale_failure"),
             models.Index(fields=("status", "-id"), name="upscale_status"),
             models.Index(fields=("team", "status", "-completed_at"), name="upscale_team_completed"),
@@ -270,8 +283,13 @@ class Upscale(models.Model):
                 name="upscale_in_flight",
             ),
             models.Index(fields=("team", "order_digest"), condition=~Q(order_digest=""), name="upscale_same_order"),
+            # Whole: a file may go once no row names it, and SQLite can't tell that a given name is not empty.
+            models.Index(fields=("source_file",), name="upscale_source_file"),
+            models.Index(fields=("result_file",), name="upscale_result_file"),
             models.Index(
-                fields=("result_file",), condition=Q(withdrawn_at__isnull=False), name="upscale_withdrawn_result"
+                fields=("id",),
+                condition=Q(deleted_at__isnull=False) & ~(Q(source_file="") & Q(result_file="")),
+                name="upscale_files_to_remove",
             ),
             # Of those that have not ended: who is next, the last of a flow, who waits for a time, whose worker died.
             models.Index(
@@ -310,8 +328,15 @@ class Upscale(models.Model):
 
     @property
     def gives_source(self) -> bool:
-        """Whether its source may be seen: an earlier result may have been withdrawn since."""
+        """Whether its source may be seen: it may be deleted, or be an earlier result that was withdrawn since."""
+        if self.deleted_at is not None:
+            return False
         return self.source_result is None or self.source_result.withdrawn_at is None
+
+    @property
+    def why_closed(self) -> str:
+        """What people are told in place of its pictures; empty where nothing of them is held back."""
+        return DELETED if self.deleted_at is not None else WITHDRAWN if self.withdrawn_at is not None else ""
 
     @property
     def is_waiting(self) -> bool:
@@ -397,7 +422,7 @@ class Upscale(models.Model):
     @property
     def thumbnail(self) -> FieldFile:
         """The result's thumbnail, or the source's where there is none to be seen; may be empty."""
-        if self.result_thumbnail and self.withdrawn_at is None:
+        if self.result_thumbnail and self.withdrawn_at is None and self.deleted_at is None:
             return self.result_thumbnail
         return self.source_thumbnail if self.gives_source else FieldFile(self, self.source_thumbnail.field, "")
 

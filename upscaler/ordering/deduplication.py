@@ -65,7 +65,8 @@ def find_known(seen: Mapping[str, int], *, team: Team, without: frozenset[int] =
     """
     refunds = CreditEntry.objects.filter(upscale=OuterRef("pk"), kind=CreditEntry.Kind.REFUND)
     good = (
-        Upscale.objects.filter(team=team, engine=settings.ENGINE)
+        Upscale.objects.present()
+        .filter(team=team, engine=settings.ENGINE)
         .exclude(status=Upscale.Status.ERROR)
         .exclude(pk__in=without)
         .exclude(Exists(refunds))

@@ -20,7 +20,8 @@ from upscaler.errors import PublicError
 from upscaler.form_fields import WholeNumberField
 from upscaler.imaging import intake
 from upscaler.imaging.decoding import Patience
-from upscaler.models import MAX_ID, WITHDRAWN, Team, Upscale
+from upscaler.models import MAX_ID, Team, Upscale
+from upscaler.ordering import results
 from upscaler.ordering.lookup import Lookup
 from upscaler.ordering.submission import NewUpscale, Upload
 from upscaler.processing import source_reference
@@ -196,8 +197,9 @@ class UpscaleForm(ChoiceForm):
             raise ValidationError("The address of this upload is too long. Rename the file.", code="url_too_long")
         if link.team_id != self.team.pk:
             raise ValidationError("This link belongs to another team. Upload the picture again.", code="not_found")
-        if self.lookup.is_withdrawn(link):
-            raise ValidationError(f"{WITHDRAWN} Choose another picture.", code="refunded")
+        if why := self.lookup.why_closed(link):
+            refusal = results.closed(why)
+            raise ValidationError(refusal.message, code=refusal.code)
         if not link.is_alive:
             raise ValidationError(
                 f"This link ran out on {format_datetime(link.expires_at)}. Upload the picture again.", code="expired"

@@ -26,9 +26,9 @@ class Lookup:
         is_address = url.startswith(("http://", "https://"))
         return signed_links.find_link(url, host=self.host) if is_address else None
 
-    def is_withdrawn(self, link: Link) -> bool:
-        """Whether nobody gets the picture of the link any more."""
-        return signed_links.is_withdrawn(link)
+    def why_closed(self, link: Link) -> str:
+        """Why nobody gets the picture of the link any more; empty where it is given out."""
+        return signed_links.why_closed(link)
 
     def result(self, result_id: int) -> Upscale | KnownResult:
         """What a ``generation_result_id`` names. Raises PublicError."""
@@ -42,14 +42,14 @@ class BulkLookup(Lookup):
         """Raises PublicError with the code `results.UNAVAILABLE` where a remote engine has to be asked and is away."""
         super().__init__(team=team, host=host)
         self._links = {url: super(BulkLookup, self).link(url) for url in urls}
-        self._withdrawn = signed_links.withdrawn({link.picture.path for link in self._links.values() if link})
+        self._closed = signed_links.closed([link for link in self._links.values() if link])
         self._results = results.find_source_results(result_ids, team=team)
 
     def link(self, url: str) -> Link | None:
         return self._links[url]
 
-    def is_withdrawn(self, link: Link) -> bool:
-        return link.picture.path in self._withdrawn
+    def why_closed(self, link: Link) -> str:
+        return self._closed.get(link, "")
 
     def result(self, result_id: int) -> Upscale | KnownResult:
         found = self._results[result_id]

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from upscaler.errors import PublicError
 from upscaler.models import WITHDRAWN, Upscale
-from upscaler.ordering import submission
+from upscaler.ordering import results, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.submission import NewUpscale, RetriedBefore
 from upscaler.processing import source_reference
@@ -35,7 +35,7 @@ def reorder(upscale: Upscale) -> NewUpscale:
     Raises PublicError with the rule that it breaks now.
     """
     if not upscale.gives_source:
-        raise PublicError(f"{WITHDRAWN} Choose another picture.", code="refunded")
+        raise results.closed(upscale.why_closed or WITHDRAWN)
     body = {
         "model_name": upscale.model_name,
         "generation_settings": upscale.settings,

@@ -14,7 +14,7 @@ from upscaler import fetching
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, KnownResult, RemoteEngine
 from upscaler.errors import PublicError
-from upscaler.models import MAX_ID, WITHDRAWN, Team, Upscale, result_hours
+from upscaler.models import DELETED, MAX_ID, Team, Upscale, result_hours
 from upscaler.models.upscales import UpscaleQuerySet
 from upscaler.processing import handover
 from upscaler.processing.circuit_breaker import Pause
@@ -121,6 +121,11 @@ def find_elsewhere(result_id: int, *, team: Team) -> KnownResult:
     return known
 
 
+def closed(why: str) -> PublicError:
+    """The refusal of a source that is given to nobody any more; ``why`` is `DELETED` or `WITHDRAWN`."""
+    return PublicError(f"{why} Choose another picture.", code="deleted" if why == DELETED else "refunded")
+
+
 def _is_closed_to(team: Team, known: KnownResult, engine: RemoteEngine) -> bool:
     """Whether another team of the desk had it made, or this one for an order whose price went back.
 
@@ -131,8 +136,8 @@ def _is_closed_to(team: Team, known: KnownResult, engine: RemoteEngine) -> bool:
         return True
     here = Upscale.objects.filter(engine=engine.name)
     if (made_here := here.filter(engine_id=known.engine_id).first()) is not None:
-        is_refunded = made_here.status == Upscale.Status.ERROR or made_here.withdrawn_at is not None
-        return made_here.team_id != team.pk or is_refunded
+        is_closed = made_here.status == Upscale.Status.ERROR or bool(made_here.why_closed)
+        return made_here.team_id != team.pk or is_closed
     # Sent, and never answered for: of these the desk knows what was sent, and not what it became.
     lost = here.filter(engine_id__isnull=True, handed_over_at__isnull=False)
     lost = lost.filter(~Q(team=team) | Q(status=Upscale.Status.ERROR))
@@ -149,7 +154,7 @@ def _made_here(team: Team) -> UpscaleQuerySet:
 
 def _refuse_unusable(ours: Upscale) -> None:
     if not ours.gives_result:
-        raise PublicError(f"{WITHDRAWN} Choose another picture.", code="refunded")
+        raise closed(ours.why_closed)
     if not ours.is_referable:
         raise _expired(ours.result_id or 0, ours.expires_at, is_kept=True)
 

@@ -23,7 +23,7 @@ from upscaler.models import ApiToken, AuditEvent, Batch, Team, Upscale
 from upscaler.ordering import deduplication
 from upscaler.processing import batch_end, ranks
 from upscaler.queue import dispatch
-from upscaler.storage import quota
+from upscaler.storage import cleanup, quota
 from upscaler.storage.pictures import NewFiles, StoredPicture
 
 logger = logging.getLogger(__name__)
@@ -210,7 +210,8 @@ def submit(
     `deduplication.split_duplicates` ones then.
     Raises credits.CreditsRefused, IdempotencyConflict, RetriedBefore, DraftOrderedBefore, DraftChanged and, with
     ``once``, OrderedBefore; OSError where the storage can't take a file; PublicError with the code `MAYBE_TAKEN` where
-    the database did not say whether it took the orders. After any other error they were not taken.
+    the database did not say whether it took the orders, and with ``deleted`` where a source was deleted meanwhile.
+    After any error but `MAYBE_TAKEN` they were not taken.
     """
     gone: frozenset[int] = frozenset()
     if once:
@@ -246,6 +247,7 @@ def submit(
                     made = _batch(batch, team=team, user=user, token=token, idempotency=idempotency, rows=rows)
                     for row in rows:
                         row.batch = made
+                cleanup.ensure_kept({order.stored.path for order in orders if order.stored is not None})
                 for row in rows:
                     _refuse_second_retry(row)
                 for batch_id in {row.batch_id for row in rows if row.retry_of is not None}:

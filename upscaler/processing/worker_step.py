@@ -19,7 +19,7 @@ from upscaler.engines.base import Finished, Order, Pending, RemoteEngine, Report
 from upscaler.errors import PublicError
 from upscaler.imaging import codec, intake
 from upscaler.imaging.previews import Preview
-from upscaler.models import Upscale
+from upscaler.models import Upscale, search_text
 from upscaler.processing import handover, lifecycle
 from upscaler.processing.circuit_breaker import Pause
 from upscaler.processing.lifecycle import ClaimLost, Heartbeat
@@ -185,7 +185,8 @@ def _fetch(upscale: Upscale, target: Path) -> None:
             stored = files.store_source(file, examined)
             with transaction.atomic():
                 digest = upscale.order_digest_with(examined.digest)
-                lifecycle.record(upscale, order_digest=digest, source_name=name, **stored.source_columns())
+                columns = {**stored.source_columns(), "search_text": search_text(upscale.sku, name)}
+                lifecycle.record(upscale, order_digest=digest, source_name=name, **columns)
                 files.keep()
 
 

@@ -18,6 +18,11 @@ def upscales(rows: Sequence[Upscale]) -> None:
         tasks.wake(queue)
 
 
+def removal() -> None:
+    """Wake a worker for the files of what was deleted."""
+    tasks.remove_deleted.enqueue()
+
+
 def email(email_id: int) -> None:
     """Wake a worker for one e-mail."""
     tasks.send_email.enqueue(email_id)

@@ -32,7 +32,7 @@ from django.utils import timezone
 from upscaler.queue import fairness
 from upscaler.queue.broker import celery_app
 from upscaler.queue.sweep import sweep
-from upscaler.storage.cleanup import remove_left_folders, remove_orphans
+from upscaler.storage.cleanup import remove_deleted, remove_left_folders, remove_orphans
 from upscaler.storage.draft_files import remove_old_drafts
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ MAX_RESTART_PAUSE = 30.0
 HEALTHY_AFTER = 60.0
 PRUNE_SECONDS = 60 * 60
 CLEANUP_SECONDS = 6 * 60 * 60
+DELETED_SECONDS = 10 * 60
 TASK_ROW_LIFETIME = timedelta(hours=2)
 
 
@@ -164,6 +165,7 @@ def _chores() -> list[_Chore]:
         _Chore("sweep", settings.SWEEP_SECONDS, sweep),
         _Chore("cleanup", CLEANUP_SECONDS, remove_orphans),
         _Chore("drafts", CLEANUP_SECONDS, remove_old_drafts),
+        _Chore("deleted", DELETED_SECONDS, remove_deleted),
         _Chore("sessions", CLEANUP_SECONDS, lambda: call_command("clearsessions")),
     ]
     if settings.TASK_BACKEND == "embedded":

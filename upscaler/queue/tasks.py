@@ -14,6 +14,7 @@ from upscaler.models import Email
 from upscaler.processing import ranks, worker_step
 from upscaler.processing.worker_step import NextStep
 from upscaler.queue import broker, fairness
+from upscaler.storage import cleanup
 
 logger = logging.getLogger(__name__)
 
@@ -66,3 +67,10 @@ def _wake_others(queue: str) -> None:
 def send_email(email_id: int) -> None:
     """Send one e-mail."""
     outbox.send(email_id, writers={Email.Kind.PASSWORD: passwords.write})
+
+
+@task(queue_name="io")
+def remove_deleted() -> None:
+    """Remove the files of deleted upscales, and send a message for the rest where there are many."""
+    if cleanup.remove_deleted() == cleanup.BATCH:
+        remove_deleted.enqueue()

@@ -23,7 +23,7 @@ from django.utils import timezone
 from PIL import Image
 
 from upscaler import upscaling_models, usage
-from upscaler.models import Membership, Team, Upscale, media_storage
+from upscaler.models import Membership, Team, Upscale, media_storage, search_text
 from upscaler.seed import bulk_insert
 from upscaler.seed import ledger as ledger
 
@@ -128,6 +128,7 @@ def _orders(
         code, message = rng.choices(ERRORS, ERROR_WEIGHTS)[0] if failed else ("", "")
         factor = upscaling_models.factor(model.name, model.defaults)
         made = "" if failed else picture
+        name, sku = f"{rng.choice(NAMES)}-{pk % 10_000:04}.jpg", f"{48 + pk % 7}{pk // 4 % 1000:03}"
         yield {
             "id": pk,
             "team_id": crew.team.pk,
@@ -136,7 +137,9 @@ def _orders(
             "started_at": began,
             "completed_at": began + timedelta(seconds=min(median * math.exp(rng.gauss(0, 0.7)), 7000)),
             "source": "upload",
-            "source_name": f"{rng.choice(NAMES)}-{pk % 10_000:04}.jpg",
+            "source_name": name,
+            "sku": sku,
+            "search_text": search_text(sku, name),
             "source_file": picture,
             "source_thumbnail": picture,
             "source_width": width,

@@ -6,12 +6,15 @@ import logging
 import shutil
 import tempfile
 import time
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from upscaler.models import DraftItem, Upscale, media_storage
+from upscaler.errors import PublicError
+from upscaler.models import DELETED, DraftItem, Upscale, media_storage
 from upscaler.storage import quota
 
 logger = logging.getLogger(__name__)
@@ -26,6 +29,11 @@ FIELDS = {
 """Which fields may name a file of each folder."""
 DRAFT_FIELDS = {"sources": "file", "thumbnails": "thumbnail"}
 """The same of what was chosen and not ordered yet."""
+THUMBNAILS = {"source_file": "source_thumbnail", "result_file": "result_thumbnail"}
+"""The thumbnail of each picture: whoever shares the picture shares it. Nobody shares the previews."""
+FILE_FIELDS = (*THUMBNAILS, *THUMBNAILS.values(), "before_preview", "after_preview")
+BATCH = 500
+"""Upscales whose files one call removes."""
 WORK_PREFIX = "upscaler-work-"
 """How the names of the workers' folders begin."""
 KEPT_FOR = timedelta(hours=48)
@@ -46,6 +54,63 @@ def remove_orphans(now: datetime | None = None) -> int:
     if removed:
         logger.info("%s stored files that no upscale names were removed", removed)
     return removed
+
+
+def remove_deleted() -> int:
+    """Remove the files of at most ``BATCH`` deleted upscales, but those that another row needs. Returns of how many.
+
+    The row forgets a file once it is gone, so that what was interrupted goes on at the next turn. No order can begin to
+    need one meanwhile: it is refused where its source was deleted.
+    """
+    # Spelt out as the index has it.
+    waiting = Upscale.objects.filter(deleted_at__isnull=False).exclude(source_file="", result_file="").order_by("pk")
+    done = 0
+    for upscale in waiting[:BATCH]:
+        try:
+            for path in _unneeded(upscale):
+                media_storage().delete(path)
+        except OSError:
+            logger.exception("upscale %s: its files can't be removed, tried again later", upscale.pk)
+            continue
+        Upscale.objects.filter(pk=upscale.pk).update(**dict.fromkeys(FILE_FIELDS, ""))
+        done += 1
+    return done
+
+
+def ensure_kept(paths: Collection[str]) -> None:
+    """Raise PublicError with the code ``deleted`` where a picture of ``paths`` was deleted and is about to go.
+
+    Call it under the team's lock, which whoever deletes takes too: from then on the order's own row keeps the file.
+    """
+    names = sorted(paths)
+    for start in range(0, len(names), BATCH):
+        going = _named(Upscale.objects.filter(deleted_at__isnull=False), names[start : start + BATCH])
+        if going - _named(Upscale.objects.present(), going) - _drafted(going):
+            raise PublicError(f"{DELETED} Choose another picture.", code="deleted")
+
+
+def _unneeded(upscale: Upscale) -> list[str]:
+    """The files of a deleted upscale that no other row needs."""
+    pictures = {path for field in THUMBNAILS if (path := getattr(upscale, field).name)}
+    needed = _named(Upscale.objects.present(), pictures) | _drafted(pictures)
+    gone = [upscale.before_preview.name, upscale.after_preview.name]
+    for picture, thumbnail in THUMBNAILS.items():
+        if getattr(upscale, picture).name not in needed:
+            gone += [getattr(upscale, picture).name, getattr(upscale, thumbnail).name]
+    return sorted({path for path in gone if path} - needed)
+
+
+def _named(rows: QuerySet[Upscale], paths: Collection[str]) -> set[str]:
+    if not paths:
+        return set()
+    return {
+        *rows.filter(source_file__in=paths).values_list("source_file", flat=True),
+        *rows.filter(result_file__in=paths).values_list("result_file", flat=True),
+    }
+
+
+def _drafted(paths: Collection[str]) -> set[str]:
+    return set(DraftItem.objects.filter(file__in=paths).values_list("file", flat=True)) if paths else set()
 
 
 def remove_left_folders() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import signing
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
 from upscaler import file_names
-from upscaler.models import Upscale, desk_identity
+from upscaler.models import DELETED, WITHDRAWN, DraftItem, Upscale, desk_identity, media_storage
 from upscaler.storage.pictures import StoredPicture
 
 OLD_SALT = "upscaler.links"
@@ -117,17 +118,43 @@ def find_link(url: str, *, host: str = "") -> Link | None:
     return _read(signed, _own_salt()) or (_read(signed, OLD_SALT) if _is_at_home(url, host) else None)
 
 
-def is_withdrawn(link: Link) -> bool:
-    """Whether the link is one to a result that nobody gets any more."""
-    return bool(withdrawn([link.picture.path]))
+def why_closed(link: Link) -> str:
+    """Why nobody gets the link's picture any more, `DELETED` or `WITHDRAWN`; empty where it is given out."""
+    if why := closed([link]).get(link):
+        return why
+    # No row names an upload that nobody has ordered yet, nor a file that went with the last row that needed it.
+    return "" if media_storage().exists(link.picture.path) else DELETED
 
 
-def withdrawn(paths: Collection[str]) -> set[str]:
-    """Those of the stored files that are results which nobody gets any more."""
-    if not paths:
-        return set()
-    results = Upscale.objects.filter(withdrawn_at__isnull=False, result_file__in=list(paths)).order_by()
-    return set(results.values_list("result_file", flat=True))
+def closed(links: Collection[Link]) -> dict[Link, str]:
+    """Those of the links whose picture nobody gets any more, with the reason, as far as the rows tell it."""
+    if not links:
+        return {}
+    paths = {link.picture.path for link in links}
+    withdrawn = _named(Upscale.objects.filter(withdrawn_at__isnull=False), paths, ("result_file",))
+    numbers = {link.upscale_id for link in links if link.upscale_id is not None}
+    deleted = set(Upscale.objects.filter(pk__in=numbers, deleted_at__isnull=False).values_list("pk", flat=True))
+    gone = _named(Upscale.objects.filter(deleted_at__isnull=False), paths)
+    gone -= _named(Upscale.objects.present(), gone)
+    gone -= set(DraftItem.objects.filter(file__in=gone).values_list("file", flat=True)) if gone else set()
+    found = {}
+    for link in links:
+        if link.picture.path in withdrawn:
+            found[link] = WITHDRAWN
+        elif link.upscale_id in deleted or link.picture.path in gone:
+            # The file of a deleted result may be there still, where it is the source of another order.
+            found[link] = DELETED
+    return found
+
+
+def _named(
+    rows: QuerySet[Upscale], paths: Collection[str], fields: Sequence[str] = ("source_file", "result_file")
+) -> set[str]:
+    found: set[str] = set()
+    for field in fields if paths else ():
+        named = rows.filter(**{f"{field}__in": list(paths)}).order_by()
+        found |= set(named.values_list(field, flat=True))
+    return found
 
 
 def _is_at_home(url: str, host: str) -> bool:

@@ -27,7 +27,7 @@ def picture(request: TeamRequest, pk: int, kind: str) -> HttpResponseBase:
     """One of an upscale's pictures, for the pages."""
     upscale = get_object_or_404(Upscale, team=request.team, pk=pk)
     if not _is_open(upscale, kind):
-        return _withdrawn(request)
+        return _closed(request, upscale)
     # A thumbnail changes once, from the source's to the result's. The other pictures never do.
     settled = upscale.is_final or kind != "thumbnail"
     name = upscale.result_name if kind == "result_file" else ""
@@ -40,7 +40,7 @@ def download(request: TeamRequest, pk: int) -> HttpResponseBase:
     """The result as a file under the source's own name."""
     upscale = get_object_or_404(Upscale, team=request.team, pk=pk, status=Upscale.Status.DONE)
     if not upscale.gives_result:
-        return _withdrawn(request)
+        return _closed(request, upscale)
     response = serve(upscale.result_file.name, name=upscale.result_name, as_attachment=True)
     download_log.note(upscale, user=request.user, request=request)
     return response
@@ -60,8 +60,8 @@ def signed(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
             "sign in and open it in the history, or send your API token with this request."
         )
         return JsonResponse({"detail": detail}, status=410)
-    if signed_links.is_withdrawn(link):
-        return JsonResponse({"detail": WITHDRAWN}, status=410)
+    if why := signed_links.why_closed(link):
+        return JsonResponse({"detail": why}, status=410)
     response = serve(link.picture.path, name=link.name)
     if user is not None and link.upscale_id is not None:
         upscale = Upscale.objects.filter(pk=link.upscale_id, team_id=link.team_id).first()
@@ -72,13 +72,15 @@ def signed(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
 
 def _is_open(upscale: Upscale, kind: str) -> bool:
     """Whether the team may see this one of its pictures. `Upscale.thumbnail` sees to itself."""
+    if upscale.deleted_at is not None:
+        return False
     if kind in ("result_file", "after_preview"):
         return upscale.withdrawn_at is None
     return kind == "thumbnail" or upscale.gives_source
 
 
-def _withdrawn(request: HttpRequest) -> HttpResponseBase:
-    return render(request, "410.html", {"message": WITHDRAWN}, status=410)
+def _closed(request: HttpRequest, upscale: Upscale) -> HttpResponseBase:
+    return render(request, "410.html", {"message": upscale.why_closed or WITHDRAWN}, status=410)
 
 
 def _holder(request: HttpRequest, team_id: int) -> tuple[Any, ApiToken | None]:

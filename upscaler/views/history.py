@@ -2,60 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
-from upscaler import upscaling_models
 from upscaler.engines import get_engine
-from upscaler.models import MonthlySpend, Upscale
+from upscaler.models import Batch, MonthlySpend, Upscale
+from upscaler.views import history_filters
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.model_choice import settings_that_matter
-from upscaler.views.paging import keyset_page
+from upscaler.views.paging import keyset_page, sku_page
 from upscaler.views.query import as_number, number
 from upscaler.views.trail import carried_query, cursor, trail
 
 PAGE_SIZE = 24
+LIST_SIZE = 60
+"""Rows of a page in the dense list."""
 MAX_LIVE_ROWS = 100
+MAX_NEW = 10_000
+"""New upscales that an open page counts."""
+LAYOUT_COOKIE = "history_layout"
+COOKIE_LIFETIME = 365 * 24 * 60 * 60
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of a page that stand under one head."""
+
+    title: str
+    url: str
+    rows: list[Upscale]
 
 
 @require_safe
 @team_required
 def history(request: TeamRequest) -> HttpResponse:
     """The team's upscales, the newest first, by keyset pages: the thousandth is as fast as the first."""
-    filters = _filters(request)
+    filters = history_filters.read(request.GET)
+    layout = _layout(request, filters)
+    # Before the rows are read, so that none is missed in between.
+    newest = Upscale.objects.filter(team=request.team).order_by("-pk").values_list("pk", flat=True).first() or 0
     upscales = _filtered(request, filters)
-    page = keyset_page(upscales, request.GET, PAGE_SIZE)
+    size = LIST_SIZE if layout == "list" else PAGE_SIZE
+    if filters["group"] == "sku":
+        page = sku_page(upscales, request.GET, size, anchors=Upscale.objects.filter(team=request.team))
+    else:
+        page = keyset_page(upscales, request.GET, size)
     chosen = {key: value for key, value in filters.items() if value}
     if page.is_beyond:
         return redirect(f"{reverse('history')}?{urlencode(chosen)}" if chosen else "history")
     first_page = not page.has_newer
-    newest_id = page.rows[0].pk if page.rows else 0
-    return render(
+    response = render(
         request,
         "history/page.html",
         {
             "page": page.rows,
+            "groups": _groups(page.rows, filters),
             **page.urls(reverse("history"), chosen),
             "filters": filters,
+            "complaints": history_filters.complaints(filters),
+            "batch": history_filters.batch_of(filters, request.team),
+            "layout": layout,
+            "layouts": [
+                (name, title, f"{reverse('history')}?{urlencode({**chosen, 'layout': name})}")
+                for name, title in history_filters.LAYOUTS.items()
+            ],
+            "group_choices": history_filters.GROUPS,
             "statuses": Upscale.Status.choices,
             "model_choices": Upscale.MODEL_CHOICES,
             # Whoever ordered was charged: a row for each person and month, where the upscales may be a million.
             "people": get_user_model()
             .objects.filter(pk__in=MonthlySpend.objects.filter(team=request.team).values("user"))
             .order_by("username"),
-            "is_filtered": bool(chosen),
-            "newest_id": newest_id,
+            "is_filtered": history_filters.are_narrowing(filters),
+            "has_more_filters": any(filters[key] for key in history_filters.MORE),
+            "newest_id": newest,
             "is_first_page": first_page,
+            "is_whole": first_page and not page.has_older,
             "row_query": carried_query(request.GET, filters),
-            "live_url": _live_url({**chosen, **cursor(request.GET), **({"newest": newest_id} if first_page else {})}),
+            "live_url": _live_url({**chosen, **cursor(request.GET), **({"newest": newest} if first_page else {})}),
         },
     )
+    if filters["layout"]:
+        response.set_cookie(
+            LAYOUT_COOKIE, layout, max_age=COOKIE_LIFETIME, httponly=True, samesite="Lax", secure=request.is_secure()
+        )
+    return response
 
 
 @require_safe
@@ -63,7 +103,9 @@ def history(request: TeamRequest) -> HttpResponse:
 def upscale(request: TeamRequest, pk: int) -> HttpResponse:
     """One upscale: how it stands, or the result beside its source."""
     row = get_object_or_404(_mine(request).select_related("retry_of", "source_result", "token", "handover"), pk=pk)
-    filters = _filters(request)
+    if row.deleted_at is not None:
+        return render(request, "410.html", {"message": row.why_closed}, status=410)
+    filters = history_filters.read(request.GET)
     way = trail(_filtered(request, filters), pk, request.GET, filters, PAGE_SIZE)
     return render(request, "history/upscale.html", {**_detail(row), **way})
 
@@ -73,40 +115,56 @@ def upscale(request: TeamRequest, pk: int) -> HttpResponse:
 def live(request: TeamRequest) -> HttpResponse:
     """The rows that a page asks about, as they stand now, to be swapped into it."""
     given = map(as_number, request.GET.getlist("id")[:MAX_LIVE_ROWS])
-    rows = _mine(request).filter(pk__in=[pk for pk in given if pk is not None])
+    rows = _mine(request).present().filter(pk__in=[pk for pk in given if pk is not None])
     if request.GET.get("view") == "upscale":
         row = rows.select_related("retry_of", "source_result", "token", "handover").first()
         return render(request, "history/_live_upscale.html", {**_detail(row), "oob": True} if row else {})
     newest = number(request.GET, "newest")
-    filters = _filters(request)
-    new_count = _filtered(request, filters).filter(pk__gt=newest).count() if newest is not None else 0
+    filters = history_filters.read(request.GET)
+    new_count = _filtered(request, filters).filter(pk__gt=newest)[:MAX_NEW].count() if newest is not None else 0
     row_query = carried_query(request.GET, filters)
-    return render(
-        request, "history/_live.html", {"rows": rows, "oob": True, "new_count": new_count, "row_query": row_query}
-    )
+    shown_url = reverse("history") + carried_query(QueryDict(), filters)
+    context = {"rows": rows, "oob": True, "new_count": new_count, "row_query": row_query, "shown_url": shown_url}
+    return render(request, "history/_live.html", context)
 
 
 def _mine(request: TeamRequest) -> Any:
     return (
         Upscale.objects.filter(team=request.team)
-        .select_related("created_by", "source_result")
+        .select_related("created_by", "source_result", "batch")
         .prefetch_related("retries")
     )
 
 
-def _filters(request: TeamRequest) -> dict[str, str]:
-    return {key: request.GET.get(key, "").strip() for key in ("status", "model", "person")}
+def _filtered(request: TeamRequest, filters: Mapping[str, str]) -> Any:
+    return history_filters.apply(_mine(request), filters, request.team)
 
 
-def _filtered(request: TeamRequest, filters: dict[str, str]) -> Any:
-    upscales = _mine(request)
-    if filters["status"] in Upscale.Status.values:
-        upscales = upscales.filter(status=filters["status"])
-    if filters["model"] in upscaling_models.MODELS:
-        upscales = upscales.filter(model_name=filters["model"])
-    if (person := as_number(filters["person"])) is not None:
-        upscales = upscales.filter(created_by_id=person)
-    return upscales
+def _layout(request: TeamRequest, filters: Mapping[str, str]) -> str:
+    kept = request.COOKIES.get(LAYOUT_COOKIE, "")
+    return filters["layout"] or (kept if kept in history_filters.LAYOUTS else "cards")
+
+
+def _groups(rows: list[Upscale], filters: Mapping[str, str]) -> list[Group]:
+    """The rows under one head each run; one group without a head where nothing is grouped."""
+    if filters["group"] == "sku":
+        return [Group(f"SKU {sku}", "", list(of)) for sku, of in groupby(rows, key=lambda row: row.sku)]
+    if filters["group"] == "batch":
+        runs = [(batch, list(of)) for batch, of in groupby(rows, key=lambda row: row.batch_id)]
+        batches = Batch.objects.in_bulk([batch for batch, _ in runs if batch is not None])
+        return [Group(*_head(batches.get(batch or 0)), of) for batch, of in runs]
+    return [Group("", "", rows)] if rows else []
+
+
+def _head(batch: Batch | None) -> tuple[str, str]:
+    return (str(batch), _batch_url(batch)) if batch is not None else ("Single orders", "")
+
+
+def _batch_url(batch: Batch) -> str:
+    try:
+        return batch.get_absolute_url()
+    except NoReverseMatch:
+        return ""  # TODO: goes with the batch page
 
 
 def _detail(row: Upscale) -> dict[str, Any]:

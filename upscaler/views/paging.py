@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db.models import Q
 from django.http import QueryDict
 
 from upscaler.views.query import number
@@ -45,6 +46,23 @@ def keyset_page(rows: Any, query: QueryDict, size: int) -> KeysetPage:
     page = list(rows.order_by("-pk")[: size + 1])
     is_beyond = not page and ("before" in query or "after" in query)
     return KeysetPage(page[:size], has_newer=before is not None, has_older=len(page) > size, is_beyond=is_beyond)
+
+
+def sku_page(rows: Any, query: QueryDict, size: int, *, anchors: Any) -> KeysetPage:
+    """As `keyset_page`, by SKU and in each the newest first. ``anchors``: where the address's number is looked up."""
+    after, before = number(query, "after"), number(query, "before")
+    anchor = anchors.filter(pk=before if after is None else after).first() if (after or before) is not None else None
+    if anchor is None:
+        page = list(rows.order_by("sku", "-pk")[: size + 1])
+        return KeysetPage(page[:size], has_newer=False, has_older=len(page) > size, is_beyond=False)
+    # The first bound follows from the others, and leads the database to its place in the index.
+    if after is not None:
+        rows = rows.filter(Q(sku__lt=anchor.sku) | Q(pk__gt=anchor.pk), sku__lte=anchor.sku).order_by("-sku", "pk")
+        page = list(rows[: size + 1])
+        return KeysetPage(page[:size][::-1], has_newer=len(page) > size, has_older=True, is_beyond=not page)
+    rows = rows.filter(Q(sku__gt=anchor.sku) | Q(pk__lt=anchor.pk), sku__gte=anchor.sku).order_by("sku", "-pk")
+    page = list(rows[: size + 1])
+    return KeysetPage(page[:size], has_newer=True, has_older=len(page) > size, is_beyond=not page)
 
 
 def in_batches(rows: Any) -> Iterator[Any]:

@@ -74,6 +74,8 @@ def again(request: TeamRequest) -> HttpResponse:
         name = file_names.cleaned(request.POST.get(f"name-{upscale.pk}", ""), upscale.source_name)
         file_id = submit_draft.file_id_in(request.POST.get(f"file-{upscale.pk}", ""))
         if wanted not in ("all", str(upscale.pk)):
+            if upscale.deleted_at is not None:
+                continue
             outcome.known.append(Known(upscale, name, upscale.model.credits, file_id))
         else:
             try:
@@ -166,7 +168,7 @@ def _what_came_of_it(request: TeamRequest, outcome: Outcome) -> HttpResponse:
 def _prefilled(request: TeamRequest) -> dict[str, Any]:
     """The page as a link from another page asks for it: with an earlier result or its original as the source."""
     chosen = _chosen({})
-    mine = Upscale.objects.filter(team=request.team)
+    mine = Upscale.objects.present().filter(team=request.team)
     if (pk := number(request.GET, "result")) is not None:
         upscale = get_object_or_404(mine.with_result(), pk=pk)
         if upscale.is_referable and upscale.engine == settings.ENGINE:

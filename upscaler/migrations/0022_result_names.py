@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0022_batch_emails'),
+        ('upscaler', '0021_batch_emails'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0019_fair_turns'),
+        ('upscaler', '0020_search_and_removal'),
     ]
 
     operations = [

@@ -1,0 +1,110 @@
+"""What people do with upscales that have ended: put them into the archive, take them out, delete them for good."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from upscaler.accounts import audit_log
+from upscaler.models import AuditEvent, Membership, Team, Upscale
+from upscaler.queue import dispatch
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+"""Upscales of one transaction, so that nobody waits long behind it."""
+UNDER_WAY = "still under way."
+NOT_YOURS = "only whoever ordered it and the team’s admins may delete it."
+
+
+@dataclass
+class Outcome:
+    """What came of it: how many were done, and how many were not, by the reason."""
+
+    done: int
+    refused: dict[str, int]
+
+
+def archive(upscales: Iterable[int], *, membership: Membership, request: HttpRequest | None = None) -> Outcome:
+    """Keep the upscales of these numbers out of the history, until somebody asks for the archive."""
+    return _mark(upscales, membership, AuditEvent.Action.ARCHIVED, request)
+
+
+def take_out(upscales: Iterable[int], *, membership: Membership, request: HttpRequest | None = None) -> Outcome:
+    """Show the upscales of these numbers in the history again."""
+    return _mark(upscales, membership, AuditEvent.Action.UNARCHIVED, request)
+
+
+def delete(upscales: Iterable[int], *, membership: Membership, request: HttpRequest | None = None) -> Outcome:
+    """Delete the upscales of these numbers for good: from now on nobody gets their pictures.
+
+    The rows stay for the ledger and the counts. `storage.cleanup.remove_deleted` removes the files.
+    """
+    outcome = _mark(upscales, membership, AuditEvent.Action.DELETED, request)
+    if outcome.done:
+        # Robust: the files go at the next turn of the clean-up too.
+        transaction.on_commit(dispatch.removal, robust=True)
+    return outcome
+
+
+def why_not_delete(upscale: Upscale, membership: Membership) -> str:
+    """Why this person can't delete it; empty where they can."""
+    if not upscale.is_final:
+        return UNDER_WAY
+    return "" if membership.is_admin or upscale.created_by_id == membership.user_id else NOT_YOURS
+
+
+def _mark(numbers: Iterable[int], membership: Membership, action: str, request: HttpRequest | None) -> Outcome:
+    outcome = Outcome(0, {})
+    ordered = sorted(set(numbers))
+    for start in range(0, len(ordered), BATCH):
+        with transaction.atomic():
+            # The team's lock, which an order takes too: it sees what was deleted, or this sees the order.
+            team = Team.objects.select_for_update(no_key=True).get(pk=membership.team_id)
+            rows = Upscale.objects.present().filter(team=team, pk__in=ordered[start : start + BATCH])
+            _mark_rows(rows, team, membership, action, request, outcome)
+    if outcome.done:
+        logger.info("%s upscales: %s by %s in team %s", outcome.done, action, membership.user, membership.team.slug)
+    return outcome
+
+
+def _mark_rows(
+    rows: QuerySet[Upscale],
+    team: Team,
+    membership: Membership,
+    action: str,
+    request: HttpRequest | None,
+    outcome: Outcome,
+) -> None:
+    now = timezone.now()
+    values: dict[str, Any] = {"updated_at": now}
+    match action:
+        case AuditEvent.Action.ARCHIVED:
+            rows = rows.filter(archived_at__isnull=True)
+            values["archived_at"] = now
+        case AuditEvent.Action.UNARCHIVED:
+            rows = rows.filter(archived_at__isnull=False)
+            values["archived_at"] = None
+        case _:
+            # An address may hold a secret of its own.
+            values |= {"deleted_at": now, "source_url": ""}
+    chosen = []
+    for row in rows.order_by("pk"):
+        if action == AuditEvent.Action.DELETED:
+            refusal = why_not_delete(row, membership)
+        else:
+            refusal = "" if row.is_final else UNDER_WAY
+        if refusal:
+            outcome.refused[refusal] = outcome.refused.get(refusal, 0) + 1
+        else:
+            chosen.append(row)
+    Upscale.objects.filter(pk__in=[row.pk for row in chosen]).update(**values)
+    audit_log.record_each(action, chosen, team=team, user=membership.user, request=request)
+    outcome.done += len(chosen)

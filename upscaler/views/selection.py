@@ -1,0 +1,191 @@
+"""What people do with many upscales of the history at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from upscaler import credits
+from upscaler.errors import PublicError
+from upscaler.models import Upscale
+from upscaler.ordering import removal, reorder
+from upscaler.ordering.removal import Outcome
+from upscaler.views import history_filters
+from upscaler.views.access import TeamRequest, team_required
+from upscaler.views.query import as_number, number
+from upscaler.views.trail import cursor
+
+MAX_SELECTED = 5000
+"""Upscales that one click archives or deletes."""
+MAX_TRIES = 200
+"""That one click tries again: each is checked by today's rules."""
+MAX_DOWNLOADS = 200
+NAMED = 6
+NOTHING_CHOSEN = "Nothing is selected. Tick the pictures first."
+
+
+@require_POST
+@team_required
+def act(request: TeamRequest) -> HttpResponse:
+    """Do ``act`` to what is selected: ``chosen`` or ``numbers``, or with ``all`` whatever the filters let through."""
+    deed = {
+        "download": _download,
+        "retry": _retry,
+        "archive": _archive,
+        "unarchive": _unarchive,
+        "delete": _delete,
+    }.get(request.POST.get("act", ""))
+    if deed is None:
+        messages.error(request, "That button is not known here. Nothing was done.")
+        return _back(request)
+    selected = _selected(request)
+    if len(selected) > MAX_SELECTED:
+        messages.error(
+            request, f"More than {MAX_SELECTED:,} pictures match. Narrow the filters first. Nothing was done."
+        )
+        return _back(request)
+    if not selected:
+        messages.warning(request, NOTHING_CHOSEN)
+        return _back(request)
+    return deed(request, selected)
+
+
+@require_safe
+@team_required
+def count(request: TeamRequest) -> HttpResponse:
+    """How many upscales the filters let through, up to one more than may be selected."""
+    found = _matching(request)[: MAX_SELECTED + 1].count()
+    return JsonResponse({"count": min(found, MAX_SELECTED), "is_too_many": found > MAX_SELECTED})
+
+
+def _selected(request: TeamRequest) -> list[int]:
+    """The numbers of those that are the team's, the newest first; at most one more than `MAX_SELECTED`."""
+    if request.POST.get("all"):
+        matching = _matching(request)
+        if (newest := number(request.POST, "newest")) is not None:
+            # Not what came in after the page was made.
+            matching = matching.filter(pk__lte=newest)
+        return list(matching.order_by("-pk").values_list("pk", flat=True)[: MAX_SELECTED + 1])
+    texts = request.POST.getlist("chosen") + request.POST.get("numbers", "").split(",")
+    numbers = {pk for text in texts[: MAX_SELECTED + 2] if (pk := as_number(text)) is not None}
+    mine: set[int] = set()
+    ordered = sorted(numbers, reverse=True)
+    for start in range(0, len(ordered), 1000):
+        part = Upscale.objects.present().filter(team=request.team, pk__in=ordered[start : start + 1000])
+        mine |= set(part.values_list("pk", flat=True))
+    return sorted(mine, reverse=True)
+
+
+def _matching(request: TeamRequest) -> QuerySet[Upscale]:
+    mine = Upscale.objects.filter(team=request.team)
+    return history_filters.apply(mine, history_filters.read(request.GET), request.team)
+
+
+def _download(request: TeamRequest, selected: list[int]) -> HttpResponse:
+    results = Upscale.objects.with_result().filter(pk__in=selected[:MAX_DOWNLOADS]).order_by("-pk")
+    return render(
+        request,
+        "history/downloads.html",
+        {"upscales": results, "selected": len(selected), "most": MAX_DOWNLOADS, "back_url": _back_url(request)},
+    )
+
+
+def _retry(request: TeamRequest, selected: list[int]) -> HttpResponse:
+    if len(selected) > MAX_TRIES:
+        messages.error(request, f"Choose at most {MAX_TRIES} pictures to try again at once. Nothing was done.")
+        return _back(request)
+    outcome, before = Outcome(0, {}), 0
+    rows = Upscale.objects.filter(pk__in=selected).select_related("team", "source_result").order_by("pk")
+    refused: Counter[str] = Counter()
+    for upscale in rows:
+        try:
+            if reorder.retry(upscale, user=request.user, request=request).is_new:
+                outcome.done += 1
+            else:
+                before += 1
+        except credits.CreditsRefused as error:
+            refused[error.message] += 1
+            break
+        except PublicError as error:
+            refused[error.message] += 1
+        except OSError:
+            refused["The desk’s storage did not answer. Try again in a while."] += 1
+    left = len(rows) - outcome.done - before - sum(refused.values())
+    outcome.refused = dict(refused)
+    said = [f"{_pictures(outcome.done, 'is', 'are')} tried again."] if outcome.done else []
+    if before:
+        said.append(f"{_pictures(before, 'was', 'were')} tried again before, and charged once.")
+    said += [f"{_pictures(number, 'was', 'were')} refused: {reason}" for reason, number in refused.items()]
+    if left:
+        said.append(f"{_pictures(left, 'was', 'were')} not tried after that.")
+    tell = messages.success if outcome.done and not refused else messages.warning
+    tell(request, " ".join(said))
+    return _back(request)
+
+
+def _archive(request: TeamRequest, selected: list[int]) -> HttpResponse:
+    outcome = removal.archive(selected, membership=request.membership, request=request)
+    _tell(request, outcome, "in the archive now", "The filter “Archive” shows what is in it.")
+    return _back(request)
+
+
+def _unarchive(request: TeamRequest, selected: list[int]) -> HttpResponse:
+    _tell(request, removal.take_out(selected, membership=request.membership, request=request), "out of the archive now")
+    return _back(request)
+
+
+def _delete(request: TeamRequest, selected: list[int]) -> HttpResponse:
+    if request.POST.get("confirmed"):
+        _tell(request, removal.delete(selected, membership=request.membership, request=request), "deleted for good")
+        return _back(request)
+    rows = Upscale.objects.filter(pk__in=selected).only("pk", "status", "created_by", "source_name").order_by("-pk")
+    refused = Counter(why for row in rows if (why := removal.why_not_delete(row, request.membership)))
+    deletable = [row for row in rows if not removal.why_not_delete(row, request.membership)]
+    return render(
+        request,
+        "history/delete.html",
+        {
+            "total": len(deletable),
+            "named": [row.source_name or f"Upscale {row.pk}" for row in deletable[:NAMED]],
+            "others": max(0, len(deletable) - NAMED),
+            "numbers": ",".join(str(row.pk) for row in deletable),
+            "refused": [(_pictures(number, "stays", "stay"), why) for why, number in refused.items()],
+            "query": _query(request),
+            "back_url": _back_url(request),
+        },
+    )
+
+
+def _tell(request: HttpRequest, outcome: Outcome, what: str, more: str = "") -> None:
+    said = [f"{_pictures(outcome.done, 'is', 'are')} {what}."] if outcome.done else []
+    if outcome.done and more:
+        said.append(more)
+    said += [f"{_pictures(number, 'was', 'were')} left: {reason}" for reason, number in outcome.refused.items()]
+    tell = messages.warning if outcome.refused or not outcome.done else messages.success
+    tell(request, " ".join(said) or "Nothing had to be done.")
+
+
+def _pictures(number: int, one: str, many: str) -> str:
+    return f"1 picture {one}" if number == 1 else f"{number:,} pictures {many}"
+
+
+def _query(request: TeamRequest) -> str:
+    """Where in the history somebody is."""
+    filters = history_filters.read(request.GET)
+    where = {key: value for key, value in filters.items() if value} | cursor(request.GET)
+    return f"?{urlencode(where)}" if where else ""
+
+
+def _back_url(request: TeamRequest) -> str:
+    return reverse("history") + _query(request)
+
+
+def _back(request: TeamRequest) -> HttpResponse:
+    return redirect(_back_url(request))
