@@ -31,7 +31,7 @@ export class SkuPattern {
 
   show({ text, words, example }) {
     const isFolder = text === "folder";
-    setText(this.words, [words, example].filter(Boolean).join(" "));
+    setText(this.words, [words || "none is taken from the names", example].filter(Boolean).join(": "));
     if (document.activeElement !== this.field) this.field.value = isFolder ? "" : text;
     for (const button of this.box.querySelectorAll("[data-use]")) {
       const { use } = button.dataset;
