@@ -226,7 +226,6 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         "recent_results": recent_results,
         "kept_copy": None,
         "asked_for": asked_for,
-        "draft": drafts.find_draft(request.team, request.user),
         "uploads_refused": source_reference.why_no_uploads(),
         "address_caveat": source_reference.address_caveat(),
         "limits": {

@@ -376,7 +376,7 @@ export class Chosen {
   #nameOf(rows) {
     const counts = new Map();
     for (const { where } of rows) {
-      const name = where.split(/[/·]/)[0].replace(/\.(zip|csv|xlsx)(, line \d+)?$/i, "").trim();
+      const name = where.split(/[/·]/)[0].replace(/\.(zip|csv|tsv|xlsx)(, line \d+)?$/i, "").trim();
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
     const [[name, count] = ["", 0]] = [...counts].sort(([, one], [, other]) => other - one);
