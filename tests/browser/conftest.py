@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Opens pages in a profile of their own; any error that a page's console shows fails the test."""
+    """Opens pages in a profile of their own; any error that a page's console shows fails the test.
+
+    ``expected`` is a regular expression of those that belong to what is tested.
+    """
     contexts = []
     complaints: list[str] = []
 
-    def open_one(**options: Any) -> Page:
+    def open_one(expected: str = "status of 422", **options: Any) -> Page:
         context = browser.new_context(**{**DESKTOP, "accept_downloads": True, **options})
         context.set_default_timeout(60_000)
         contexts.append(context)
@@ -55,7 +59,7 @@ def open_page(browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) 
             "console",
             lambda message: (
                 complaints.append(message.text)
-                if message.type == "error" and "status of 422" not in message.text
+                if message.type == "error" and not re.search(expected, message.text)
                 else None
             ),
         )

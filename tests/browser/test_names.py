@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_main_path import finished, sign_in
+from tests.browser.intake import choose, order, rows, settled
+from tests.browser.test_main_path import balance, finished, sign_in
 from tests.support import pictures
 from tests.support.live_server import Desk
 
@@ -26,47 +27,39 @@ def picture(number: int) -> bytes:
     return pictures.jpeg((40 + number, 31)) + b"names"
 
 
-def choose(page: Page, *files: tuple[str, bytes]) -> None:
-    chosen = [{"name": name, "mimeType": "image/jpeg", "buffer": content} for name, content in files]
-    page.locator('input[name="image"]').set_input_files(chosen)
-
-
 def test_names_come_through_the_page_whole(desk: Desk, open_page: Callable[..., Page]) -> None:
     page = open_page()
     sign_in(page, desk)
     choose(page, *((name, picture(number)) for number, name in enumerate(NAMES)))
-    expect(page.locator(".file")).to_have_count(len(NAMES))
-    page.get_by_test_id("submit").click()
-    expect(page).to_have_url(f"{desk.url}/history/")
-    rows = page.locator("[data-upscale-id]")
-    numbers = [rows.nth(index).get_attribute("data-upscale-id") for index in range(len(NAMES))]
-    for number, (given, saved) in zip(reversed(numbers), NAMES.items(), strict=True):
+    settled(page, len(NAMES))
+    order(page, desk)
+    ordered = page.locator("[data-upscale-id]")
+    expect(ordered).to_have_count(len(NAMES))
+    numbers = [ordered.nth(index).get_attribute("data-upscale-id") for index in range(len(NAMES))]
+    found = {}
+    for number in numbers:
         finished(page, f'[data-upscale-id="{number}"]')
         shown = page.locator(f'[data-upscale-id="{number}"]').get_attribute("data-name")
-        assert shown == given.replace("\u202e", "")
         with page.expect_download() as caught:
-            page.locator(f'[data-upscale-id="{number}"] .card-download').click()
-        assert caught.value.suggested_filename == saved
+            page.locator(f'[data-upscale-id="{number}"] a[download]').click()
+        found[shown] = caught.value.suggested_filename
+    assert found == {given.replace("\u202e", ""): saved for given, saved in NAMES.items()}
 
 
 def test_files_of_one_name_are_told_apart(desk: Desk, open_page: Callable[..., Page]) -> None:
     page = open_page()
     sign_in(page, desk)
     choose(page, ("front.jpg", picture(11)))
-    page.get_by_test_id("submit").click()
-    expect(page).to_have_url(f"{desk.url}/history/")
+    settled(page, 1)
+    order(page, desk)
 
     page.goto(desk.url)
+    before = balance(page)
     choose(page, ("front.jpg", picture(11)), ("front.jpg", picture(12)), ("front.jpg", b"no picture"))
-    expect(page.locator(".file")).to_have_count(3)
-    ids = page.locator(".file [name=file_id]")
-    first, second, third = (ids.nth(index).input_value() for index in range(3))
-    page.get_by_test_id("submit").click()
-    expect(page.locator("#problems")).to_contain_text("1 picture is on its way; 1 was not sent")
-    expect(page.locator("#problems")).to_contain_text("is not a picture that we can read")
-    left = [ids.nth(index).input_value() for index in range(ids.count())]
-    assert left == [first, third], "the second went, and no other"
-    page.get_by_role("button", name="Order anew for 1 credit").click()
-    expect(page.locator(f'.file [value="{first}"]')).to_have_count(0)
-    expect(page.locator(f'.file [value="{third}"]')).to_have_count(1)
-    assert second not in left
+    settled(page, 3)
+    states = {rows(page).nth(index).get_attribute("data-state") for index in range(3)}
+    assert states == {"made", "ready", "unreadable"}
+    expect(page.locator("#cost")).to_contain_text("1 will be sent, 1 can’t be read, 1 is made already, free.")
+    order(page, desk)
+    expect(page.locator("[data-upscale-id]")).to_have_count(1)
+    assert balance(page) == before - 1

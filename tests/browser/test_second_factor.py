@@ -12,6 +12,7 @@ from django_otp.oath import totp
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.intake import order, settled
 from tests.browser.test_main_path import PASSWORD, drop, finished, sign_in
 from tests.browser.test_tokens_and_offers import unknown_picture
 from tests.support.live_server import Desk
@@ -77,8 +78,8 @@ def test_pictures_come_from_the_browser_until_signing_out(desk: Desk, open_page:
     page = open_page()
     sign_in(page, desk)
     drop(page, ("shirt.jpg", unknown_picture()))
-    page.get_by_test_id("submit").click()
-    expect(page).to_have_url(f"{desk.url}/history/")
+    settled(page, 1)
+    order(page, desk)
     number = page.locator("[data-upscale-id]").first.get_attribute("data-upscale-id")
     finished(page, f'[data-upscale-id="{number}"]')
     address = f"{desk.url}/upscales/{number}/"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE
+from tests.browser.intake import order, row, settled
 from tests.browser.test_main_path import PASSWORD, balance, drop, finished, sign_in
 from tests.support import pictures
 from tests.support.live_server import Desk
@@ -44,33 +46,31 @@ def test_a_token_is_made_copied_and_revoked(desk: Desk, open_page: Callable[...,
     assert desk.api("get", "credits", token).status_code == 401
 
 
-def test_what_the_team_has_is_offered_and_the_page_keeps_its_files(desk: Desk, open_page: Callable[..., Page]) -> None:
+def test_what_the_team_has_is_free_and_made_anew_where_wanted(desk: Desk, open_page: Callable[..., Page]) -> None:
     dress, coat = unknown_picture(), unknown_picture("coffee")
     page = open_page(**PHONE)
     sign_in(page, desk)
     drop(page, ("dress.jpg", dress))
-    page.get_by_test_id("submit").click()
-    expect(page).to_have_url(f"{desk.url}/history/")
+    settled(page, 1)
+    order(page, desk)
     number = page.locator("[data-upscale-id]").first.get_attribute("data-upscale-id")
     finished(page, f'[data-upscale-id="{number}"]')
 
     page.goto(desk.url)
     before = balance(page)
     drop(page, ("again.jpg", dress), ("coat.jpg", coat))
-    expect(page.locator(".file")).to_have_count(2)
-    page.get_by_test_id("submit").click()
-    expect(page.get_by_role("heading", name="Your team has ordered this picture before")).to_be_in_viewport()
-    expect(page.locator("#balance")).to_have_attribute("data-balance", str(before - 1))
-    expect(page.locator("#problems")).to_contain_text("1 picture is on its way; 1 was not sent")
-    expect(page.locator(".file")).to_have_count(1)
-    expect(page.locator(".file .name")).to_have_text("again.jpg")
+    settled(page, 2)
+    expect(page.locator("#cost")).to_contain_text("1 will be sent, 1 is made already, free.")
+    expect(row(page, "again.jpg")).to_contain_text("Made by demo")
+    free = page.get_by_role("link", name="Use that one, free: again.jpg")
+    expect(free).to_have_attribute("href", f"/upscales/{number}/")
 
-    page.get_by_role("button", name="Order anew for 1 credit").click()
-    expect(page.locator("#balance")).to_have_attribute("data-balance", str(before - 2))
-    expect(page.locator(".offer")).to_have_count(0)
-    expect(page.locator(".file")).to_have_count(0)
-    page.get_by_role("link", name="See the history").click()
-    finished(page, "[data-upscale-id]:first-child")
+    page.get_by_role("button", name="Make anew: again.jpg").click()
+    expect(row(page, "again.jpg")).to_contain_text("Will be made anew")
+    expect(page.get_by_test_id("submit")).to_have_text("Enlarge 2 pictures")
+    order(page, desk)
+    expect(page.locator("[data-upscale-id]")).to_have_count(2)
+    assert balance(page) == before - 2
 
 
 def test_a_double_click_without_javascript_is_no_second_order(desk: Desk, open_page: Callable[..., Page]) -> None:
@@ -85,5 +85,5 @@ def test_a_double_click_without_javascript_is_no_second_order(desk: Desk, open_p
     expect(page.get_by_role("heading", name="Your team has ordered this picture before")).to_be_visible()
     assert balance(page) == before - 1
     page.get_by_role("button", name="Order anew for 1 credit").click()
-    expect(page).to_have_url(f"{desk.url}/history/")
+    expect(page).to_have_url(re.compile("/batches/"))
     assert balance(page) == before - 2

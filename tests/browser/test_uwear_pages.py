@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.intake import order, settled
 from tests.browser.test_main_path import check, sign_in
 from tests.support import pictures, webserver
 from tests.support.live_server import Desk
@@ -49,9 +50,11 @@ def test_the_pages_say_what_is_the_matter_and_go_on_working(
     # An address of its own: the one before is still under way.
     shirt = f"/shirt-{device['viewport']['width']}.jpg"
     with webserver.serving({shirt: webserver.body(pictures.jpeg())}, lonely.shop_port) as shop:
-        page.get_by_label("Address of a picture").fill(f"http://{shop}{shirt}")
-        page.get_by_test_id("submit").click()
-        expect(page).to_have_url(f"{lonely.url}/history/")
+        page.get_by_label("Addresses of pictures, one per line").fill(f"http://{shop}{shirt}")
+        page.get_by_role("button", name="Add", exact=True).click()
+        settled(page, 1)
+        order(page, lonely)
+        page.goto(f"{lonely.url}/history/")
         # By itself, while the person looks on.
         expect(page.locator("#engine-banner")).to_contain_text("your upscales wait", timeout=30_000)
         expect(page.get_by_text("Waiting for Uwear to answer again").first).to_be_visible()

@@ -226,6 +226,7 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
         "result_formats": picture_formats.RESULT_FORMATS,
         "recent_results": recent_results,
         "kept_copy": None,
+        "asked_for": asked_for,
         "uploads_refused": source_reference.why_no_uploads(),
         "address_caveat": source_reference.address_caveat(),
         "limits": {
@@ -233,6 +234,8 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
             "max_upload_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,
             "max_upload_bytes": settings.MAX_UPLOAD_BYTES,
             "max_files": settings.MAX_FILES,
+            "max_batch": settings.MAX_BATCH,
+            "max_archive_bytes": settings.MAX_ARCHIVE_BYTES,
             "max_source_megapixels": settings.MAX_SOURCE_PIXELS // 1_000_000,
             "max_result_megapixels": settings.MAX_RESULT_PIXELS // 1_000_000,
             "formats": picture_formats.FORMATS_IN_WORDS,
