@@ -207,7 +207,7 @@ def test_what_waited_in_an_old_database_keeps_its_order(
     finally:
         MigrationExecutor(connection).migrate(latest)
     ranks = {row.pk: (row.lane, row.flow, row.rank) for row in Upscale.objects.all()}
-    assert ranks[ended.pk] == ("", 0, 0)
+    assert ranks[ended.pk] == ("", 0, None)
     assert [ranks[row.pk] for row in mine] == [("local", 0, rank) for rank in range(3)]
     assert [ranks[row.pk] for row in theirs] == [("local", 0, rank) for rank in range(2)]
     assert ranks[fetched.pk] == ("fetch", 0, 0)

@@ -4,8 +4,6 @@ import django.db.models.deletion
 from django.db import migrations, models
 from django.db.models import Q
 
-OPEN = Q(status__in=("Created", "Ongoing"))
-
 RANK = """
 UPDATE upscaler_upscale
 SET lane = placed.lane, "rank" = placed.place - 1
@@ -70,6 +68,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RemoveIndex(model_name="upscale", name="upscale_open_due"),
+        migrations.RemoveIndex(model_name="upscale", name="upscale_in_flight"),
         migrations.RemoveField(model_name="upscale", name="due_at"),
         migrations.RemoveField(model_name="upscale", name="resends"),
         migrations.AddField(
@@ -88,29 +87,40 @@ class Migration(migrations.Migration):
             model_name="upscale",
             name="rank",
             field=models.BigIntegerField(
-                default=0, editable=False, help_text="Its place in the lane among its team's."
+                blank=True,
+                editable=False,
+                help_text="Its place in the lane among its team's; empty once it ended.",
+                null=True,
             ),
         ),
         migrations.AddIndex(
             model_name="upscale",
             index=models.Index(
-                fields=["lane", "team", "rank", "id"], condition=OPEN & Q(lease_until__isnull=True), name="upscale_next"
+                fields=["lane", "team", "rank", "id"], condition=Q(rank__isnull=False) & Q(lease_until__isnull=True), name="upscale_next"
             ),
         ),
         migrations.AddIndex(
             model_name="upscale",
-            index=models.Index(fields=["team", "lane", "flow", "rank"], condition=OPEN, name="upscale_flow"),
+            index=models.Index(fields=["team", "lane", "flow", "rank"], condition=Q(rank__isnull=False), name="upscale_flow"),
         ),
         migrations.AddIndex(
             model_name="upscale",
             index=models.Index(
-                fields=["not_before"], condition=OPEN & Q(not_before__isnull=False), name="upscale_paused"
+                fields=["not_before"], condition=Q(not_before__isnull=False), name="upscale_paused"
             ),
         ),
         migrations.AddIndex(
             model_name="upscale",
             index=models.Index(
                 fields=["lease_until"], condition=Q(lease_until__isnull=False), name="upscale_leased"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="upscale",
+            index=models.Index(
+                fields=["engine"],
+                condition=Q(rank__isnull=False) & Q(handed_over_at__isnull=False),
+                name="upscale_in_flight",
             ),
         ),
         # The last, because PostgreSQL changes no table whose foreign keys are still to be checked.

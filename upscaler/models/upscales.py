@@ -54,7 +54,8 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
     def waiting(self, now: datetime) -> UpscaleQuerySet:
         """Those that a worker may take up: nobody holds them, and their pause is over."""
         due = Q(not_before__isnull=True) | Q(not_before__lte=now)
-        return self.open().filter(due, lease_until__isnull=True)
+        # Only what has not ended has a rank. By that and not by the status, for the index's sake.
+        return self.filter(due, lease_until__isnull=True, rank__gte=0)
 
     def referable(self, now: datetime | None = None) -> UpscaleQuerySet:
         """Results still inside the contract's 4 hours, so that a ``generation_result_id`` may name them."""
@@ -174,7 +175,9 @@ class Upscale(models.Model):
         max_length=20, blank=True, default="", editable=False, help_text="The kind of work that comes next."
     )
     flow = models.BigIntegerField(default=0, editable=False, help_text="Its batch, or 0 for single orders.")
-    rank = models.BigIntegerField(default=0, editable=False, help_text="Its place in the lane among its team's.")
+    rank = models.BigIntegerField(
+        null=True, blank=True, editable=False, help_text="Its place in the lane among its team's; empty once it ended."
+    )
 
     result_file = models.FileField(storage=media_storage, max_length=255, blank=True)
     result_format = models.CharField(max_length=10, blank=True)
@@ -279,7 +282,7 @@ class Upscale(models.Model):
             models.Index(fields=("created_at",), name="upscale_created"),
             models.Index(
                 fields=("engine",),
-                condition=Q(status__in=("Created", "Ongoing"), handed_over_at__isnull=False),
+                condition=Q(rank__isnull=False) & Q(handed_over_at__isnull=False),
                 name="upscale_in_flight",
             ),
             models.Index(fields=("team", "order_digest"), condition=~Q(order_digest=""), name="upscale_same_order"),
@@ -291,22 +294,15 @@ class Upscale(models.Model):
                 condition=Q(deleted_at__isnull=False) & ~(Q(source_file="") & Q(result_file="")),
                 name="upscale_files_to_remove",
             ),
-            # Of those that have not ended: who is next, the last of a flow, who waits for a time, whose worker died.
+            # Who is next, the last of a flow, who waits for a moment, whose worker died. SQLite takes an index in part
+            # only where the query proves its condition, which it never does of a list of statuses.
             models.Index(
                 fields=("lane", "team", "rank", "id"),
-                condition=Q(status__in=("Created", "Ongoing")) & Q(lease_until__isnull=True),
+                condition=Q(rank__isnull=False) & Q(lease_until__isnull=True),
                 name="upscale_next",
             ),
-            models.Index(
-                fields=("team", "lane", "flow", "rank"),
-                condition=Q(status__in=("Created", "Ongoing")),
-                name="upscale_flow",
-            ),
-            models.Index(
-                fields=("not_before",),
-                condition=Q(status__in=("Created", "Ongoing")) & Q(not_before__isnull=False),
-                name="upscale_paused",
-            ),
+            models.Index(fields=("team", "lane", "flow", "rank"), condition=Q(rank__isnull=False), name="upscale_flow"),
+            models.Index(fields=("not_before",), condition=Q(not_before__isnull=False), name="upscale_paused"),
             models.Index(fields=("lease_until",), condition=Q(lease_until__isnull=False), name="upscale_leased"),
         )
 

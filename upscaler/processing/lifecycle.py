@@ -159,6 +159,7 @@ def finish(upscale: Upscale, **result: Any) -> None:
             progress_text="",
             completed_at=timezone.now(),
             lease_until=None,
+            rank=None,
             **result,
         )
         usage.count([upscale])
@@ -177,6 +178,7 @@ def fail(upscale: Upscale, *, message: str, code: str) -> None:
             error_code=code,
             completed_at=timezone.now(),
             lease_until=None,
+            rank=None,
         )
         credits.refund([upscale], note=f"Upscale {upscale.pk} failed")
         usage.count([upscale])
@@ -207,6 +209,7 @@ def cancel(upscales: UpscaleQuerySet, *, by: Any) -> list[Upscale]:
                 completed_at=now,
                 updated_at=now,
                 not_before=None,
+                rank=None,
             )
             credits.refund(some, note="Cancelled before it had begun", by=by)
             usage.count(some)

@@ -80,6 +80,6 @@ def moved(upscale: Upscale) -> dict[str, Any]:
 def _next_rank(upscale: Upscale, lane: str) -> int:
     """The rank of the next one of the upscale's flow: no credit for the time in which it had nothing to do."""
     taken = Turn.objects.filter(team_id=upscale.team_id, lane=lane).values_list("rank", flat=True).first() or 0
-    flow = Upscale.objects.open().filter(team_id=upscale.team_id, lane=lane, flow=upscale.flow)
-    last = flow.order_by("-rank").values_list("rank", flat=True).first()
+    flow = Upscale.objects.filter(team_id=upscale.team_id, lane=lane, flow=upscale.flow)
+    last = flow.filter(rank__gte=0).order_by("-rank").values_list("rank", flat=True).first()
     return taken if last is None else max(taken, last + 1)

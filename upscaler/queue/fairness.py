@@ -79,8 +79,8 @@ def ready(queue: str, most: int) -> int:
 
 def paused(queue: str, most: int) -> int:
     """How many of the queue's upscales wait for a moment to come, counted up to ``most``."""
-    waits = Upscale.objects.open().filter(lane__in=ranks.lanes_of(queue), not_before__gt=timezone.now())
-    return waits[:most].count()
+    waits = Upscale.objects.filter(lane__in=ranks.lanes_of(queue), not_before__gt=timezone.now())
+    return waits.order_by()[:most].count()
 
 
 def _lock(lanes: list[str]) -> dict[str, int]:
@@ -108,13 +108,15 @@ def _first(queue: str, lanes: list[str], now: datetime) -> tuple[int, Turn | Non
 
 def _abandoned(queue: str, now: datetime) -> list[int]:
     """Those whose worker died. Few: one for each worker that did."""
-    dead = Upscale.objects.open().filter(lease_until__lt=now).order_by("lease_until")
+    dead = Upscale.objects.filter(lease_until__lt=now).order_by("lease_until")
+    dead = dead.only("source_file", "handed_over_at", "engine")
     # Not by the lane in the row: it may have died after what had changed that.
     return [upscale.pk for upscale in dead if ranks.queue_of(ranks.lane_of(upscale)) == queue]
 
 
 def _waiting(lane: str, now: datetime) -> QuerySet[Upscale]:
-    return Upscale.objects.waiting(now).filter(lane=lane)
+    # In no order: a count up to some number must not sort all that waits.
+    return Upscale.objects.waiting(now).filter(lane=lane).order_by()
 
 
 def _room(lane: str, now: datetime) -> int:
@@ -140,10 +142,10 @@ def _turns(lane: str, now: datetime) -> QuerySet[Turn]:
         fetches = _fetches(now)
         turns = turns.exclude(team__in=[team for team in fetches if fetches[team] >= settings.FETCHES_PER_TEAM])
     turns = turns.annotate(upscale=Subquery(first.values("pk")[:1])).filter(upscale__isnull=False)
-    return turns.order_by("start", "team")
+    return turns.order_by("start", "team_id")
 
 
 def _use(turn: Turn, upscale: Upscale, *, time: int) -> None:
     start = max(turn.start, time)
-    Turn.objects.filter(pk=turn.pk).update(start=start + 1, rank=max(turn.rank, upscale.rank))
+    Turn.objects.filter(pk=turn.pk).update(start=start + 1, rank=max(turn.rank, upscale.rank or 0))
     Lane.objects.filter(pk=turn.lane).update(time=start)
