@@ -107,6 +107,19 @@ def from_numbers(primaries: int, transfer: int, *, television: Curve = SRGB_CURV
     return Declared(PRIMARIES[primaries], curve)
 
 
+def hdr_of_profile(profile: bytes) -> Declared | None:
+    """What an ICC profile for HDR says by H.273's numbers, as libjxl writes them; None for all other profiles."""
+    try:
+        (count,) = struct.unpack_from(">I", profile, 128)
+        for at in range(132, 132 + 12 * min(count, 100), 12):
+            name, place, length = struct.unpack_from(">4sII", profile, at)
+            if name == b"cicp" and length >= 12 and profile[place + 9] in (PQ, HLG):
+                return from_numbers(profile[place + 8], profile[place + 9])
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
 def from_gamma(gamma: float | None, chromaticities: Any) -> Declared | None:
     """What PNG's gAMA and cHRM declare together, as browsers take them; None for nothing.
 

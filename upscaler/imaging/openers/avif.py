@@ -10,7 +10,7 @@ from PIL import AvifImagePlugin
 from upscaler.imaging import declared_colour, pixels
 from upscaler.imaging.declared_colour import Declared
 from upscaler.imaging.openers import boxes
-from upscaler.imaging.openers.base import LARGE_FROM, SampledFile, declare, full_range, within
+from upscaler.imaging.openers.base import LARGE_FROM, SampledFile, declare, deepened, full_range, within
 from upscaler.imaging.samples import Samples
 from upscaler.imaging.vips import pyvips
 
@@ -59,7 +59,7 @@ class AvifFile(SampledFile, AvifImagePlugin.AvifImageFile):
         decoded = np.frombuffer(self._decoder.get_frame(0)[0], np.uint8)
         values = within(decoded.reshape(height, width, len(mode)), side)
         if self._declared is not None and self._declared.must_be_converted:
-            values = declared_colour.in_srgb(values.astype(np.uint16) * 257, self._declared)
+            values = declared_colour.in_srgb(deepened(values), self._declared)
         return pixels.upright_view(values, self._turn)
 
 

@@ -114,6 +114,11 @@ def shallow(values: Samples) -> Any:
     return np.ascontiguousarray(values[..., 0] if values.shape[2] == 1 else values)
 
 
+def deepened(values: Samples) -> Samples:
+    """8 bits as 16."""
+    return values.astype(np.uint16) * 257
+
+
 def full_range(values: Samples, depth: int) -> Samples:
     """16-bit numbers of which only the upper ``depth`` bits are used, so that white is 65535."""
     if values.dtype != np.uint16 or depth >= 16:

@@ -10,7 +10,16 @@ import pillow_heif
 from upscaler.imaging import declared_colour
 from upscaler.imaging.declared_colour import Declared
 from upscaler.imaging.openers import boxes
-from upscaler.imaging.openers.base import LARGE_FROM, SampledFile, add_note, declare, full_range, unassociated, within
+from upscaler.imaging.openers.base import (
+    LARGE_FROM,
+    SampledFile,
+    add_note,
+    declare,
+    deepened,
+    full_range,
+    unassociated,
+    within,
+)
 from upscaler.imaging.samples import Samples
 
 BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
@@ -74,7 +83,7 @@ class HeifFile(SampledFile):
             self._heif = _main(self.fp, convert_hdr_to_8bit=True)[0]
         decoded = self.check_size(_decoded(self._heif))
         values = within(decoded, side, is_associated=self._heif.premultiplied_alpha)
-        return self._meant(values.astype(np.uint16) * 257)
+        return self._meant(deepened(values))
 
     def _meant(self, values: Samples) -> Samples:
         if self._heif.premultiplied_alpha:

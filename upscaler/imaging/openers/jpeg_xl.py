@@ -10,8 +10,10 @@ import numpy as np
 import pillow_jxl
 from PIL import Image, ImageFile
 
+from upscaler.imaging import declared_colour
+from upscaler.imaging.declared_colour import Declared
 from upscaler.imaging.openers import boxes
-from upscaler.imaging.openers.base import SampledFile, within
+from upscaler.imaging.openers.base import SampledFile, declare, deepened, within
 from upscaler.imaging.samples import Samples
 
 CODESTREAM, CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
@@ -39,6 +41,7 @@ class JxlFile(SampledFile):
     format = "JXL"
     format_description = "JPEG XL"
     is_upright = True
+    _hdr: Declared | None = None
 
     def _open(self) -> None:
         self._content = self.whole_file()
@@ -71,18 +74,25 @@ class JxlFile(SampledFile):
     def samples(self) -> Samples:
         """Upright; decodes once, as the profile comes with the pixels."""
         if self._decoded is None:
-            self._decoded = self._read(None)
+            self._decoded = self._meant(self._read(None))
         return self._decoded
 
     def samples_within(self, side: int) -> Samples | None:
         """Upright."""
-        return within(self._read(side), side)
+        values = within(self._read(side), side)
+        return values if self._hdr is None else self._meant(values if values.dtype == np.uint16 else deepened(values))
 
     def _read(self, side: int | None) -> Samples:
         is_jpeg, told, data, profile, _ = pillow_jxl.Decoder(num_threads=1)(self._content)
-        if profile:
+        self._hdr = declared_colour.hdr_of_profile(bytes(profile)) if profile else None
+        if self._hdr is not None:
+            declare(self, self._hdr)
+        elif profile:
             self.info["icc_profile"] = bytes(profile)
         return _of_jpeg(self, data, side) if is_jpeg else self.check_size(_values(told, data))
+
+    def _meant(self, values: Samples) -> Samples:
+        return values if self._hdr is None else declared_colour.in_srgb(values, self._hdr)
 
 
 def _of_jpeg(image: ImageFile.ImageFile, data: bytes, side: int | None) -> Samples:
