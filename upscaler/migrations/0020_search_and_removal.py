@@ -20,11 +20,7 @@ def fill(apps, schema_editor):
 
 class Migration(migrations.Migration):
 
-<<<<<<< HEAD:upscaler/migrations/0020_search_and_removal.py
     dependencies = [("upscaler", "0019_fair_turns")]
-=======
-    dependencies = [("upscaler", "0023_result_names")]
->>>>>>> 12b4ea7 (Download what is ticked as one ZIP; say what the history can do):upscaler/migrations/0021_search_and_removal.py
 
     operations = [
         migrations.RemoveIndex(model_name="upscale", name="upscale_withdrawn_result"),
