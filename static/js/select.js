@@ -7,7 +7,6 @@ const page = document.querySelector("[data-select-page]");
 const all = form?.querySelector("[data-select-all]");
 const allBox = all?.querySelector("input");
 const allWords = all?.querySelector("[data-all-words]");
-const PAUSE = 400; // between two downloads, or browsers drop some
 
 const boxes = () => [...document.querySelectorAll("#history [name=chosen]")];
 const some = (list) => list.some((box) => box.checked);
@@ -71,13 +70,6 @@ function set(list, checked) {
   update();
 }
 
-async function download(links) {
-  for (const link of links) {
-    link.click();
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
-  }
-}
-
 if (form) {
   document.addEventListener("click", (event) => {
     if (event.target.name === "chosen") choose(event.target, event.shiftKey);
@@ -91,19 +83,6 @@ if (form) {
   form.querySelector("[data-select-none]").addEventListener("click", () => {
     set(boxes(), false);
     boxes()[0]?.focus();
-  });
-  form.addEventListener("submit", (event) => {
-    // Several downloads, one after the other, until there is one file for all.
-    if (event.submitter?.value !== "download" || allBox?.checked) return;
-    const chosen = boxes().filter((box) => box.checked);
-    const links = chosen.map((box) => box.closest("li").querySelector(".card-download")).filter(Boolean);
-    if (!links.length) return;
-    event.preventDefault();
-    said.textContent =
-      links.length < chosen.length
-        ? `Downloading ${links.length}; the others have no result`
-        : `Downloading ${links.length}`;
-    download(links);
   });
   // A row that is swapped for what it has become stays ticked.
   document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {

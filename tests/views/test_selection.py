@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -200,11 +202,14 @@ def test_more_than_may_be_selected_is_refused(
     assert "More than 2 pictures match." in said(owner, act(owner, "archive", all="1"))
 
 
-def test_results_are_offered_for_download_one_by_one(owner: Person, done: Callable[..., Upscale], order: Any) -> None:
-    finished, waiting = done(), order()
-    page = act(owner, "download", finished, waiting).content.decode()
-    assert f'href="/upscales/{finished.pk}/download/"' in page
-    assert f"/upscales/{waiting.pk}/download/" not in page
+def test_results_are_downloaded_together(owner: Person, done: Callable[..., Upscale], order: Any) -> None:
+    first, second, waiting = done(name="a.jpg"), done(name="b.jpg"), order()
+    answer = act(owner, "download", first, second, waiting)
+    assert answer["Content-Type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.getvalue())) as archive:
+        assert len([name for name in archive.namelist() if name.endswith(".jpg")]) == 2
+    assert act(owner, "download", first)["Location"] == f"/upscales/{first.pk}/download/"
+    assert "has no result to download" in said(owner, act(owner, "download", waiting))
 
 
 def test_nonsense_does_nothing(owner: Person, outsider: Person, done: Callable[..., Upscale]) -> None:

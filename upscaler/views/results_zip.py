@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -34,7 +35,12 @@ def of_selection(request: TeamRequest) -> HttpResponseBase:
     """The results of the upscales that ``id`` names, with a manifest of them all."""
     given = request.POST if request.method == "POST" else request.GET
     numbers = [pk for text in given.getlist("id")[:MAX_SELECTED] if (pk := as_number(text)) is not None]
-    mine = Upscale.objects.filter(team=request.team, pk__in=numbers, deleted_at__isnull=True)
+    return zip_of_upscales(request, numbers)
+
+
+def zip_of_upscales(request: TeamRequest, numbers: Sequence[int]) -> HttpResponseBase:
+    """The answer with the ZIP of the team's upscales of these numbers. Raises Http404 where there is none of them."""
+    mine = Upscale.objects.present().filter(team=request.team, pk__in=numbers)
     rows = list(mine.select_related("team", "created_by").order_by("pk"))
     if not rows:
         raise Http404("None of these pictures is there (any more).")

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -20,20 +20,20 @@ from upscaler.ordering.removal import Outcome
 from upscaler.views import history_filters
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
+from upscaler.views.results_zip import zip_of_upscales
 from upscaler.views.trail import cursor
 
 MAX_SELECTED = 5000
 """Upscales that one click archives or deletes."""
 MAX_TRIES = 200
 """That one click tries again: each is checked by today's rules."""
-MAX_DOWNLOADS = 200
 NAMED = 6
 NOTHING_CHOSEN = "Nothing is selected. Tick the pictures first."
 
 
 @require_POST
 @team_required
-def act(request: TeamRequest) -> HttpResponse:
+def act(request: TeamRequest) -> HttpResponseBase:
     """Do ``act`` to what is selected: ``chosen`` or ``numbers``, or with ``all`` whatever the filters let through."""
     deed = {
         "download": _download,
@@ -88,13 +88,15 @@ def _matching(request: TeamRequest) -> QuerySet[Upscale]:
     return history_filters.apply(mine, history_filters.read(request.GET), request.team)
 
 
-def _download(request: TeamRequest, selected: list[int]) -> HttpResponse:
-    results = Upscale.objects.with_result().filter(pk__in=selected[:MAX_DOWNLOADS]).order_by("-pk")
-    return render(
-        request,
-        "history/downloads.html",
-        {"upscales": results, "selected": len(selected), "most": MAX_DOWNLOADS, "back_url": _back_url(request)},
-    )
+def _download(request: TeamRequest, selected: list[int]) -> HttpResponseBase:
+    with_result = Upscale.objects.with_result().filter(pk__in=selected).order_by("pk").values_list("pk", flat=True)
+    first_two = list(with_result[:2])
+    if not first_two:
+        messages.warning(request, "What is selected has no result to download: it failed, or is still under way.")
+        return _back(request)
+    if len(selected) == 1:
+        return redirect("download", first_two[0])
+    return zip_of_upscales(request, selected)
 
 
 def _retry(request: TeamRequest, selected: list[int]) -> HttpResponse:
