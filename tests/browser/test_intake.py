@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 import re
 import zipfile
 from collections.abc import Callable
@@ -26,7 +27,7 @@ BROKEN_ON_PURPOSE = r"status of (401|409|422|503)|net::ERR_FAILED"
 
 def picture(tag: str, name: str = "coffee") -> bytes:
     """One that no other test sends."""
-    return pictures.jpeg((48, 36), name) + tag.encode()
+    return pictures.jpeg((48, 36), name) + tag.encode() + random.randbytes(8)
 
 
 def monday(folder: Path, shop: str, tag: str) -> Path:
@@ -91,6 +92,38 @@ def test_a_monday_of_sixty_pictures(
         page.get_by_role("button", name="Cancel what has not begun").click()
         page.goto(desk.url)
         expect(page.locator("#chosen")).to_be_hidden()
+
+
+def test_dropped_folders_are_read_to_the_end(desk: Desk, open_page: Callable[..., Page], tmp_path: Path) -> None:
+    page = open_page(expected=BROKEN_ON_PURPOSE)
+    sign_in(page, desk)
+    page.wait_for_load_state()
+    deep = tmp_path / "Autumn" / "week 1" / "coats"
+    deep.mkdir(parents=True)
+    (tmp_path / "Autumn" / "week 2").mkdir()
+    (tmp_path / "Autumn" / ".git").mkdir()
+    for number in range(230):  # a browser lists a hundred at a time
+        (deep / f"{number}.jpg").write_bytes(b"not sent")
+    (tmp_path / "alone.jpg").write_bytes(b"not sent")
+    page.route(FILES, lambda route: None)
+
+    devtools = page.context.new_cdp_session(page)
+    files = [str(tmp_path / "Autumn"), str(tmp_path / "alone.jpg")]
+    data = {"items": [], "files": files, "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 400, "data": data})
+    expect(page.locator("#chosen-title")).to_have_text("231 chosen pictures", timeout=60_000)
+    expect(row(page, "0.jpg")).to_contain_text("Autumn/week 1/coats")
+    assert rows(page).count() < 60, "of many rows only those in sight are in the page"
+    expect(page.get_by_text("2 things were left out")).to_be_visible()
+    page.get_by_text("2 things were left out").click()
+    expect(page.locator("#left-out")).to_contain_text("Autumn/week 2 An empty folder.")
+    expect(page.locator("#batch-name")).to_have_value("Autumn")
+
+    page.get_by_label("Find by name, folder or SKU").fill("22")
+    page.get_by_role("button", name=re.compile("^Remove those")).click()
+    page.get_by_role("button", name="Remove all").click()
+    expect(page.locator("#rows > li")).to_have_count(0)
 
 
 def test_an_upload_that_breaks_is_tried_again_by_itself(desk: Desk, open_page: Callable[..., Page]) -> None:

@@ -292,6 +292,7 @@ export class Chosen {
       const answer = await this.draft.load(this.#load.stop.signal);
       this.#show(answer, changes === this.#changes);
       untell("load");
+      if (!this.uploads.pause?.signedOut) untell("signed-out");
     } catch (error) {
       if (error instanceof SignedOut) this.#paused({ message: error.message, signedOut: true });
       else if (error instanceof Refused) tell(error.message, { about: "load" });
