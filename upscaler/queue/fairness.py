@@ -8,11 +8,12 @@ at the lane's time: it gets nothing for the past, and pays for nothing.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from upscaler.engines import get_engine
@@ -128,10 +129,11 @@ def _room(lane: str, now: datetime) -> int:
     return sys.maxsize
 
 
-def _fetches(now: datetime) -> dict[int, int]:
+def _fetches(now: datetime) -> Counter[int]:
     """How many sources are being fetched now, by team."""
-    busy = Upscale.objects.filter(lease_until__gt=now, lane=ranks.FETCH)
-    return dict(busy.values_list("team").annotate(Count("pk")).order_by())
+    busy = Upscale.objects.filter(lease_until__gt=now, lane=ranks.FETCH).order_by()
+    # Few, and counted here: to group them, SQLite would read a whole history in the order of its teams.
+    return Counter(busy.values_list("team_id", flat=True))
 
 
 def _turns(lane: str, now: datetime) -> QuerySet[Turn]:
