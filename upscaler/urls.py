@@ -50,6 +50,7 @@ urlpatterns = [
     path("batches/<int:pk>/live/", batches.live, name="batch-live"),
     path("batches/<int:pk>/cancel/", batches.cancel, name="batch-cancel"),
     path("batches/<int:pk>/retry/", batches.retry, name="batch-retry"),
+    path("batches/<int:pk>/again/", batches.again, name="batch-again"),
     path("batches/<int:pk>/email/", batches.email, name="batch-email"),
     path("batches/<int:pk>/results.zip", results_zip.of_batch, name="batch-zip"),
     path("history/results.zip", results_zip.of_selection, name="results-zip"),

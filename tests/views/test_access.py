@@ -74,6 +74,8 @@ GET   batch-cancel            sign-in   405       405           405     405     
 POST  batch-cancel            sign-in   404       302           302     no-team   no-team
 GET   batch-retry             sign-in   405       405           405     405       405
 POST  batch-retry             sign-in   404       302           302     no-team   no-team
+GET   batch-again             sign-in   405       405           405     405       405
+POST  batch-again             sign-in   404       302           302     no-team   no-team
 GET   batch-email             sign-in   405       405           405     405       405
 POST  batch-email             sign-in   404       302           404     no-team   no-team
 GET   batch-zip               sign-in   404       200           200     no-team   no-team

@@ -141,6 +141,22 @@ def test_what_can_t_be_tried_again_is_named(owner: Person, order_batch: OrderBat
     assert owner.balance == 100
 
 
+def test_the_same_pictures_are_ordered_with_another_model(teammate: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg", "b.jpg")
+    for _ in range(2):
+        answer = teammate.client.post(f"/batches/{batch.pk}/again/", follow=True)
+    assert "The 2 pictures of Monday wait in the list." in answer.content.decode()
+    draft = Batch.objects.get(created_by=teammate.user, ordered_at=None)
+    assert [item.name for item in draft.items.order_by("pk")] == ["a.jpg", "b.jpg"]
+    choice = {"model_name": "topaz", "upscale_factor": "2x"}
+    quote = teammate.client.get(f"/drafts/{draft.pk}/", choice).json()["quote"]
+    assert (quote["total"], quote["credits"]) == (2, 6)
+    order = {**choice, "expected": 2, "credits": 6, "name": "Monday, twice"}
+    assert teammate.client.post(f"/drafts/{draft.pk}/order/", order).status_code == 200
+    assert [row.model_name for row in Batch.objects.get(name="Monday, twice").upscales.all()] == ["topaz"] * 2
+    assert teammate.balance == 92
+
+
 @pytest.mark.parametrize(("waited", "asked", "told"), [(1, False, False), (1, True, True), (11, False, True)])
 def test_the_end_is_told_by_e_mail_where_it_took_long_or_is_asked_for(
     owner: Person, teammate: Person, order_batch: OrderBatch, waited: int, asked: bool, told: bool

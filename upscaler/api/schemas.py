@@ -14,7 +14,7 @@ from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from upscaler import fetching, file_names, picture_formats, upscaling_models
+from upscaler import fetching, file_names, picture_formats, search, upscaling_models
 from upscaler.engines.base import KnownResult
 from upscaler.models import MAX_ID, WITHDRAWN, Upscale, result_hours
 from upscaler.ordering.forms import MAX_SKU
@@ -329,6 +329,9 @@ def wanted(upscales: Any, query: ResultQuery) -> Any:
     if query.sku is not None:
         upscales = upscales.filter(sku=query.sku)
     if query.name is not None:
+        if any(len(word) >= search.SHORT for word in query.name.split()):
+            # By its index first: it finds more than these, and never fewer.
+            upscales = search.matching(upscales, query.name)
         # SQLite knows capitals of ASCII alone.
         spellings = {query.name, query.name.lower(), query.name.upper(), query.name.title()}
         upscales = upscales.filter(reduce(or_, (Q(source_name__icontains=spelling) for spelling in spellings)))

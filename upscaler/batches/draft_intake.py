@@ -12,6 +12,7 @@ from upscaler import fetching, file_names
 from upscaler.batches import addresses, archives, draft_archives, draft_items, drafts, spreadsheets
 from upscaler.batches.rows import Table
 from upscaler.errors import PublicError
+from upscaler.imaging.decoding import Patience
 from upscaler.imaging.structure import formats
 from upscaler.models import Batch, DraftItem
 from upscaler.ordering.forms import UpscaleForm
@@ -39,7 +40,16 @@ class Added:
         )
 
 
-def add_file(draft: Batch, file: IO[bytes], *, key: str, name: str, folder: str = "", host: str = "") -> Added:
+def add_file(
+    draft: Batch,
+    file: IO[bytes],
+    *,
+    key: str,
+    name: str,
+    folder: str = "",
+    host: str = "",
+    patience: Patience | None = None,
+) -> Added:
     """Add what is in the file: a picture, a ZIP of pictures, or a spreadsheet of addresses.
 
     Its content tells what it is. Of the same ``key`` comes the same again. Raises as `draft_items.add_picture` does.
@@ -58,7 +68,8 @@ def add_file(draft: Batch, file: IO[bytes], *, key: str, name: str, folder: str 
     if archives.is_archive(head) or (name.lower().endswith(".zip") and not is_picture):
         draft_archives.add_archive(draft, file, key=key, name=name)
         return Added.of(draft_items.added_before(draft, key))
-    return Added.of([draft_items.add_picture(draft, file, key=key, name=name, folder=folder)])
+    item = draft_items.add_picture(draft, file, key=key, name=name, folder=folder, patience=patience)
+    return Added.of([item])
 
 
 def add_addresses(draft: Batch, text: str, *, key: str, host: str = "") -> Added:

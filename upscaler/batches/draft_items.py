@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
 
 from django.conf import settings
@@ -16,6 +16,7 @@ from upscaler.batches import drafts
 from upscaler.batches.rows import MAX_SKU_LENGTH
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
+from upscaler.imaging.decoding import Patience
 from upscaler.models import WITHDRAWN, Batch, DraftItem, Upscale
 from upscaler.processing import source_reference
 from upscaler.storage import pictures, quota
@@ -51,8 +52,19 @@ def has_room(draft: Batch) -> bool:
     return bool(drafts.items_of(draft).count() < settings.MAX_BATCH)
 
 
-def add_picture(draft: Batch, file: IO[bytes], *, key: str, name: str, folder: str = "", origin: str = "") -> DraftItem:
+def add_picture(
+    draft: Batch,
+    file: IO[bytes],
+    *,
+    key: str,
+    name: str,
+    folder: str = "",
+    origin: str = "",
+    patience: Patience | None = None,
+) -> DraftItem:
     """Examine and store a picture, once for each ``key``. One that can't be enlarged becomes an item with its problem.
+
+    ``patience``: what all pictures of a request share.
 
     Raises PublicError with the code ``busy`` where it could not be looked at now; OSError where the storage can't take
     it; and as `drafts.changing` does.
@@ -66,7 +78,7 @@ def add_picture(draft: Batch, file: IO[bytes], *, key: str, name: str, folder: s
         _ensure_room(draft)
         _ensure_reach()
         quota.ensure_room(draft.team_id, _size(file))
-        examined = intake.examine_source(file, name=name)
+        examined = intake.examine_source(file, name=name, patience=patience)
         with NewFiles() as files:
             stored = files.store_source(file, examined)
             fill(item, stored)
@@ -106,10 +118,34 @@ def add_result(draft: Batch, upscale: Upscale, *, what: str, key: str = "") -> D
 
     Raises PublicError where it isn't there to be had, and as `drafts.changing` does.
     """
+    item = _item_of(upscale, what=what, key=key)
+    try:
+        _ensure_room(draft)
+        item.batch = draft
+        with _inserting(draft, item.key):
+            item.save()
+    except AddedBefore as twin:
+        return twin.item
+    return item
+
+
+def add_sources(draft: Batch, upscales: Iterable[Upscale]) -> int:
+    """Add the sources of many upscales, once each; of those that are there to be had it is said how many they are.
+
+    Raises as `drafts.changing` does.
+    """
+    items = []
+    for upscale in upscales:
+        with suppress(PublicError):
+            items.append(_item_of(upscale, what="source", key=""))
+    return len(add_many(draft, items))
+
+
+def _item_of(upscale: Upscale, *, what: str, key: str) -> DraftItem:
     is_open = upscale.gives_result if what == "result" else upscale.gives_source and upscale.deleted_at is None
     if not is_open:
         raise PublicError(f"{WITHDRAWN} Choose another picture.", code="refunded")
-    item = DraftItem(batch=draft, key=key or f"{what}-{upscale.pk}", name=upscale.source_name, sku=upscale.sku)
+    item = DraftItem(key=key or f"{what}-{upscale.pk}", name=upscale.source_name, sku=upscale.sku)
     item.folder, item.is_sku_typed, item.result = upscale.source_folder, bool(upscale.sku), upscale
     if what == "result":
         item.source = DraftItem.Source.RESULT
@@ -121,12 +157,6 @@ def add_result(draft: Batch, upscale: Upscale, *, what: str, key: str = "") -> D
         item.source, item.url, item.result = DraftItem.Source.URL, upscale.source_url, None
     else:
         raise PublicError("The original of this picture is not there any more. Choose another.", code="not_found")
-    try:
-        _ensure_room(draft)
-        with _inserting(draft, item.key):
-            item.save()
-    except AddedBefore as twin:
-        return twin.item
     return item
 
 

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='team',
             name='result_template',
-            field=models.CharField(default='{name}', help_text='How the files of results are called.', max_length=200),
+            field=models.CharField(default='{name}', editable=False, help_text='How the files of results are called.', max_length=200),
         ),
         migrations.AlterField(
             model_name='auditevent',

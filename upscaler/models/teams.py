@@ -26,6 +26,7 @@ class Team(models.Model):
     result_template = models.CharField(
         max_length=result_names.MAX_TEMPLATE_LENGTH,
         default=result_names.DEFAULT,
+        editable=False,
         help_text="How the files of results are called.",
     )
     created_at = models.DateTimeField(auto_now_add=True)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from upscaler import upscaling_models
-from upscaler.batches import progress
+from upscaler.batches import draft_items, drafts, progress
 from upscaler.credits import CreditsRefused
 from upscaler.models import Batch, Upscale
 from upscaler.text import format_credits
@@ -108,6 +108,21 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
     if not retried.upscales and not retried.refused:
         messages.info(request, "Nothing was left to try again.")
     return redirect(found)
+
+
+@require_POST
+@team_required
+def again(request: TeamRequest, pk: int) -> HttpResponse:
+    """Put the same pictures into the person's draft, to be ordered with another model or other settings."""
+    found = _find(request, pk)
+    rows = progress.pictures(found).select_related("source_result").order_by("pk")
+    added = draft_items.add_sources(drafts.begin(request.team, request.user), rows)
+    if added:
+        pictures = f"The {added:,} pictures" if added > 1 else "The picture"
+        messages.success(request, f"{pictures} of {found} wait in the list. Choose how to enlarge them.")
+    else:
+        messages.error(request, "None of these pictures is there any more.")
+    return redirect("submit")
 
 
 @require_POST

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from django.contrib.auth import get_user_model
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from upscaler.engines import get_engine
@@ -157,14 +157,7 @@ def _groups(rows: list[Upscale], filters: Mapping[str, str]) -> list[Group]:
 
 
 def _head(batch: Batch | None) -> tuple[str, str]:
-    return (str(batch), _batch_url(batch)) if batch is not None else ("Single orders", "")
-
-
-def _batch_url(batch: Batch) -> str:
-    try:
-        return batch.get_absolute_url()
-    except NoReverseMatch:
-        return ""  # TODO: goes with the batch page
+    return (str(batch), batch.get_absolute_url()) if batch is not None else ("Single orders", "")
 
 
 def _detail(row: Upscale) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from django.conf import settings
 from upscaler.batches import draft_intake, draft_items, draft_order, draft_review, drafts
 from upscaler.batches.draft_review import Choice
 from upscaler.errors import PublicError
+from upscaler.imaging.decoding import Patience
 from upscaler.models import Batch, DraftItem, Upscale
 from upscaler.ordering.forms import SOURCES_IN_WORDS, ChoiceForm
 from upscaler.ordering.submission import DraftOrderedBefore, Known
@@ -73,7 +74,10 @@ def send(request: TeamRequest, outcome: Outcome) -> None:
         return
     takes_all = bool(waiting(request))
     ids = _ids(request)
-    rows = [row for upload, key in zip(uploads, ids, strict=True) for row in _put_in(request, upload, key, outcome)]
+    patience = Patience()
+    rows = []
+    for upload, key in zip(uploads, ids, strict=True):
+        rows += _put_in(request, upload, key, outcome, patience)
     if any(row.problem == drafts.READING for row in rows):
         outcome.refuse("The ZIP is still being read. Its pictures wait on the desk: reload this page after a while.")
         return
@@ -83,12 +87,12 @@ def send(request: TeamRequest, outcome: Outcome) -> None:
         outcome.problems.insert(0, {"name": "", "message": error.message})
 
 
-def _put_in(request: TeamRequest, upload: Any, key: str, outcome: Outcome) -> list[DraftItem]:
+def _put_in(request: TeamRequest, upload: Any, key: str, outcome: Outcome, patience: Patience) -> list[DraftItem]:
     key, name, host = key or draft_items.new_key(), upload.name or "picture", request.get_host()
     while True:
         draft = drafts.begin(request.team, request.user)
         try:
-            added = draft_intake.add_file(draft, upload, key=key, name=name, host=host)
+            added = draft_intake.add_file(draft, upload, key=key, name=name, host=host, patience=patience)
         except DraftOrderedBefore:
             continue  # In another tab, meanwhile: the file waits in the next draft.
         except PublicError as error:
