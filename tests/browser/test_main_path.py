@@ -205,6 +205,18 @@ def test_it_works_without_javascript(desk: Desk, open_page: Callable[..., Page],
     expect(page.locator("[data-upscale-id]").first).to_contain_text("plain.jpg")
 
 
+def test_the_original_is_enlarged_again_without_javascript(desk: Desk, open_page: Callable[..., Page]) -> None:
+    token = desk.token()
+    number = desk.submit(token, pictures.jpeg((53, 40)), name="kept.jpg", model_name="recraft")
+    desk.wait_for(token, number, "Done")
+    page = open_page(java_script_enabled=False)
+    sign_in(page, desk)
+    page.goto(f"{desk.url}/?source={number}")
+    page.get_by_role("radio", name="PNG").check()
+    order(page, desk)
+    expect(page.locator("[data-upscale-id]").first).to_contain_text("kept.jpg")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", [{}, PHONE], ids=["desktop", "phone"])
 def test_pages_are_accessible_and_fit(
