@@ -15,7 +15,7 @@ from django_tasks_db.models import DBTaskResult
 from tests.conftest import Person
 from tests.processing.test_worker_step import messages, raising
 from tests.support import pictures, webserver
-from upscaler.models import Upscale
+from upscaler.models import DraftItem, Upscale, media_storage
 from upscaler.ordering import submission
 from upscaler.processing import lifecycle, worker_step
 from upscaler.queue import supervisor, sweep, tasks
@@ -116,12 +116,12 @@ def test_ended_messages_are_pruned_and_those_of_a_dead_worker_closed(db: None) -
     assert list(DBTaskResult.objects.values_list("pk", flat=True)) == [rows[2].pk]
 
 
-def test_files_of_a_refused_submit_are_not_left_behind(
-    owner: Person, upload: Callable[..., Any], tmp_path: Any
-) -> None:
-    with override_settings(MEDIA_ROOT=str(tmp_path)), pytest.MonkeyPatch.context() as patched:
+def test_what_was_sent_with_a_submit_that_failed_waits_in_the_draft(owner: Person, upload: Callable[..., Any]) -> None:
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(submission.credits, "charge", raising(OSError(28, "No space left on device")))
         answer = owner.submit(image=upload())
     assert answer.status_code == 422
     assert "Nothing was charged" in answer.content.decode()
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert not Upscale.objects.exists()
+    [item] = DraftItem.objects.all()
+    assert media_storage().exists(item.file)

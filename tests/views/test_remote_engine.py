@@ -80,7 +80,7 @@ def test_progress_that_the_vendor_tells_is_shown(vendor: Vendor, order: Callable
 
 def heading(person: Person, upscale: Upscale) -> str:
     page = person.client.get(f"/upscales/{upscale.pk}/").content.decode()
-    return page.partition("<h1")[2].partition(">")[2].partition("</h1>")[0]
+    return page.partition('class="one-state"')[2].partition(">")[2].partition("</h2>")[0]
 
 
 def test_the_heading_of_an_upscale_that_waits_does_not_say_that_it_is_enlarged(

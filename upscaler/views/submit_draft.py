@@ -85,6 +85,9 @@ def send(request: TeamRequest, outcome: Outcome) -> None:
         _order(request, choice, None if takes_all else rows, outcome)
     except (draft_order.Changed, PublicError) as error:
         outcome.problems.insert(0, {"name": "", "message": error.message})
+    except OSError:
+        logger.exception("an order could not be stored")
+        outcome.problems.insert(0, {"name": "", "message": STORAGE_TROUBLE})
 
 
 def _put_in(request: TeamRequest, upload: Any, key: str, outcome: Outcome, patience: Patience) -> list[DraftItem]:
