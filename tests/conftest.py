@@ -33,7 +33,7 @@ from upscaler.health import readiness
 from upscaler.models import ApiToken, Batch, Membership, Team, Upscale
 from upscaler.ordering import submission
 from upscaler.ordering.forms import UpscaleForm
-from upscaler.ordering.submission import NewBatch
+from upscaler.ordering.new_batches import NewBatch
 from upscaler.processing import worker_step
 
 if TYPE_CHECKING:

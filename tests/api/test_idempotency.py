@@ -8,7 +8,7 @@ from tests.api.test_api import URL_BODY
 from tests.conftest import Person
 from tests.support.concurrency import at_once
 from upscaler import credits
-from upscaler.ordering import submission
+from upscaler.ordering import idempotency_keys
 
 
 def test_the_same_request_twice_is_charged_once(owner: Person) -> None:
@@ -30,9 +30,9 @@ def test_a_repeat_is_answered_even_when_the_credits_are_gone(owner: Person, monk
     credits.grant(team=owner.team, amount=-99, note="one left")
     first = owner.api("post", "generation-upscale", URL_BODY, **key).json()
     assert owner.balance == 0
-    find_repeat = submission.find_repeat
+    find_repeat = idempotency_keys.find_repeat
     answers = iter([None])
-    monkeypatch.setattr(submission, "find_repeat", lambda **given: next(answers, find_repeat(**given)))
+    monkeypatch.setattr(idempotency_keys, "find_repeat", lambda **given: next(answers, find_repeat(**given)))
     assert owner.api("post", "generation-upscale", URL_BODY, **key).json() == first
 
 
@@ -56,9 +56,9 @@ def test_the_other_of_two_simultaneous_requests_gets_the_first_one_s_answer(
 ) -> None:
     key = {"Idempotency-Key": "race"}
     first = owner.api("post", "generation-upscale", URL_BODY, **key).json()
-    find_repeat = submission.find_repeat
+    find_repeat = idempotency_keys.find_repeat
     answers = iter([None])
     # What the loser of the race sees: nothing yet when it looks, then the unique constraint.
-    monkeypatch.setattr(submission, "find_repeat", lambda **given: next(answers, find_repeat(**given)))
+    monkeypatch.setattr(idempotency_keys, "find_repeat", lambda **given: next(answers, find_repeat(**given)))
     assert owner.api("post", "generation-upscale", URL_BODY, **key).json() == first
     assert owner.balance == 99

@@ -17,7 +17,8 @@ from upscaler.batches.quotes import Quote, quote
 from upscaler.models import Team, Upscale
 from upscaler.ordering import reorder, submission
 from upscaler.ordering.forms import UpscaleForm
-from upscaler.ordering.submission import NewBatch, NewUpscale
+from upscaler.ordering.new_batches import NewBatch
+from upscaler.ordering.submission import NewUpscale
 
 
 def orders_of(team: Team, addresses: Sequence[str], **data: Any) -> list[NewUpscale]:

@@ -15,7 +15,7 @@ from tests.conftest import Person
 from upscaler.models import AuditEvent, Batch, Upscale, media_storage
 from upscaler.ordering import submission
 from upscaler.ordering.forms import UpscaleForm
-from upscaler.ordering.submission import NewBatch
+from upscaler.ordering.new_batches import NewBatch
 from upscaler.processing import lifecycle, worker_step
 from upscaler.processing.manual_refunds import refund_by_hand
 

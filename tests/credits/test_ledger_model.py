@@ -149,7 +149,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def book(self, made: list[Upscale], person: str) -> None:
         for upscale in made:
-            work = Work(person, upscale.credits, self.month, retry_of=upscale.retry_of_id)
+            work = Work(person, upscale.credits, self.month, retry_of=upscale.retry_of_id, batch=upscale.batch_id)
+            if upscale.batch_id is not None:
+                self.model.ordered_at.setdefault(upscale.batch_id, self.moment)
             self.model.charge(upscale.pk, work, self.users[person].pk)
 
     @rule(person=people, ordered=st.lists(models, min_size=1, max_size=3))
@@ -211,8 +213,7 @@ class LedgerMachine(RuleBasedStateMachine):
         work.lease_until = now + timedelta(seconds=desk_settings.LEASE_SECONDS)
         if work.failures >= desk_settings.MAX_FAILURES:
             assert claimed is None
-            work.status, work.lease_until = "Error", None
-            self.model.refund(number)
+            self.model.end(number, "Error", now)
             self.seen.add("gave up")
         else:
             assert claimed is not None
@@ -233,11 +234,10 @@ class LedgerMachine(RuleBasedStateMachine):
             self.seen.add("claim lost")
             return
         act(upscale)
-        work.status, work.lease_until = status, None
-        if status == "Error":
-            self.model.refund(upscale.pk)
-        elif status == "Ongoing":
-            work.not_before = self.moment + timedelta(seconds=7)
+        if status == "Ongoing":
+            work.lease_until, work.not_before = None, self.moment + timedelta(seconds=7)
+        else:
+            self.model.end(upscale.pk, status, self.moment)
 
     @precondition(lambda self: bool(self.held))
     @rule(number=picks)

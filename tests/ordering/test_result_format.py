@@ -15,7 +15,7 @@ from tests.conftest import Person
 from tests.support import pictures
 from upscaler import picture_formats
 from upscaler.models import Upscale
-from upscaler.ordering import reorder, submission
+from upscaler.ordering import idempotency_keys, reorder
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.processing import lifecycle
 
@@ -100,7 +100,7 @@ def test_the_format_is_part_of_what_a_repeat_must_share(owner: Person) -> None:
 def test_a_request_of_before_the_field_keeps_its_digest(owner: Person) -> None:
     owner.api("post", "generation-upscale", BODY, **{"Idempotency-Key": "old"})
     contract = {"generation_result_id": 0, "generation_settings": None, **BODY}
-    assert Upscale.objects.get().request_digest == submission.Idempotency.of("old", contract).digest
+    assert Upscale.objects.get().request_digest == idempotency_keys.Idempotency.of("old", contract).digest
 
 
 def test_the_page_offers_the_formats_and_keeps_the_choice(owner: Person, upload: Callable[..., Any]) -> None:

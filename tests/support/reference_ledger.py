@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -21,6 +21,7 @@ class Work:
     not_before: datetime | None = None
     is_refunded: bool = False
     retry_of: int | None = None
+    batch: int | None = None
 
 
 @dataclass
@@ -34,7 +35,9 @@ class Model:
     budgets: dict[str, int | None] = field(default_factory=lambda: {"ana": None, "ben": None})
     low_balance: int = 20
     work: dict[int, Work] = field(default_factory=dict)
-    notices: set[tuple[str, str]] = field(default_factory=set)
+    notices: set[tuple[str, str | None]] = field(default_factory=set)
+    ordered_at: dict[int, datetime] = field(default_factory=dict)
+    """Of each batch."""
     newest_grant: int = 0
 
     def move(self, kind: str, amount: int, upscale: int | None = None) -> None:
@@ -76,3 +79,16 @@ class Model:
         work.is_refunded = True
         self.move("refund", work.price, number)
         self.spent[work.person, work.month] -= work.price
+
+    def end(self, number: int, status: str, now: datetime) -> None:
+        """An upscale came to its end; a batch that took longer than ten minutes is told of with its last one."""
+        work = self.work[number]
+        work.status, work.lease_until = status, None
+        if status == "Error":
+            self.refund(number)
+        if work.batch is None or any(
+            other.batch == work.batch and other.status in ("Created", "Ongoing") for other in self.work.values()
+        ):
+            return
+        if now - self.ordered_at[work.batch] > timedelta(minutes=10):
+            self.notices.add(("batch", None))

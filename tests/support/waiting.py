@@ -18,7 +18,8 @@ from upscaler.engines.local.engine import LocalEngine
 from upscaler.models import Upscale
 from upscaler.ordering import submission
 from upscaler.ordering.forms import UpscaleForm
-from upscaler.ordering.submission import NewBatch, NewUpscale
+from upscaler.ordering.new_batches import NewBatch
+from upscaler.ordering.submission import NewUpscale
 from upscaler.queue import tasks
 from upscaler.storage.pictures import NewFiles
 

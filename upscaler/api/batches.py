@@ -14,7 +14,7 @@ from upscaler.api.auth import TokenAuth
 from upscaler.api.responses import errors_of, page, refuse_unknown
 from upscaler.batches import items, progress, quotes
 from upscaler.models import ApiToken, Batch
-from upscaler.ordering import submission
+from upscaler.ordering import idempotency_keys, submission
 from upscaler.views import results_zip
 
 router = Router()
@@ -55,8 +55,8 @@ def create_batch(
     token = _token(request)
     # Without what is not given, so that fields to come leave a request the request that it was.
     body = payload.dict(exclude_defaults=True)
-    idempotency = submission.Idempotency.of(idempotency_key, body) if idempotency_key else None
-    if idempotency and (earlier := submission.find_repeated_batch(team=token.team, idempotency=idempotency)):
+    idempotency = idempotency_keys.Idempotency.of(idempotency_key, body) if idempotency_key else None
+    if idempotency and (earlier := idempotency_keys.find_repeated_batch(team=token.team, idempotency=idempotency)):
         return batch_schemas.created(earlier)
     orders = items.orders(body, team=token.team, host=request.get_host())
     upscales = submission.submit(

@@ -23,7 +23,7 @@ from upscaler.api.responses import errors_of, page, refuse_unknown
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.models import WITHDRAWN, ApiToken, Upscale
-from upscaler.ordering import results, submission
+from upscaler.ordering import idempotency_keys, results, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.processing import source_reference
 from upscaler.storage import quota, signed_links
@@ -79,8 +79,8 @@ def create_upscale(
         # The vendor's contract knows no such field, so a request without it stays the request that it was.
         if not body[addition]:
             del body[addition]
-    idempotency = submission.Idempotency.of(idempotency_key, body) if idempotency_key else None
-    if idempotency and (earlier := submission.find_repeat(team=token.team, idempotency=idempotency)):
+    idempotency = idempotency_keys.Idempotency.of(idempotency_key, body) if idempotency_key else None
+    if idempotency and (earlier := idempotency_keys.find_repeat(team=token.team, idempotency=idempotency)):
         return _created(earlier)
     form = UpscaleForm(body, team=token.team, host=request.get_host())
     if not form.is_valid() or form.order is None:

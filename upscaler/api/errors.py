@@ -20,7 +20,7 @@ from upscaler.batches.items import OF_ALL, ItemsRefused
 from upscaler.credits import CreditsRefused
 from upscaler.errors import PublicError
 from upscaler.imaging import decoding
-from upscaler.ordering import results, submission
+from upscaler.ordering import idempotency_keys, results, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.storage import quota
 
@@ -153,7 +153,7 @@ def _too_few_credits(request: HttpRequest, error: CreditsRefused) -> HttpRespons
     return _answer(request, 402, error.message)
 
 
-def _key_used_before(request: HttpRequest, error: submission.IdempotencyConflict) -> HttpResponse:
+def _key_used_before(request: HttpRequest, error: idempotency_keys.IdempotencyConflict) -> HttpResponse:
     message = "This Idempotency-Key was used before with another body. Use a new key for a new request."
     problem = {"type": "idempotency_conflict", "loc": ["header", "Idempotency-Key"], "msg": message}
     return _answer(request, 422, [problem])
@@ -200,7 +200,7 @@ HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
     MultiPartParserError: _unreadable,
     SuspiciousOperation: _unreadable,
     CreditsRefused: _too_few_credits,
-    submission.IdempotencyConflict: _key_used_before,
+    idempotency_keys.IdempotencyConflict: _key_used_before,
     Http404: _unknown,
     Throttled: _too_fast,
     PublicError: _public_error,

@@ -25,7 +25,7 @@ from upscaler.batches.archives import Archive, Member
 from upscaler.batches.drafts import READING
 from upscaler.errors import PublicError
 from upscaler.models import Batch, DraftItem
-from upscaler.ordering.submission import DraftOrderedBefore
+from upscaler.ordering.new_batches import DraftOrderedBefore
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from upscaler.batches.draft_review import Choice, Judged, Review
 from upscaler.errors import PublicError
 from upscaler.models import Batch, DraftItem, Upscale
 from upscaler.ordering import submission
-from upscaler.ordering.submission import DraftChanged, DraftOrderedBefore, NewBatch, OrderedBefore
+from upscaler.ordering.new_batches import DraftChanged, DraftOrderedBefore, NewBatch
+from upscaler.ordering.submission import OrderedBefore
 from upscaler.storage import draft_files
 from upscaler.text import format_credits
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from upscaler.models import Batch, DraftItem, Membership, Team
-from upscaler.ordering.submission import DraftOrderedBefore
+from upscaler.ordering.new_batches import DraftOrderedBefore
 from upscaler.storage import draft_files
 
 LEFT_OUT = "left_out"

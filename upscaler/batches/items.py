@@ -12,7 +12,8 @@ from upscaler import file_names
 from upscaler.models import Team
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.lookup import BulkLookup
-from upscaler.ordering.submission import NewBatch, NewUpscale
+from upscaler.ordering.new_batches import NewBatch
+from upscaler.ordering.submission import NewUpscale
 
 OF_ALL = ("model_name", "generation_settings", "result_format")
 """Fields that the orders of a batch share."""

@@ -13,7 +13,7 @@ from django.utils import timezone
 from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
 from upscaler.models import AuditEvent, Batch, CreditEntry, Upscale
-from upscaler.models.upscales import UpscaleQuerySet
+from upscaler.models.upscale_queries import UpscaleQuerySet
 from upscaler.ordering import reorder, submission
 from upscaler.ordering.submission import NewUpscale, RetriedBefore
 from upscaler.processing import lifecycle

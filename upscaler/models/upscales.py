@@ -18,10 +18,9 @@ from upscaler import picture_formats, result_names, upscaling_models
 from upscaler.models.batches import Batch
 from upscaler.models.search_text import SearchTextField
 from upscaler.models.teams import ApiToken, Team
+from upscaler.models.upscale_queries import UpscaleQuerySet
 
 MAX_ID = models.BigIntegerField.MAX_BIGINT
-CLOCKS_APART = timedelta(days=1)
-"""More than a remote engine's clock can go before ours."""
 
 
 def media_storage() -> Storage:
@@ -38,39 +37,6 @@ WITHDRAWN = "The price of this picture was given back, so its result is given to
 """What people and programs are told in place of the result."""
 DELETED = "This picture was deleted. Its files are gone for good."
 """The same of one that was deleted."""
-
-
-class UpscaleQuerySet(models.QuerySet["Upscale"]):
-    """The questions that pages, API and sweep ask."""
-
-    def present(self) -> UpscaleQuerySet:
-        """Not deleted."""
-        return self.filter(deleted_at__isnull=True)
-
-    def open(self) -> UpscaleQuerySet:
-        """Not ended yet."""
-        return self.filter(status__in=Upscale.OPEN)
-
-    def waiting(self, now: datetime) -> UpscaleQuerySet:
-        """Those that a worker may take up: nobody holds them, and their pause is over."""
-        due = Q(not_before__isnull=True) | Q(not_before__lte=now)
-        # Only what has not ended has a rank. By that and not by the status, for the index's sake.
-        return self.filter(due, lease_until__isnull=True, rank__gte=0)
-
-    def referable(self, now: datetime | None = None) -> UpscaleQuerySet:
-        """Results still inside the contract's 4 hours, so that a ``generation_result_id`` may name them."""
-        now = now or timezone.now()
-        by_our_clock = Q(
-            referable_until__isnull=True, completed_at__gt=now - timedelta(seconds=settings.RESULT_LIFETIME)
-        )
-        # The second bound follows from the first ones, and keeps the database from reading a whole history.
-        oldest = now - timedelta(seconds=settings.RESULT_LIFETIME) - CLOCKS_APART
-        still_good = by_our_clock | Q(referable_until__gt=now)
-        return self.with_result().filter(still_good, completed_at__gt=oldest)
-
-    def with_result(self) -> UpscaleQuerySet:
-        """Done, with a result that is given out."""
-        return self.filter(status=Upscale.Status.DONE, withdrawn_at__isnull=True, deleted_at__isnull=True)
 
 
 class Upscale(models.Model):

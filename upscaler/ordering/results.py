@@ -15,7 +15,7 @@ from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, KnownResult, RemoteEngine
 from upscaler.errors import PublicError
 from upscaler.models import DELETED, MAX_ID, Team, Upscale, result_hours
-from upscaler.models.upscales import UpscaleQuerySet
+from upscaler.models.upscale_queries import UpscaleQuerySet
 from upscaler.processing import handover
 from upscaler.processing.circuit_breaker import Pause
 from upscaler.text import format_datetime

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +17,10 @@ from upscaler import credits, file_names, upscaling_models
 from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
 from upscaler.imaging.intake import ExaminedPicture
-from upscaler.models import ApiToken, AuditEvent, Batch, Team, Upscale
-from upscaler.ordering import deduplication
+from upscaler.models import ApiToken, AuditEvent, Team, Upscale
+from upscaler.ordering import deduplication, idempotency_keys, new_batches
+from upscaler.ordering.idempotency_keys import Idempotency
+from upscaler.ordering.new_batches import NewBatch
 from upscaler.processing import batch_end, ranks
 from upscaler.queue import dispatch
 from upscaler.storage import cleanup, quota
@@ -90,36 +90,6 @@ class NewUpscale:
 
 
 @dataclass(frozen=True)
-class Idempotency:
-    """A caller's own name for a request, with a digest of what was asked."""
-
-    key: str
-    digest: str
-
-    @classmethod
-    def of(cls, key: str, body: Any) -> Idempotency:
-        """From the header and the body as it was sent."""
-        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
-        return cls(key=key, digest=hashlib.sha256(canonical.encode()).hexdigest())
-
-
-@dataclass(frozen=True)
-class NewBatch:
-    """What is said of all orders that become one batch."""
-
-    model_name: str
-    settings: dict[str, Any]
-    requested_format: str = ""
-    name: str = ""
-    sku_pattern: str = ""
-    wants_email: bool = False
-    draft: Batch | None = None
-    """The draft that becomes the batch. A new batch where there is none."""
-    draft_items: frozenset[int] = frozenset()
-    """The numbers of its items that are done with by this order, and go. Any others wait in a draft of their own."""
-
-
-@dataclass(frozen=True)
 class Known:
     """An order that the team has had done already, or that is under way."""
 
@@ -147,44 +117,6 @@ class RetriedBefore(Exception):
     def __init__(self, upscale: Upscale) -> None:
         super().__init__(upscale.pk)
         self.upscale = upscale
-
-
-class DraftOrderedBefore(Exception):
-    """The draft became a batch already: of a second click comes the same. Nothing was charged now."""
-
-    def __init__(self, batch: Batch) -> None:
-        super().__init__(batch.pk)
-        self.batch = batch
-
-
-class DraftChanged(Exception):
-    """Items of the order were taken out of the draft meanwhile. Nothing was charged."""
-
-
-class IdempotencyConflict(Exception):
-    """The key was used before for another request."""
-
-
-def find_repeat(*, team: Team, idempotency: Idempotency) -> Upscale | None:
-    """The upscale that this very request made before, if any.
-
-    Raises IdempotencyConflict where the key was used for another request.
-    """
-    earlier = Upscale.objects.filter(team=team, idempotency_key=idempotency.key).first()
-    if earlier is not None and earlier.request_digest != idempotency.digest:
-        raise IdempotencyConflict
-    return earlier
-
-
-def find_repeated_batch(*, team: Team, idempotency: Idempotency) -> Batch | None:
-    """The batch that this very request made before, if any.
-
-    Raises IdempotencyConflict where the key was used for another request.
-    """
-    earlier = Batch.objects.filter(team=team, idempotency_key=idempotency.key).first()
-    if earlier is not None and earlier.request_digest != idempotency.digest:
-        raise IdempotencyConflict
-    return earlier
 
 
 def find_retry(failed: Upscale) -> Upscale | None:
@@ -244,7 +176,9 @@ def submit(
                 if once:
                     _refuse_known(orders, deduplication.find_known(_seen(orders), team=team, without=gone))
                 if batch is not None:
-                    made = _batch(batch, team=team, user=user, token=token, idempotency=idempotency, rows=rows)
+                    made = new_batches.create(
+                        batch, team=team, user=user, token=token, idempotency=idempotency, rows=rows
+                    )
                     for row in rows:
                         row.batch = made
                 cleanup.ensure_kept({order.stored.path for order in orders if order.stored is not None})
@@ -297,50 +231,10 @@ def submit(
 
 def _repeated(team: Team, idempotency: Idempotency, batch: NewBatch | None) -> list[Upscale] | None:
     if batch is None:
-        earlier = find_repeat(team=team, idempotency=idempotency)
+        earlier = idempotency_keys.find_repeat(team=team, idempotency=idempotency)
         return [earlier] if earlier is not None else None
-    before = find_repeated_batch(team=team, idempotency=idempotency)
+    before = idempotency_keys.find_repeated_batch(team=team, idempotency=idempotency)
     return list(before.upscales.order_by("pk")) if before is not None else None
-
-
-def _batch(
-    new: NewBatch,
-    *,
-    team: Team,
-    user: Any,
-    token: ApiToken | None,
-    idempotency: Idempotency | None,
-    rows: Sequence[Upscale],
-) -> Batch:
-    """The batch's row, written under the team's lock."""
-    made = Batch(team=team, created_by=user, token=token)
-    others: list[int] = []
-    if new.draft is not None:
-        made, others = _taken_draft(new.draft, new.draft_items)
-    made.name, made.sku_pattern, made.wants_email = new.name, new.sku_pattern, new.wants_email
-    made.model_name, made.settings, made.requested_format = new.model_name, new.settings, new.requested_format
-    made.ordered_at = rows[0].created_at
-    made.total, made.credits = len(rows), sum(row.credits for row in rows)
-    if idempotency is not None:
-        made.idempotency_key, made.request_digest = idempotency.key, idempotency.digest
-    made.save()
-    if others:
-        made.items.update(batch=Batch.objects.create(team=team, created_by=made.created_by))
-    return made
-
-
-def _taken_draft(draft: Batch, items: frozenset[int]) -> tuple[Batch, list[int]]:
-    """The draft's row without the ``items`` that go, and the numbers of those that came since they were looked at."""
-    made = Batch.objects.get(pk=draft.pk)
-    if not made.is_draft:
-        raise DraftOrderedBefore(made)
-    present = set(made.items.values_list("pk", flat=True))
-    if not items <= present:
-        raise DraftChanged
-    going = sorted(items)
-    for start in range(0, len(going), BATCH_SIZE):
-        made.items.filter(pk__in=going[start : start + BATCH_SIZE]).delete()
-    return made, sorted(present - items)
 
 
 def _insert(rows: Sequence[Upscale]) -> None:

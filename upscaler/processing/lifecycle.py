@@ -21,7 +21,7 @@ from django.utils import timezone
 from upscaler import credits, usage
 from upscaler.accounts import audit_log
 from upscaler.models import Team, Upscale
-from upscaler.models.upscales import UpscaleQuerySet
+from upscaler.models.upscale_queries import UpscaleQuerySet
 from upscaler.processing import batch_end, ranks
 
 logger = logging.getLogger(__name__)

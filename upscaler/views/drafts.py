@@ -21,7 +21,7 @@ from upscaler.batches import draft_answers, draft_intake, draft_items, draft_ord
 from upscaler.batches.draft_intake import Added
 from upscaler.errors import PublicError
 from upscaler.models import Batch, DraftItem, Upscale
-from upscaler.ordering.submission import DraftOrderedBefore
+from upscaler.ordering.new_batches import DraftOrderedBefore
 from upscaler.views import files
 from upscaler.views.access import OF_TEAM
 from upscaler.views.query import as_number

@@ -22,7 +22,8 @@ from upscaler.errors import PublicError
 from upscaler.models import Upscale, result_hours
 from upscaler.ordering import reorder, submission
 from upscaler.ordering.forms import UpscaleForm
-from upscaler.ordering.submission import Known, NewBatch, NewUpscale
+from upscaler.ordering.new_batches import NewBatch
+from upscaler.ordering.submission import Known, NewUpscale
 from upscaler.processing import source_reference
 from upscaler.storage import pictures, signed_links
 from upscaler.storage.pictures import StoredPicture

@@ -16,7 +16,8 @@ from upscaler.errors import PublicError
 from upscaler.imaging.decoding import Patience
 from upscaler.models import Batch, DraftItem, Upscale
 from upscaler.ordering.forms import SOURCES_IN_WORDS, ChoiceForm
-from upscaler.ordering.submission import DraftOrderedBefore, Known
+from upscaler.ordering.new_batches import DraftOrderedBefore
+from upscaler.ordering.submission import Known
 from upscaler.views.access import TeamRequest
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,50 @@
+"""The questions that are asked of many upscales."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from upscaler.models.upscales import Upscale  # noqa: F401 (named in a type)
+
+CLOCKS_APART = timedelta(days=1)
+"""More than a remote engine's clock can go before ours."""
+
+
+class UpscaleQuerySet(models.QuerySet["Upscale"]):
+    """The questions that pages, API and sweep ask."""
+
+    def present(self) -> UpscaleQuerySet:
+        """Not deleted."""
+        return self.filter(deleted_at__isnull=True)
+
+    def open(self) -> UpscaleQuerySet:
+        """Not ended yet."""
+        return self.filter(status__in=self.model.OPEN)
+
+    def waiting(self, now: datetime) -> UpscaleQuerySet:
+        """Those that a worker may take up: nobody holds them, and their pause is over."""
+        due = Q(not_before__isnull=True) | Q(not_before__lte=now)
+        # Only what has not ended has a rank. By that and not by the status, for the index's sake.
+        return self.filter(due, lease_until__isnull=True, rank__gte=0)
+
+    def referable(self, now: datetime | None = None) -> UpscaleQuerySet:
+        """Results still inside the contract's 4 hours, so that a ``generation_result_id`` may name them."""
+        now = now or timezone.now()
+        by_our_clock = Q(
+            referable_until__isnull=True, completed_at__gt=now - timedelta(seconds=settings.RESULT_LIFETIME)
+        )
+        # The second bound follows from the first ones, and keeps the database from reading a whole history.
+        oldest = now - timedelta(seconds=settings.RESULT_LIFETIME) - CLOCKS_APART
+        still_good = by_our_clock | Q(referable_until__gt=now)
+        return self.with_result().filter(still_good, completed_at__gt=oldest)
+
+    def with_result(self) -> UpscaleQuerySet:
+        """Done, with a result that is given out."""
+        return self.filter(status=self.model.Status.DONE, withdrawn_at__isnull=True, deleted_at__isnull=True)
