@@ -13,7 +13,8 @@ MAX_SKU_LENGTH = 100
 MAX_SHOWN = 80
 """Characters of a wrong row that are shown again."""
 
-_BETWEEN = re.compile(r"[\s,;|]+(?=https?://)", re.IGNORECASE)
+# Possessive and from its beginning only: else each of ten thousand blanks is tried as the first one.
+_BETWEEN = re.compile(r"(?<![\s,;|])[\s,;|]++(?=https?://)", re.IGNORECASE)
 _ADDRESS = re.compile(r"\s*https?://", re.IGNORECASE)
 _ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d{1,3}", re.IGNORECASE)
 
