@@ -52,10 +52,11 @@ def shortened(name: str, *, max_length: int = MAX_LENGTH, max_bytes: int | None 
     stem, dot, ending = name.rpartition(".")
     if not stem or len(ending) > _LONGEST_ENDING:
         stem, dot, ending = name, "", ""
-    # The end tells most: “_front”, “(2)”.
-    keep = len(stem)
+    # From the most that may have room: letter by letter from the end of a very long one takes minutes.
+    keep = min(len(stem), max(1, max_length - len(dot + ending)))
     while keep > 0:
         keep -= 1
+        # The end tells most: “_front”, “(2)”.
         tail = keep // 3
         cut = _joined(stem[: keep - tail], stem[len(stem) - tail :]) + dot + ending
         if _fits(cut, max_length, max_bytes):

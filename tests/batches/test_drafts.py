@@ -383,3 +383,14 @@ def test_cleanup_keeps_what_a_draft_names_and_takes_drafts_that_nobody_touches(
     assert media_storage().exists(earlier.result_file.name or "")
     assert form.client.get(f"/drafts/{form.pk}/").status_code == 404
     assert not UnorderedUpload.objects.exists()
+
+
+def test_signs_that_nobody_sees_are_in_no_sku_folder_or_name(form: DraftPage, upload: Upload) -> None:
+    item = form.item(upload("a.jpg"), folder="a\0b\u202ec/../\u2066/d")
+    assert item["folder"] == "abc/d"
+    [item] = form.post(f"items/{item['id']}/", sku="S\0H\u202e-1").json()["items"]
+    assert item["sku"] == "SH-1"
+    table = SimpleUploadedFile("a.csv", "sku,url\nS\u202e2,http://shop.example/a.jpg\n".encode())
+    assert form.item(table)["sku"] == "S2"
+    assert form.order(expected=2, credits=2, name="Mon\0day\u202e").status_code == 200
+    assert Batch.objects.get(pk=form.pk).name == "Monday"

@@ -15,7 +15,7 @@ from tests.support import pictures
 from tests.support.concurrency import at_once
 from tests.support.draft_page import DraftPage, zipped
 from upscaler.batches import draft_archives, draft_items, drafts
-from upscaler.models import Batch, DraftItem, UnorderedUpload, Upscale
+from upscaler.models import Batch, DraftItem, Team, UnorderedUpload, Upscale
 from upscaler.ordering import submission
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -166,3 +166,23 @@ def test_taking_out_the_zip_ends_its_reading(form: DraftPage, monkeypatch: pytes
     form.add(zipped(files), key="z")
     whole = form.get()
     assert (len(whole["items"]), whole["left_out"], whole["reading"]) == (1, [], [])
+
+
+def test_pictures_of_a_batch_wait_in_the_next_draft_where_this_one_is_ordered_meanwhile(
+    form: DraftPage, owner: Person, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form.item(upload("first.jpg"))
+    assert form.order().status_code == 200
+    before = DraftPage(owner)
+    before.item(upload("second.jpg"))
+    begin = drafts.begin
+
+    def begun(team: Team, user: Any) -> Batch:
+        draft = begin(team, user)
+        monkeypatch.setattr(drafts, "begin", begin)
+        assert before.order().status_code == 200
+        return draft
+
+    monkeypatch.setattr(drafts, "begin", begun)
+    owner.client.post(f"/batches/{form.pk}/again/")
+    assert [item.name for item in begin(owner.team, owner.user).items.all()] == ["first.jpg"]

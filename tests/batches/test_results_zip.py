@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Person
-from upscaler.models import AuditEvent, Batch, Upscale, media_storage
-from upscaler.ordering import submission
+from upscaler.models import AuditEvent, Batch, Membership, Upscale, media_storage
+from upscaler.ordering import removal, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.new_batches import NewBatch
 from upscaler.processing import lifecycle, worker_step
@@ -159,3 +159,13 @@ def test_programs_get_the_same_zip(owner: Person, outsider: Person, order_batch:
     part = owner.api("get", f"batches/{batch.pk}/results.zip", Range="bytes=100-")
     assert part.status_code == 206
     assert outsider.api("get", f"batches/{batch.pk}/results.zip").status_code == 404
+
+
+def test_of_a_batch_that_was_deleted_there_is_no_zip(owner: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg")
+    [row] = finished(batch)
+    place = Membership.objects.select_related("team", "user").get(user=owner.user)
+    removal.delete([row.pk], membership=place)
+    assert owner.client.get(f"/batches/{batch.pk}/results.zip").status_code == 404
+    assert owner.api("get", f"batches/{batch.pk}/results.zip").status_code == 404
+    assert owner.client.get(f"/batches/{batch.pk}/").status_code == 200

@@ -363,3 +363,11 @@ def test_a_damaged_workbook_is_read_or_refused(data: st.DataObject) -> None:
             _read(content)
         except PublicError as error:
             assert error.message
+
+
+@pytest.mark.parametrize("filler", [" ", ",", ";|", "x", "e\u0301"])
+def test_long_cells_end(filler: str) -> None:
+    cell = "a" + filler * (100_000 // len(filler)) + "b"
+    table = _read(f'SKU;URL;Name\n1;{A};"{cell}"\n2;"{cell}";x\n'.encode())
+    [row] = table.rows
+    assert (row.url, len(row.name) <= 255, [wrong.line for wrong in table.wrong]) == (A, True, [3])

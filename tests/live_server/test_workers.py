@@ -6,6 +6,8 @@ import io
 import os
 import re
 import signal
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import requests
@@ -23,6 +25,15 @@ LONG = {"content": pictures.jpeg((260, 260)), "model_name": "recraft"}
 @pytest.fixture
 def token(desk: Desk) -> str:
     return desk.token()
+
+
+def queued(desk: Desk, *orders: Callable[[], int]) -> list[int]:
+    """The orders' numbers, none of them begun before the last one stands in the queue, however slow this machine is."""
+    desk.stop_worker()
+    try:
+        return [order() for order in orders]
+    finally:
+        desk.start_worker()
 
 
 def in_the_middle(desk: Desk, token: str, number: int) -> None:
@@ -99,8 +110,8 @@ def test_the_parent_replaces_a_worker_process_that_dies(desk: Desk, token: str) 
 
 
 def test_a_picture_whose_worker_is_killed_goes_on_before_those_that_wait(desk: Desk, token: str) -> None:
-    number = desk.submit(token, **LONG)
-    waiting = [desk.submit(token, pictures.jpeg(), model_name="recraft") for _ in range(25)]
+    small = partial(desk.submit, token, pictures.jpeg(), model_name="recraft")
+    number, *waiting = queued(desk, partial(desk.submit, token, **LONG), *[small] * 25)
     in_the_middle(desk, token, number)
     assert desk.worker is not None
     for pid in descendants(desk.worker.pid):
@@ -122,7 +133,7 @@ def test_another_team_does_not_wait_for_a_long_queue(desk: Desk, token: str) -> 
     desk.manage("shell", "-c", make)
     desk.manage("grant_credits", "--team", "solo", "1", "--note", "one picture")
     theirs = desk.token("solo", "solo")
-    waiting = [desk.submit(token, pictures.jpeg((120, 90)), model_name="recraft") for _ in range(25)]
+    waiting = queued(desk, *[partial(desk.submit, token, pictures.jpeg((120, 90)), model_name="recraft")] * 25)
     desk.wait_for(token, waiting[0], "Ongoing", "Done")
     number = desk.submit(theirs, pictures.jpeg(), model_name="recraft")
     desk.wait_for(theirs, number, "Done")

@@ -66,6 +66,11 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str], str]] = {
         ["generation_settings", "sharpness"],
         "extra_forbidden",
     ),
+    "unknown setting with signs of formats": (
+        {"image_url": URL, "model_name": "topaz", "generation_settings": {"%_% %(setting)s": "%d"}},
+        ["generation_settings", "%_% %(setting)s"],
+        "extra_forbidden",
+    ),
     "url without scheme": (
         {"image_url": "shop.example/shirt.jpg", "model_name": "recraft"},
         ["image_url"],
@@ -100,6 +105,7 @@ BAD_SETTINGS: list[tuple[str, Any, str]] = [
     ("upscale_factor", 4, "enum"),
     ("upscale_factor", "", "enum"),
     ("subject_detection", "Everything", "enum"),
+    ("upscale_factor", "50% %s", "enum"),
     ("face_enhancement", "yes", "bool_parsing"),
     ("face_enhancement", 1, "bool_parsing"),
     ("face_enhancement_creativity", -0.1, "greater_than_equal"),

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from upscaler import file_names
 from upscaler.batches import drafts
-from upscaler.batches.rows import MAX_SKU_LENGTH
+from upscaler.batches.rows import MAX_SKU_LENGTH, cleaned_sku
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.imaging.decoding import Patience
@@ -188,7 +188,7 @@ def add_many(draft: Batch, items: Iterable[DraftItem]) -> list[DraftItem]:
 
 def checked_sku(text: str) -> str:
     """A typed SKU as it is kept. Raises PublicError."""
-    sku = " ".join(text.replace("\0", "").split())
+    sku = cleaned_sku(text)
     if len(sku) > MAX_SKU_LENGTH:
         raise PublicError(
             f"The SKU has {len(sku):,} characters; the limit is {MAX_SKU_LENGTH}. Shorten it.", code="sku_too_long"

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from upscaler import file_names
 from upscaler.batches import draft_archives, draft_review, drafts
 from upscaler.batches.draft_review import Choice, Judged, Review
 from upscaler.errors import PublicError
@@ -87,7 +88,7 @@ def _order(
         model_name=choice.model_name,
         settings=choice.settings,
         requested_format=choice.requested_format,
-        name=name.strip()[:MAX_NAME],
+        name=file_names.without_spoofing(name).strip()[:MAX_NAME],
         sku_pattern=review.skus.text,
         wants_email=wants_email,
         draft=draft,

@@ -134,7 +134,7 @@ def failed(batch: Batch) -> UpscaleQuerySet:
 def retry_failed(batch: Batch, *, user: Any, request: HttpRequest | None = None) -> Retried:
     """Order those that failed anew, in the same batch: all that today's rules take, or none if money is short.
 
-    Raises credits.CreditsRefused; OSError.
+    Raises as `submission.submit` does, but RetriedBefore.
     """
     orders: list[NewUpscale] = []
     refused = []

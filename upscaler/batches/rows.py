@@ -13,7 +13,8 @@ MAX_SKU_LENGTH = 100
 MAX_SHOWN = 80
 """Characters of a wrong row that are shown again."""
 
-_BETWEEN = re.compile(r"[\s,;|]+(?=https?://)", re.IGNORECASE)
+# Possessive and from its beginning only: else each of ten thousand blanks is tried as the first one.
+_BETWEEN = re.compile(r"(?<![\s,;|])[\s,;|]++(?=https?://)", re.IGNORECASE)
 _ADDRESS = re.compile(r"\s*https?://", re.IGNORECASE)
 _ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d{1,3}", re.IGNORECASE)
 
@@ -85,11 +86,16 @@ def addresses_in(cell: str) -> list[str]:
     return [part for part in parts if part]
 
 
+def cleaned_sku(text: str) -> str:
+    """An SKU as it is kept: in one line, without signs that nobody sees and that spoof what is seen."""
+    return file_names.without_spoofing(" ".join(text.split()))
+
+
 def add(
     table: Table, *, line: int, urls: Iterable[str], max_rows: int, sku: str = "", name: str = "", shown: str = ""
 ) -> None:
     """Put a row for each address into ``table``, the wrong ones with their reason. Raises TooManyRowsError."""
-    sku = " ".join(sku.split())
+    sku = cleaned_sku(sku)
     urls = list(urls)
     shown = shown or " ".join(filter(None, (sku, *urls)))
     problem = _sku_problem(sku)

@@ -111,7 +111,9 @@ class ChoiceForm(forms.Form):
             try:
                 complete[key] = model.clean(key, raw)
             except PublicError as error:
-                refusal = ValidationError(error.message, code=error.code, params={"setting": key})
+                # Django puts the params into the message: a % that somebody typed must stay one.
+                message = error.message.replace("%", "%%")
+                refusal = ValidationError(message, code=error.code, params={"setting": key})
                 self.add_error("generation_settings", refusal)
         return complete
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,8 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from upscaler import upscaling_models
 from upscaler.batches import draft_items, drafts, progress
-from upscaler.credits import CreditsRefused
+from upscaler.errors import PublicError
 from upscaler.models import Batch, Upscale
+from upscaler.ordering.submission import DraftOrderedBefore
 from upscaler.text import format_credits
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
@@ -91,7 +93,7 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
     found = _find(request, pk)
     try:
         retried = progress.retry_failed(found, user=request.user, request=request)
-    except CreditsRefused as refusal:
+    except PublicError as refusal:
         messages.error(request, refusal.message)
         return redirect(found)
     except OSError:
@@ -116,7 +118,7 @@ def again(request: TeamRequest, pk: int) -> HttpResponse:
     """Put the same pictures into the person's draft, to be ordered with another model or other settings."""
     found = _find(request, pk)
     rows = progress.pictures(found).select_related("source_result").order_by("pk")
-    added = draft_items.add_sources(drafts.begin(request.team, request.user), rows)
+    added = _put_into_draft(request, rows)
     if added:
         pictures = f"The {added:,} pictures" if added > 1 else "The picture"
         messages.success(request, f"{pictures} of {found} wait in the list. Choose how to enlarge them.")
@@ -134,6 +136,14 @@ def email(request: TeamRequest, pk: int) -> HttpResponse:
     Batch.objects.filter(pk=found.pk).update(wants_email=wants)
     messages.success(request, "You get an e-mail at the end." if wants else "You get no e-mail unless it takes long.")
     return redirect(found)
+
+
+def _put_into_draft(request: TeamRequest, rows: Iterable[Upscale]) -> int:
+    while True:
+        try:
+            return draft_items.add_sources(drafts.begin(request.team, request.user), rows)
+        except (DraftOrderedBefore, Batch.DoesNotExist):
+            continue  # In another tab, meanwhile: they wait in the next draft.
 
 
 def _find(request: TeamRequest, pk: int) -> Batch:

@@ -17,6 +17,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from upscaler import file_names
 from upscaler.batches import draft_answers, draft_intake, draft_items, draft_order, draft_review, draft_skus, drafts
 from upscaler.batches.draft_intake import Added
 from upscaler.errors import PublicError
@@ -210,7 +211,8 @@ def _key(request: HttpRequest) -> str:
 
 
 def _folder(text: str) -> str:
-    return "/".join(part for part in text.replace("\\", "/").split("/") if part not in ("", ".", ".."))
+    parts = (file_names.without_spoofing(part) for part in text.replace("\\", "/").split("/"))
+    return "/".join(part for part in parts if part not in ("", ".", ".."))
 
 
 def _added(request: HttpRequest, draft: Batch, added: Added) -> HttpResponseBase:

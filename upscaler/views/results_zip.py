@@ -42,14 +42,12 @@ def zip_of_upscales(request: TeamRequest, numbers: Sequence[int]) -> HttpRespons
     """The answer with the ZIP of the team's upscales of these numbers. Raises Http404 where there is none of them."""
     mine = Upscale.objects.present().filter(team=request.team, pk__in=numbers)
     rows = list(mine.select_related("team", "created_by").order_by("pk"))
-    if not rows:
-        raise Http404("None of these pictures is there (any more).")
     about = f"{len(rows):,} selected pictures"
     return _answer(request, rows, name=f"{request.team.name} {len(rows)} pictures", about=about, user=request.user)
 
 
 def zip_of_batch(request: HttpRequest, batch: Batch, *, user: Any, token: ApiToken | None = None) -> HttpResponseBase:
-    """The answer with a batch's ZIP, for its page and for the API."""
+    """The answer with a batch's ZIP, for its page and for the API. Raises Http404 where all of it was deleted."""
     rows = list(progress.pictures(batch).select_related("team", "created_by").order_by("pk"))
     return _answer(request, rows, name=str(batch), about=f"the batch “{batch}”", user=user, token=token)
 
@@ -57,6 +55,8 @@ def zip_of_batch(request: HttpRequest, batch: Batch, *, user: Any, token: ApiTok
 def _answer(
     request: HttpRequest, rows: list[Upscale], *, name: str, about: str, user: Any, token: ApiToken | None = None
 ) -> HttpResponseBase:
+    if not rows:
+        raise Http404("None of these pictures is there (any more).")
     team: Team = rows[0].team
     made = results_zip.build(rows, name=name, template=team.result_template)
     start, stop = _range(request, made)
