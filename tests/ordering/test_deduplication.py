@@ -50,7 +50,8 @@ def test_what_a_colleague_had_done_is_offered_for_nothing(
     assert offers(answer) == [(made.pk, "mine.jpg")]
     page = words(answer)
     assert "Your team has ordered this picture before" in page
-    assert f'Made on <time datetime="{made.created_at.isoformat()}"' in page
+    ordered = made.created_at.isoformat(timespec="seconds")
+    assert f'Made on <time datetime="{ordered}"' in page
     assert "by Ada Moreau" in page
     assert f'href="/upscales/{made.pk}/">Use this result, free' in page
     assert f'src="/upscales/{made.pk}/thumbnail/"' in page
