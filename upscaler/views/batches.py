@@ -16,7 +16,7 @@ from upscaler import upscaling_models
 from upscaler.batches import draft_items, drafts, progress
 from upscaler.errors import PublicError
 from upscaler.models import Batch, Upscale
-from upscaler.ordering.submission import DraftOrderedBefore
+from upscaler.ordering.new_batches import DraftOrderedBefore
 from upscaler.text import format_credits
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
