@@ -84,6 +84,9 @@ def test_cancelling_gives_back_what_has_not_begun(owner: Person, teammate: Perso
     answer = teammate.client.post(f"/batches/{batch.pk}/cancel/", follow=True).content.decode()
     assert "2 pictures cancelled, and the credits returned. What is at work now goes on." in answer
     assert owner.balance == 97
+    history = teammate.client.get("/history/").content.decode()
+    assert history.count('<p class="status">Cancelled</p>') == 2 and '"status error"' not in history
+    assert "This picture was cancelled" in owner.client.get(f"/upscales/{waiting[0].pk}/").content.decode()
     for upscale in waiting:
         upscale.refresh_from_db()
         assert (upscale.status, upscale.error_code) == ("Error", "cancelled")
@@ -108,6 +111,9 @@ def test_only_the_failed_ones_are_tried_again_in_the_same_batch(owner: Person, o
     assert owner.balance == 99
     page = page_of(owner, batch)
     assert "Try 2 failed again" in page and '<span class="button-note">2 credits</span>' in page
+    assert shown(page) == [bad.pk, worse.pk, good.pk, cancelled.pk], "what somebody cancelled is no problem"
+    assert shown(page_of(owner, batch, "?status=Error")) == [bad.pk, worse.pk]
+    assert shown(page_of(owner, batch, "?status=cancelled")) == [cancelled.pk]
     answer = owner.client.post(f"/batches/{batch.pk}/retry/", follow=True).content.decode()
     assert "We are trying 2 pictures again, for 2 credits." in answer
     assert owner.balance == 97
@@ -189,6 +195,12 @@ def test_the_page_keeps_itself_live(owner: Person, order_batch: OrderBatch) -> N
     worker_step.step(first.pk)
     live = owner.client.get(f"/batches/{batch.pk}/live/?id={first.pk}&id={second.pk}&id=x").content.decode()
     assert "<b>1</b> of 2 ended" in live and f'id="upscale-{first.pk}"' in live and 'data-status="Done"' in live
+    assert "Download the result" in live
+    tabs = re.sub(r"<[^>]+>", "", live.partition('<nav id="batch-states"')[2].partition(">")[2].partition("</nav>")[0])
+    assert tabs.split() == ["All", "2", "Waiting", "1", "Ready", "1"], "the numbers beside the views too"
+    chosen = owner.client.get(f"/batches/{batch.pk}/live/?status=Created").content.decode()
+    assert '?status=Created" aria-current="page"' in chosen
+    assert f'hx-get="/batches/{batch.pk}/live/?status=Created"' in page_of(owner, batch, "?status=Created")
     worker_step.step(second.pk)
     assert "data-batch-open" not in owner.client.get(f"/batches/{batch.pk}/live/").content.decode()
 

@@ -22,8 +22,8 @@ from upscaler.processing import lifecycle
 CANCELLED = "cancelled"
 RECENT = 20
 """Ends of upscales from which the pace of a batch is told."""
-ORDER = (Upscale.Status.ERROR, Upscale.Status.ONGOING, Upscale.Status.CREATED, Upscale.Status.DONE)
-"""In which the batch's page lists them: problems first. What is at work stands above the list."""
+ORDER = (Upscale.Status.ERROR, Upscale.Status.ONGOING, Upscale.Status.CREATED, Upscale.Status.DONE, CANCELLED)
+"""In which the batch's page lists them: problems first, and what somebody gave up last."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ class Counts:
             Upscale.Status.DONE: self.done,
             Upscale.Status.ERROR: self.failed + self.cancelled,
         }
+
+    def by_state(self) -> dict[str, int]:
+        """For each state of ORDER its number: like `by_status`, with what was cancelled apart from what failed."""
+        return {**self.by_status(), Upscale.Status.ERROR: self.failed, CANCELLED: self.cancelled}
 
 
 @dataclass(frozen=True)
@@ -154,18 +158,24 @@ def retry_failed(batch: Batch, *, user: Any, request: HttpRequest | None = None)
     return Retried([], refused)
 
 
-def page(batch: Batch, *, start: int, size: int, status: str = "") -> list[Upscale]:
-    """Some of the batch's pictures, in the page's order, or those of one ``status``, from the ``start``-th on."""
-    return list(_slices(batch, start, size, (status,) if status else ORDER))
+def page(batch: Batch, *, start: int, size: int, state: str = "") -> list[Upscale]:
+    """Some of the batch's pictures, in the page's order, or those of one ``state``, from the ``start``-th on."""
+    return list(_slices(batch, start, size, (state,) if state else ORDER))
 
 
-def _slices(batch: Batch, start: int, size: int, statuses: tuple[str, ...]) -> Iterator[Upscale]:
-    # Status by status, each by the index of batch and status: sorted as one, all of the batch would be read each time.
-    by_status = counts(batch).by_status()
-    for status in statuses:
-        if start < by_status[status] and size > 0:
-            rows = pictures(batch).filter(status=status).order_by("pk")[start : start + size]
+def _in_state(batch: Batch, state: str) -> UpscaleQuerySet:
+    if state == CANCELLED:
+        return pictures(batch).filter(status=Upscale.Status.ERROR, error_code=CANCELLED)
+    return failed(batch) if state == Upscale.Status.ERROR else pictures(batch).filter(status=state)
+
+
+def _slices(batch: Batch, start: int, size: int, states: tuple[str, ...]) -> Iterator[Upscale]:
+    # State by state, each by the index of batch and status: sorted as one, all of the batch would be read each time.
+    by_state = counts(batch).by_state()
+    for state in states:
+        if start < by_state[state] and size > 0:
+            rows = _in_state(batch, state).order_by("pk")[start : start + size]
             some = list(rows.select_related("created_by", "source_result").prefetch_related("retries"))
             yield from some
             size -= len(some)
-        start = max(0, start - by_status[status])
+        start = max(0, start - by_state[state])
