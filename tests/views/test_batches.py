@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -185,6 +186,23 @@ def test_the_end_is_told_by_e_mail_where_it_took_long_or_is_asked_for(
         assert "1 of 2 pictures of the batch “Monday” are ready." in message.body
         assert "1 could not be enlarged; their credits were returned." in message.body
         assert f"/batches/{batch.pk}/" in message.body
+
+
+def test_a_picture_of_the_batch_leads_on_and_back_as_the_batch_lists_it(owner: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg", "b.jpg", "c.jpg")
+    Upscale.objects.filter(batch=batch).update(sku="A & 1")
+    first, second, third = (row.pk for row in upscales(batch))
+    query = f"?batch={batch.pk}&amp;of_batch_page=1"
+    assert f'href="/upscales/{second}/{query}"' in page_of(owner, batch)
+    page = owner.client.get(f"/upscales/{second}/{html.unescape(query)}").content.decode()
+    assert (
+        f'rel="prev" href="/upscales/{first}/{query}"' in page
+        and f'rel="next" href="/upscales/{third}/{query}"' in page
+    )
+    assert f'href="/batches/{batch.pk}/#upscale-{second}" data-back' in page and "Esc for the batch" in page
+    assert 'href="/history/?sku=A%20%26%201"' in page and f'href="/batches/{batch.pk}/"' in page
+    later = owner.client.get(f"/upscales/{second}/?batch={batch.pk}&of_batch_page=3").content.decode()
+    assert f'href="/batches/{batch.pk}/?page=3#upscale-{second}" data-back' in later
 
 
 def test_the_page_keeps_itself_live(owner: Person, order_batch: OrderBatch) -> None:

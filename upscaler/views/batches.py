@@ -49,9 +49,10 @@ def batch(request: TeamRequest, pk: int) -> HttpResponse:
         {
             **context,
             "rows": rows,
+            "page_number": page,
             "newer_url": f"?{urlencode({**address, 'page': page - 1})}" if page > 1 else None,
             "older_url": f"?{urlencode({**address, 'page': page + 1})}" if page < last_page else None,
-            "live_url": reverse("batch-live", args=[found.pk]) + (f"?{urlencode(address)}" if address else ""),
+            "live_url": _live_url(found, address, page),
         },
     )
 
@@ -64,7 +65,10 @@ def live(request: TeamRequest, pk: int) -> HttpResponse:
     given = map(as_number, request.GET.getlist("id")[:MAX_LIVE_ROWS])
     rows = Upscale.objects.filter(batch=found, pk__in=[one for one in given if one is not None])
     rows = rows.select_related("created_by", "source_result").prefetch_related("retries")
-    return render(request, "batches/_live.html", {**_context(request, found), "rows": rows, "oob": True})
+    page = number(request.GET, "page") or 1
+    return render(
+        request, "batches/_live.html", {**_context(request, found), "rows": rows, "page_number": page, "oob": True}
+    )
 
 
 @require_POST
@@ -136,6 +140,11 @@ def email(request: TeamRequest, pk: int) -> HttpResponse:
 def _find(request: TeamRequest, pk: int) -> Batch:
     mine = Batch.objects.filter(team=request.team, ordered_at__isnull=False)
     return get_object_or_404(mine.select_related("team", "created_by"), pk=pk)
+
+
+def _live_url(found: Batch, address: dict[str, str], page: int) -> str:
+    query = urlencode({**address, **({"page": page} if page > 1 else {})})
+    return reverse("batch-live", args=[found.pk]) + (f"?{query}" if query else "")
 
 
 def _context(request: TeamRequest, found: Batch) -> dict[str, Any]:
