@@ -81,6 +81,9 @@ def test_a_monday_of_sixty_pictures(
         expect(page.locator("#cost")).to_contain_text(counted)
         expect(page.locator("#batch-name")).to_have_value("Monday")
 
+        page.get_by_role("button", name=re.compile("^Duplicates")).click()
+        expect(rows(page)).to_have_count(2)
+        assert names(page) == ["copy.jpg"] * 2, "files go up in the order of their names"
         page.get_by_role("button", name=re.compile("^Can’t be read")).click()
         expect(rows(page)).to_have_count(2)
         page.get_by_role("button", name="Remove those 2").click()
@@ -309,6 +312,24 @@ def test_the_list_is_worked_with_the_keyboard_alone(desk: Desk, open_page: Calla
     page.get_by_role("button", name="Remove that one").click()
     settled(page, 13)
     page.get_by_role("button", name="Remove all").click()
+    expect(page.locator("#chosen")).to_be_hidden()
+
+
+def test_what_was_made_already_is_made_anew_in_one_click(desk: Desk, open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    sign_in(page, desk)
+    content = picture(f"{desk.mode} anew")
+    choose(page, ("once.jpg", content))
+    settled(page, 1)
+    order(page, desk)
+    page.goto(desk.url)
+    choose(page, ("once.jpg", content))
+    settled(page, 1)
+    page.get_by_role("button", name=re.compile("^Made already")).click()
+    page.get_by_role("button", name="Make that one anew, for 1 credit").click()
+    expect(row(page, "once.jpg")).to_contain_text("Will be made anew")
+    expect(page.locator("#rows-frame")).to_be_focused()
+    page.get_by_role("button", name="Remove once.jpg").click()
     expect(page.locator("#chosen")).to_be_hidden()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -84,6 +85,9 @@ def test_cancelling_gives_back_what_has_not_begun(owner: Person, teammate: Perso
     answer = teammate.client.post(f"/batches/{batch.pk}/cancel/", follow=True).content.decode()
     assert "2 pictures cancelled, and the credits returned. What is at work now goes on." in answer
     assert owner.balance == 97
+    history = teammate.client.get("/history/").content.decode()
+    assert history.count('<p class="status">Cancelled</p>') == 2 and '"status error"' not in history
+    assert "This picture was cancelled" in owner.client.get(f"/upscales/{waiting[0].pk}/").content.decode()
     for upscale in waiting:
         upscale.refresh_from_db()
         assert (upscale.status, upscale.error_code) == ("Error", "cancelled")
@@ -108,6 +112,9 @@ def test_only_the_failed_ones_are_tried_again_in_the_same_batch(owner: Person, o
     assert owner.balance == 99
     page = page_of(owner, batch)
     assert "Try 2 failed again" in page and '<span class="button-note">2 credits</span>' in page
+    assert shown(page) == [bad.pk, worse.pk, good.pk, cancelled.pk], "what somebody cancelled is no problem"
+    assert shown(page_of(owner, batch, "?status=Error")) == [bad.pk, worse.pk]
+    assert shown(page_of(owner, batch, "?status=cancelled")) == [cancelled.pk]
     answer = owner.client.post(f"/batches/{batch.pk}/retry/", follow=True).content.decode()
     assert "We are trying 2 pictures again, for 2 credits." in answer
     assert owner.balance == 97
@@ -181,6 +188,23 @@ def test_the_end_is_told_by_e_mail_where_it_took_long_or_is_asked_for(
         assert f"/batches/{batch.pk}/" in message.body
 
 
+def test_a_picture_of_the_batch_leads_on_and_back_as_the_batch_lists_it(owner: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg", "b.jpg", "c.jpg")
+    Upscale.objects.filter(batch=batch).update(sku="A & 1")
+    first, second, third = (row.pk for row in upscales(batch))
+    query = f"?batch={batch.pk}&amp;of_batch_page=1"
+    assert f'href="/upscales/{second}/{query}"' in page_of(owner, batch)
+    page = owner.client.get(f"/upscales/{second}/{html.unescape(query)}").content.decode()
+    assert (
+        f'rel="prev" href="/upscales/{first}/{query}"' in page
+        and f'rel="next" href="/upscales/{third}/{query}"' in page
+    )
+    assert f'href="/batches/{batch.pk}/#upscale-{second}" data-back' in page and "Esc for the batch" in page
+    assert 'href="/history/?sku=A%20%26%201"' in page and f'href="/batches/{batch.pk}/"' in page
+    later = owner.client.get(f"/upscales/{second}/?batch={batch.pk}&of_batch_page=3").content.decode()
+    assert f'href="/batches/{batch.pk}/?page=3#upscale-{second}" data-back' in later
+
+
 def test_the_page_keeps_itself_live(owner: Person, order_batch: OrderBatch) -> None:
     batch = order_batch("a.jpg", "b.jpg")
     first, second = upscales(batch)
@@ -189,6 +213,12 @@ def test_the_page_keeps_itself_live(owner: Person, order_batch: OrderBatch) -> N
     worker_step.step(first.pk)
     live = owner.client.get(f"/batches/{batch.pk}/live/?id={first.pk}&id={second.pk}&id=x").content.decode()
     assert "<b>1</b> of 2 ended" in live and f'id="upscale-{first.pk}"' in live and 'data-status="Done"' in live
+    assert "Download the result" in live
+    tabs = re.sub(r"<[^>]+>", "", live.partition('<nav id="batch-states"')[2].partition(">")[2].partition("</nav>")[0])
+    assert tabs.split() == ["All", "2", "Waiting", "1", "Ready", "1"], "the numbers beside the views too"
+    chosen = owner.client.get(f"/batches/{batch.pk}/live/?status=Created").content.decode()
+    assert '?status=Created" aria-current="page"' in chosen
+    assert f'hx-get="/batches/{batch.pk}/live/?status=Created"' in page_of(owner, batch, "?status=Created")
     worker_step.step(second.pk)
     assert "data-batch-open" not in owner.client.get(f"/batches/{batch.pk}/live/").content.decode()
 

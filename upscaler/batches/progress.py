@@ -21,8 +21,8 @@ from upscaler.processing import lifecycle
 CANCELLED = "cancelled"
 RECENT = 20
 """Ends of upscales from which the pace of a batch is told."""
-ORDER = (Upscale.Status.ERROR, Upscale.Status.ONGOING, Upscale.Status.CREATED, Upscale.Status.DONE)
-"""In which the batch's page lists them: problems first. What is at work stands above the list."""
+ORDER = (Upscale.Status.ERROR, Upscale.Status.ONGOING, Upscale.Status.CREATED, Upscale.Status.DONE, CANCELLED)
+"""In which the batch's page lists them: problems first, and what somebody gave up last."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,10 @@ class Counts:
             Upscale.Status.DONE: self.done,
             Upscale.Status.ERROR: self.failed + self.cancelled,
         }
+
+    def by_state(self) -> dict[str, int]:
+        """For each state of ORDER its number: like `by_status`, with what was cancelled apart from what failed."""
+        return {**self.by_status(), Upscale.Status.ERROR: self.failed, CANCELLED: self.cancelled}
 
 
 @dataclass(frozen=True)
@@ -153,13 +157,20 @@ def retry_failed(batch: Batch, *, user: Any, request: HttpRequest | None = None)
     return Retried([], refused)
 
 
-def page(batch: Batch, *, start: int, size: int, status: str = "") -> list[Upscale]:
-    """Some of the batch's pictures, in the page's order, or those of one ``status``, from the ``start``-th on."""
-    rows = pictures(batch).filter(status=status) if status else pictures(batch)
+def page(batch: Batch, *, start: int, size: int, state: str = "") -> list[Upscale]:
+    """Some of the batch's pictures, in the page's order, or those of one ``state``, from the ``start``-th on."""
+    rows = _in_state(batch, state) if state else pictures(batch)
     # In one question: between two, a picture that a worker takes up would be in neither answer.
-    places = Case(*(When(status=value, then=Value(place)) for place, value in enumerate(ORDER)))
+    whens = [When(error_code=CANCELLED, then=Value(ORDER.index(CANCELLED)))]
+    whens += [When(status=value, then=Value(place)) for place, value in enumerate(ORDER) if value != CANCELLED]
     return list(
-        rows.order_by(places, "pk")
+        rows.order_by(Case(*whens), "pk")
         .select_related("created_by", "source_result")
         .prefetch_related("retries")[start : start + size]
     )
+
+
+def _in_state(batch: Batch, state: str) -> UpscaleQuerySet:
+    if state == CANCELLED:
+        return pictures(batch).filter(status=Upscale.Status.ERROR, error_code=CANCELLED)
+    return failed(batch) if state == Upscale.Status.ERROR else pictures(batch).filter(status=state)

@@ -25,6 +25,7 @@ from upscaler.views.submit_draft import STORAGE_TROUBLE
 PAGE_SIZE = 50
 MAX_LIVE_ROWS = 100
 MAX_AT_WORK = 8
+STATES = (*Upscale.Status.choices, (progress.CANCELLED, "Cancelled"))
 MAX_NAMED = 5
 """Pictures that a message names."""
 
@@ -35,16 +36,14 @@ def batch(request: TeamRequest, pk: int) -> HttpResponse:
     """How the batch stands, what is at work, and its pictures, problems first."""
     found = _find(request, pk)
     page = max(number(request.GET, "page") or 1, 1)
-    status = request.GET.get("status", "")
-    if status not in Upscale.Status.values:
-        status = ""
     context = _context(request, found)
     counts: progress.Counts = context["counts"]
-    total = counts.by_status()[status] if status else counts.total
+    status = context["status"]
+    total = counts.by_state()[status] if status else counts.total
     last_page = max(1, -(-total // PAGE_SIZE))
     if page > last_page:
         return redirect(f"{found.get_absolute_url()}?{urlencode({'status': status, 'page': last_page})}")
-    rows = progress.page(found, start=(page - 1) * PAGE_SIZE, size=PAGE_SIZE, status=status)
+    rows = progress.page(found, start=(page - 1) * PAGE_SIZE, size=PAGE_SIZE, state=status)
     address = {"status": status} if status else {}
     return render(
         request,
@@ -52,11 +51,10 @@ def batch(request: TeamRequest, pk: int) -> HttpResponse:
         {
             **context,
             "rows": rows,
-            "status": status,
-            "statuses": [(value, label, counts.by_status()[value]) for value, label in Upscale.Status.choices],
+            "page_number": page,
             "newer_url": f"?{urlencode({**address, 'page': page - 1})}" if page > 1 else None,
             "older_url": f"?{urlencode({**address, 'page': page + 1})}" if page < last_page else None,
-            "live_url": reverse("batch-live", args=[found.pk]),
+            "live_url": _live_url(found, address, page),
         },
     )
 
@@ -69,7 +67,10 @@ def live(request: TeamRequest, pk: int) -> HttpResponse:
     given = map(as_number, request.GET.getlist("id")[:MAX_LIVE_ROWS])
     rows = Upscale.objects.filter(batch=found, pk__in=[one for one in given if one is not None])
     rows = rows.select_related("created_by", "source_result").prefetch_related("retries")
-    return render(request, "batches/_live.html", {**_context(request, found), "rows": rows, "oob": True})
+    page = number(request.GET, "page") or 1
+    return render(
+        request, "batches/_live.html", {**_context(request, found), "rows": rows, "page_number": page, "oob": True}
+    )
 
 
 @require_POST
@@ -151,21 +152,29 @@ def _find(request: TeamRequest, pk: int) -> Batch:
     return get_object_or_404(mine.select_related("team", "created_by"), pk=pk)
 
 
+def _live_url(found: Batch, address: dict[str, str], page: int) -> str:
+    query = urlencode({**address, **({"page": page} if page > 1 else {})})
+    return reverse("batch-live", args=[found.pk]) + (f"?{query}" if query else "")
+
+
 def _context(request: TeamRequest, found: Batch) -> dict[str, Any]:
     counts = progress.counts(found)
     charged, refunded = progress.money(found)
     model = upscaling_models.MODELS.get(found.model_name)
     left = progress.seconds_left(found, counts)
+    status = request.GET.get("status", "")
     return {
         "batch": found,
         "counts": counts,
+        "status": status if status in progress.ORDER else "",
+        "statuses": [(value, label, counts.by_state()[value]) for value, label in STATES],
         "charged": charged,
         "refunded": refunded,
         "model": model,
         "seconds_left": left,
         "minutes_left": round((left or 0) / 60),
         "hours_left": round((left or 0) / 3600),
-        "at_work": progress.page(found, start=0, size=MAX_AT_WORK, status=Upscale.Status.ONGOING),
+        "at_work": progress.page(found, start=0, size=MAX_AT_WORK, state=Upscale.Status.ONGOING),
         "retry_credits": counts.failed * model.credits if model else None,
         "is_mine": found.created_by_id == request.user.pk,
     }

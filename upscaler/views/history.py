@@ -40,6 +40,7 @@ class Group:
     title: str
     url: str
     rows: list[Upscale]
+    batch: Batch | None = None
 
 
 @require_safe
@@ -152,7 +153,7 @@ def _groups(rows: list[Upscale], filters: Mapping[str, str]) -> list[Group]:
     if filters["group"] == "batch":
         runs = [(batch, list(of)) for batch, of in groupby(rows, key=lambda row: row.batch_id)]
         batches = Batch.objects.in_bulk([batch for batch, _ in runs if batch is not None])
-        return [Group(*_head(batches.get(batch or 0)), of) for batch, of in runs]
+        return [Group(*_head(batches.get(batch or 0)), of, batches.get(batch or 0)) for batch, of in runs]
     return [Group("", "", rows)] if rows else []
 
 

@@ -16,6 +16,8 @@ from django.urls import reverse
 from upscaler.views.query import number
 
 CURSORS = ("before", "after")
+FROM_BATCH = "of_batch_page"
+"""In the addresses on a batch's page: which page of the batch leads there, and is led back to."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +35,38 @@ def carried_query(query: QueryDict, filters: Mapping[str, str]) -> str:
 
 
 def trail(rows: Any, pk: int, query: QueryDict, filters: Mapping[str, str], page_size: int) -> dict[str, Any]:
-    """For the page of the upscale ``pk``: ``newer`` and ``older``, each a `Step` or None, and ``back_url``.
+    """For the page of the upscale ``pk``: ``previous`` and ``next``, each a `Step` or None, and ``back_url``.
 
-    ``rows`` are the team's upscales that the filters let through. The way back leads to the history's page that
-    somebody came from, or, once they went on past its end, to one that begins with this upscale.
+    ``back_to`` is what that leads to: history or batch. ``rows`` are the team's upscales that the filters let through.
+    The way back leads to the history's page that somebody came from, or, once they went on past its end, to one that
+    begins with this upscale.
     """
     rows = rows.select_related(None).prefetch_related(None)
+    if FROM_BATCH in query and filters["batch"].isdecimal():
+        return _trail_of_batch(rows, pk, query, int(filters["batch"]))
     carried = carried_query(query, filters)
     place = cursor(query)
     if not _is_on_page(rows, pk, place, page_size):
         place = {"before": pk + 1}
     back = urlencode({key: value for key, value in filters.items() if value} | place)
     return {
-        "newer": _step(rows.filter(pk__gt=pk).order_by("pk"), carried),
-        "older": _step(rows.filter(pk__lt=pk).order_by("-pk"), carried),
+        "previous": _step(rows.filter(pk__gt=pk).order_by("pk"), carried),
+        "next": _step(rows.filter(pk__lt=pk).order_by("-pk"), carried),
         "back_url": f"{reverse('history')}{'?' if back else ''}{back}#upscale-{pk}",
+        "back_to": "history",
+    }
+
+
+def _trail_of_batch(rows: Any, pk: int, query: QueryDict, batch: int) -> dict[str, Any]:
+    """As the batch's page lists them: the first one first."""
+    page = number(query, FROM_BATCH) or 1
+    carried = f"?{urlencode({'batch': batch, FROM_BATCH: page})}"
+    back = f"?{urlencode({'page': page})}" if page > 1 else ""
+    return {
+        "previous": _step(rows.filter(pk__lt=pk).order_by("-pk"), carried),
+        "next": _step(rows.filter(pk__gt=pk).order_by("pk"), carried),
+        "back_url": f"{reverse('batch', args=[batch])}{back}#upscale-{pk}",
+        "back_to": "batch",
     }
 
 

@@ -7,7 +7,7 @@ import { LeftOut } from "./left_out.js";
 import { Limits } from "./limits.js";
 import { List } from "./list.js";
 import { say, tell, untell } from "./messages.js";
-import { countWords, rowOfEntry, rowOfItem } from "./rows.js";
+import { countWords, rowOfEntry, rowOfItem, sortKey } from "./rows.js";
 import { SkuPattern } from "./sku.js";
 import { countViews, sentence } from "./states.js";
 import { Tools } from "./tools.js";
@@ -111,7 +111,10 @@ export class Chosen {
   // --- what comes in ---
 
   addFiles(files) {
-    this.uploads.add(files.map((one) => ({ ...one, ...this.limits.problemOf(one.file) })));
+    // The system lists a folder in any order; results, their numbers and which of two is the duplicate follow this one.
+    const keys = new Map(files.map((one) => [one, sortKey(one.folder ?? "", one.file.name)]));
+    const inOrder = files.toSorted((one, other) => (keys.get(one) < keys.get(other) ? -1 : Number(keys.get(one) > keys.get(other))));
+    this.uploads.add(inOrder.map((one) => ({ ...one, ...this.limits.problemOf(one.file) })));
     say(`${plural(files.length, "file")} chosen. Uploading…`);
     this.#draw();
   }
@@ -345,6 +348,13 @@ export class Chosen {
     const rows = this.#rows();
     byId("chosen").hidden = !rows.length && !this.leftOut.count && !this.#reading.length;
     this.form.classList.toggle("has-pictures", rows.length > 0);
+    this.counts = countViews(rows);
+    // What was looked at is all dealt with.
+    if (!this.counts[this.list.view]) {
+      this.list.show({ view: "all" });
+      // Its buttons go.
+      if (byId("views-act").contains(document.activeElement)) byId("rows-frame").focus({ preventScroll: true });
+    }
     this.list.set(rows);
     setText(byId("chosen-title"), plural(rows.length, "chosen picture"));
     byId("remove-all").hidden = !rows.length;
@@ -352,7 +362,6 @@ export class Chosen {
     byId("batch").hidden = rows.length < 2;
     byId("sku").hidden = !this.#items.size;
     if (!this.#isNamed) byId("batch-name").value = this.#nameOf(rows);
-    this.counts = countViews(rows);
     this.#showTools();
     this.#showUploads();
     this.cost.show({ counts: this.counts, quote: this.#quote, price: this.#price(), isBusy: this.#isOrdering || this.#reading.length > 0 });

@@ -6,7 +6,7 @@ import { fileSize, number, pixels, setText, when } from "./words.js";
 const LINK = { Done: "Use that one, free", Error: "See it" };
 
 /** As a person sorts: folder by folder, and 2 before 10. */
-const sortKey = (folder, name) => `${folder}/${name}`.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(12, "0"));
+export const sortKey = (folder, name) => `${folder}/${name}`.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(12, "0"));
 
 /** A row of what is on the server. */
 export function rowOfItem(item) {

@@ -15,7 +15,7 @@ export const STATES = {
   sending: ["Uploading", "is still uploading", "are still uploading", 4],
   waiting: ["Waiting", "is still uploading", "are still uploading", 5],
   fetch: ["From the web", "will be sent", "will be sent", 6],
-  ready: ["", "will be sent", "will be sent", 7],
+  ready: ["Will be sent", "will be sent", "will be sent", 7],
 };
 
 /** The ways to look at the list, in the order of the buttons: which states each shows. */

@@ -23,7 +23,8 @@ export class Tools {
 
   show({ counts, view, shown, text, price }) {
     const kinds = Object.keys(VIEWS).filter((one) => one !== "all" && counts[one]);
-    this.views.hidden = kinds.length < 2 && view === "all";
+    // Of a single kind there is something to say too, unless all is as it should be.
+    this.views.hidden = view === "all" && kinds.every((one, index) => index === 0 && (one === "send" || one === "uploading"));
     for (const [one, button] of Object.entries(this.#buttons)) {
       button.hidden = !counts[one] && one !== view;
       button.setAttribute("aria-pressed", one === view);
