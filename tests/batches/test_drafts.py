@@ -421,3 +421,17 @@ def test_of_a_deleted_picture_it_is_said_that_it_was_deleted(
     for what in ("result", "source"):
         assert "deleted" in form.post("results/", upscale=made.pk, what=what).json()["message"]
     assert "under way" in form.post("results/", upscale=waiting.pk, what="result").json()["message"]
+
+
+def test_lists_without_end_fill_no_database(
+    form: DraftPage, settings: Any, monkeypatch: pytest.MonkeyPatch, order_batch: Callable[..., Batch]
+) -> None:
+    settings.MAX_BATCH = 2
+    monkeypatch.setattr(draft_items, "MAX_REFUSED", 3)
+    answers = [form.post("addresses/", text=f"http://a.example/{n}a.jpg http://a.example/{n}b.jpg") for n in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 422, 422, 422]
+    assert "at most 2 pictures" in answers[-1].json()["message"]
+    assert DraftItem.objects.count() == 2 + 3
+    batch = order_batch("a.jpg")
+    page = form.client.post(f"/batches/{batch.pk}/again/", follow=True)
+    assert (page.status_code, "at most 2 pictures" in page.content.decode()) == (200, True)

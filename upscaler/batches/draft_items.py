@@ -168,7 +168,8 @@ def _item_of(upscale: Upscale, *, what: str, key: str) -> DraftItem:
 def add_many(draft: Batch, items: Iterable[DraftItem]) -> list[DraftItem]:
     """Add items of which nothing is stored, in groups; of a key that is there already comes what is there.
 
-    Those that find no room are kept by name only. Raises as `drafts.changing` does.
+    Those that find no room are kept by name only, at most `MAX_REFUSED`. Raises PublicError ``over_limit`` where there
+    are more of them; and as `drafts.changing` does.
     """
     waiting, added = list(items), []
     for start in range(0, len(waiting), drafts.GROUP):
@@ -176,6 +177,7 @@ def add_many(draft: Batch, items: Iterable[DraftItem]) -> list[DraftItem]:
         with drafts.changing(draft) as locked:
             there = {item.key: item for item in locked.items.filter(key__in=[item.key for item in group])}
             room = settings.MAX_BATCH - drafts.items_of(locked).count()
+            room_for_refused = max(0, MAX_REFUSED - locked.items.filter(problem=drafts.OVER_LIMIT).count())
             new = []
             for item in group:
                 if item.key in there:
@@ -183,11 +185,17 @@ def add_many(draft: Batch, items: Iterable[DraftItem]) -> list[DraftItem]:
                 if item.problem not in drafts.NO_ITEMS:
                     if room <= 0:
                         item.problem, item.problem_message = drafts.OVER_LIMIT, over_limit().message
+                        room_for_refused -= 1
+                        if room_for_refused < 0:
+                            continue
                     room -= 1
                 item.batch, item.created_at = locked, timezone.now()
                 new.append(item)
             DraftItem.objects.bulk_create(new)
-            added += [there.get(item.key, item) for item in group]
+        # After the COMMIT: those that found room stay.
+        if room_for_refused < 0:
+            raise over_limit()
+        added += [there.get(item.key, item) for item in group]
     return added
 
 
