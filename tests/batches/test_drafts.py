@@ -18,6 +18,7 @@ from upscaler import credits
 from upscaler.batches import draft_items, drafts
 from upscaler.imaging import decoding
 from upscaler.models import Batch, DraftItem, Membership, Team, UnorderedUpload, Upscale, media_storage
+from upscaler.ordering import removal
 from upscaler.processing import worker_step
 from upscaler.storage import cleanup, draft_files
 
@@ -394,3 +395,43 @@ def test_signs_that_nobody_sees_are_in_no_sku_folder_or_name(form: DraftPage, up
     assert form.item(table)["sku"] == "S2"
     assert form.order(expected=2, credits=2, name="Mon\0day\u202e").status_code == 200
     assert Batch.objects.get(pk=form.pk).name == "Monday"
+
+
+def test_a_nul_in_a_pasted_list_is_named_and_stored_nowhere(form: DraftPage) -> None:
+    answer = form.post("addresses/", text="a\0b\nS\0H\thttp://shop.example/a\0b.jpg\n", key="list")
+    assert answer.status_code == 200
+    assert answer.json()["items"]
+    assert "\0" not in str(list(DraftItem.objects.values("name", "sku", "url", "origin", "problem_message")))
+
+
+def test_names_of_files_differ_by_capitals(form: DraftPage, upload: Upload) -> None:
+    form.add(zipped({"a.jpg": pictures.jpeg(), "b.jpg": pictures.jpeg() + b"2"}), key="ZA")
+    assert form.item(upload("mine.jpg"), key="za")["name"] == "mine.jpg"
+
+
+def test_of_a_deleted_picture_it_is_said_that_it_was_deleted(
+    form: DraftPage, owner: Person, order: Callable[..., Upscale], done: Callable[..., Upscale]
+) -> None:
+    made, waiting = done(), order()
+    assert form.post("results/", upscale=made.pk, what="result").status_code == 200
+    removal.delete([made.pk], membership=Membership.objects.select_related("team", "user").get(user=owner.user))
+    cleanup.remove_deleted()
+    [item] = form.get()["items"]
+    assert (item["state"], "deleted" in item["message"]) == ("refused", True)
+    for what in ("result", "source"):
+        assert "deleted" in form.post("results/", upscale=made.pk, what=what).json()["message"]
+    assert "under way" in form.post("results/", upscale=waiting.pk, what="result").json()["message"]
+
+
+def test_lists_without_end_fill_no_database(
+    form: DraftPage, settings: Any, monkeypatch: pytest.MonkeyPatch, order_batch: Callable[..., Batch]
+) -> None:
+    settings.MAX_BATCH = 2
+    monkeypatch.setattr(draft_items, "MAX_REFUSED", 3)
+    answers = [form.post("addresses/", text=f"http://a.example/{n}a.jpg http://a.example/{n}b.jpg") for n in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 422, 422, 422]
+    assert "at most 2 pictures" in answers[-1].json()["message"]
+    assert DraftItem.objects.count() == 2 + 3
+    batch = order_batch("a.jpg")
+    page = form.client.post(f"/batches/{batch.pk}/again/", follow=True)
+    assert (page.status_code, "at most 2 pictures" in page.content.decode()) == (200, True)

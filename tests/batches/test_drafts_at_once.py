@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 
 from tests.conftest import Person
 from tests.support import pictures
 from tests.support.concurrency import at_once
 from tests.support.draft_page import DraftPage, zipped
+from tests.support.live_server import until
 from upscaler.batches import draft_archives, draft_items, drafts
 from upscaler.models import Batch, DraftItem, Team, UnorderedUpload, Upscale
 from upscaler.ordering import submission
@@ -186,3 +188,32 @@ def test_pictures_of_a_batch_wait_in_the_next_draft_where_this_one_is_ordered_me
     monkeypatch.setattr(drafts, "begin", begun)
     owner.client.post(f"/batches/{form.pk}/again/")
     assert [item.name for item in begin(owner.team, owner.user).items.all()] == ["first.jpg"]
+
+
+def test_cancelling_a_batch_and_choosing_its_pictures_again_at_once(
+    form: DraftPage, owner: Person, order_batch: Callable[..., Batch]
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("of PostgreSQL's locks: `python -m tests.on_postgres` runs it")
+    batch, cancels = order_batch("a.jpg", "b.jpg"), browser(owner)
+
+    def cancel() -> None:
+        cancels.post(f"/batches/{batch.pk}/cancel/")
+        connection.close()
+
+    cancelling = threading.Thread(target=cancel)
+    with drafts.changing(Batch.objects.get(pk=form.pk)) as locked:
+        cancelling.start()
+        # It has its pictures by now, and waits for the team that this has.
+        until(_somebody_waits, what="the cancelling waits for the team")
+        for row in batch.upscales.all():
+            DraftItem.objects.create(batch=locked, key=f"source-{row.pk}", source=DraftItem.Source.UPLOAD, result=row)
+    cancelling.join()
+    assert {row.error_code for row in batch.upscales.all()} == {"cancelled"}
+    assert DraftItem.objects.count() == 2
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone() is not None

@@ -18,6 +18,7 @@ from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.imaging.decoding import Patience
 from upscaler.models import WITHDRAWN, Batch, DraftItem, Upscale
+from upscaler.ordering import results
 from upscaler.processing import source_reference
 from upscaler.storage import pictures, quota
 from upscaler.storage.pictures import NewFiles, StoredPicture
@@ -44,7 +45,9 @@ def new_key() -> str:
 
 def added_before(draft: Batch, key: str) -> list[DraftItem]:
     """What came of the file that the page calls ``key``, where it was sent before."""
-    return list(draft.items.filter(Q(key=key) | Q(key__startswith=f"{key}/")))
+    rows = draft.items.filter(Q(key=key) | Q(key__startswith=f"{key}/"))
+    # SQLite knows no capitals at the beginning of a text.
+    return [row for row in rows if row.key == key or row.key.startswith(f"{key}/")]
 
 
 def has_room(draft: Batch) -> bool:
@@ -142,9 +145,11 @@ def add_sources(draft: Batch, upscales: Iterable[Upscale]) -> int:
 
 
 def _item_of(upscale: Upscale, *, what: str, key: str) -> DraftItem:
-    is_open = upscale.gives_result if what == "result" else upscale.gives_source and upscale.deleted_at is None
+    is_open = upscale.gives_result if what == "result" else upscale.gives_source
+    if what == "result" and upscale.status != Upscale.Status.DONE:
+        raise PublicError("This picture has no result: it failed, or is under way. Choose another.", code="not_done")
     if not is_open:
-        raise PublicError(f"{WITHDRAWN} Choose another picture.", code="refunded")
+        raise results.closed(upscale.why_closed or WITHDRAWN)
     item = DraftItem(key=key or f"{what}-{upscale.pk}", name=upscale.source_name, sku=upscale.sku)
     item.folder, item.is_sku_typed, item.result = upscale.source_folder, bool(upscale.sku), upscale
     if what == "result":
@@ -163,7 +168,8 @@ def _item_of(upscale: Upscale, *, what: str, key: str) -> DraftItem:
 def add_many(draft: Batch, items: Iterable[DraftItem]) -> list[DraftItem]:
     """Add items of which nothing is stored, in groups; of a key that is there already comes what is there.
 
-    Those that find no room are kept by name only. Raises as `drafts.changing` does.
+    Those that find no room are kept by name only, at most `MAX_REFUSED`. Raises PublicError ``over_limit`` where there
+    are more of them; and as `drafts.changing` does.
     """
     waiting, added = list(items), []
     for start in range(0, len(waiting), drafts.GROUP):
@@ -171,6 +177,7 @@ def add_many(draft: Batch, items: Iterable[DraftItem]) -> list[DraftItem]:
         with drafts.changing(draft) as locked:
             there = {item.key: item for item in locked.items.filter(key__in=[item.key for item in group])}
             room = settings.MAX_BATCH - drafts.items_of(locked).count()
+            room_for_refused = max(0, MAX_REFUSED - locked.items.filter(problem=drafts.OVER_LIMIT).count())
             new = []
             for item in group:
                 if item.key in there:
@@ -178,11 +185,17 @@ def add_many(draft: Batch, items: Iterable[DraftItem]) -> list[DraftItem]:
                 if item.problem not in drafts.NO_ITEMS:
                     if room <= 0:
                         item.problem, item.problem_message = drafts.OVER_LIMIT, over_limit().message
+                        room_for_refused -= 1
+                        if room_for_refused < 0:
+                            continue
                     room -= 1
                 item.batch, item.created_at = locked, timezone.now()
                 new.append(item)
             DraftItem.objects.bulk_create(new)
-            added += [there.get(item.key, item) for item in group]
+        # After the COMMIT: those that found room stay.
+        if room_for_refused < 0:
+            raise over_limit()
+        added += [there.get(item.key, item) for item in group]
     return added
 
 

@@ -156,8 +156,8 @@ def _judged(item: DraftItem, choice: Choice, firsts: Mapping[str, tuple[int, str
     first, name = firsts.get(_identity(item), (item.pk, ""))
     if first != item.pk:
         return Judged(item, DUPLICATE, f"The same picture as “{name}”, which is in this list already.")
-    if _is_withdrawn(item):
-        return Judged(item, REFUSED, f"{WITHDRAWN} Choose another picture.")
+    if why := _why_closed(item):
+        return Judged(item, REFUSED, f"{why} Choose another picture.")
     order = _order(item, choice)
     if order.source == Upscale.Source.UPLOAD and no_uploads:
         return Judged(item, REFUSED, no_uploads)
@@ -168,13 +168,15 @@ def _judged(item: DraftItem, choice: Choice, firsts: Mapping[str, tuple[int, str
     return Judged(item, state, message, order)
 
 
-def _is_withdrawn(item: DraftItem) -> bool:
+def _why_closed(item: DraftItem) -> str:
+    """Why nobody gets the earlier picture any more that the item is; empty where it is given out."""
     earlier = item.result
     if earlier is None:
-        return False
-    if item.file == earlier.result_file.name:
-        return not earlier.gives_result
-    return earlier.deleted_at is not None or not earlier.gives_source
+        return ""
+    # Its files may be gone from the row by now, with their names.
+    is_result = item.source == DraftItem.Source.RESULT
+    is_open = earlier.gives_result if is_result else earlier.gives_source
+    return "" if is_open else earlier.why_closed or WITHDRAWN
 
 
 def _order(item: DraftItem, choice: Choice) -> NewUpscale:

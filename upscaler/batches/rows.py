@@ -129,5 +129,6 @@ def _sku_problem(sku: str) -> tuple[str, str] | None:
 def _add_wrong(table: Table, line: int, code: str, reason: str, shown: str, max_rows: int) -> None:
     if len(table.wrong) >= max_rows:
         raise TooManyRowsError(max_rows)
-    shown = " ".join(shown[: 4 * MAX_SHOWN].split())
-    table.wrong.append(WrongRow(line, code, reason, shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 1]}…"))
+    shown = file_names.without_spoofing(" ".join(shown[: 4 * MAX_SHOWN].split()))
+    shown = shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 1]}…"
+    table.wrong.append(WrongRow(line, code, file_names.without_spoofing(reason), shown))

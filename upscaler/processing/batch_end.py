@@ -19,7 +19,7 @@ def note(batch_id: int | None) -> None:
     if batch_id is None:
         return
     # The lock: of two workers that end the last two at once, the second sees what the first did.
-    batch = Batch.objects.select_for_update(of=("self",)).get(pk=batch_id)
+    batch = Batch.objects.select_for_update(of=("self",), no_key=True).get(pk=batch_id)
     if Upscale.objects.filter(batch=batch).open().exists():
         return
     batch.ended_at = timezone.now()

@@ -196,7 +196,9 @@ def cancel(upscales: UpscaleQuerySet, *, by: Any) -> list[Upscale]:
         with transaction.atomic():
             # Fetched, but not begun, is Ongoing too.
             idle = Q(lease_until__isnull=True, handed_over_at__isnull=True, engine_id__isnull=True)
-            rows = upscales.open().filter(idle).select_for_update(of=("self",)).order_by("pk")
+            # Not the key: whoever names one of them under the team's lock, as drafts do, must not wait for this, which
+            # waits for that lock.
+            rows = upscales.open().filter(idle).select_for_update(of=("self",), no_key=True).order_by("pk")
             some = list(rows[:CANCELLED_AT_ONCE])
             if not some:
                 return cancelled

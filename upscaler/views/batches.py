@@ -119,7 +119,11 @@ def again(request: TeamRequest, pk: int) -> HttpResponse:
     """Put the same pictures into the person's draft, to be ordered with another model or other settings."""
     found = _find(request, pk)
     rows = progress.pictures(found).select_related("source_result").order_by("pk")
-    added = _put_into_draft(request, rows)
+    try:
+        added = _put_into_draft(request, rows)
+    except PublicError as full:
+        messages.error(request, full.message)
+        return redirect("submit")
     if added:
         pictures = f"The {added:,} pictures" if added > 1 else "The picture"
         messages.success(request, f"{pictures} of {found} wait in the list. Choose how to enlarge them.")
