@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,12 +14,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from upscaler import upscaling_models
 from upscaler.batches import draft_items, drafts, progress
-from upscaler.credits import CreditsRefused
+from upscaler.errors import PublicError
 from upscaler.models import Batch, Upscale
+from upscaler.ordering.new_batches import DraftOrderedBefore
 from upscaler.text import format_credits
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
 from upscaler.views.submit_draft import STORAGE_TROUBLE
+
+logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 50
 MAX_LIVE_ROWS = 100
@@ -91,10 +95,11 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
     found = _find(request, pk)
     try:
         retried = progress.retry_failed(found, user=request.user, request=request)
-    except CreditsRefused as refusal:
-        messages.error(request, refusal.message)
+    except PublicError as error:
+        messages.error(request, error.message)
         return redirect(found)
     except OSError:
+        logger.exception("batch %s: a retry could not be stored", found.pk)
         messages.error(request, STORAGE_TROUBLE)
         return redirect(found)
     if retried.upscales:
@@ -116,7 +121,11 @@ def again(request: TeamRequest, pk: int) -> HttpResponse:
     """Put the same pictures into the person's draft, to be ordered with another model or other settings."""
     found = _find(request, pk)
     rows = progress.pictures(found).select_related("source_result").order_by("pk")
-    added = draft_items.add_sources(drafts.begin(request.team, request.user), rows)
+    try:
+        added = draft_items.add_sources(drafts.begin(request.team, request.user), rows)
+    except (DraftOrderedBefore, Batch.DoesNotExist):
+        messages.error(request, "Your list was sent or cleared meanwhile, in another tab. Try it once more.")
+        return redirect(found)
     if added:
         pictures = f"The {added:,} pictures" if added > 1 else "The picture"
         messages.success(request, f"{pictures} of {found} wait in the list. Choose how to enlarge them.")
