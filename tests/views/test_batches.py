@@ -18,8 +18,10 @@ from django.utils import timezone
 from tests.conftest import Person
 from tests.support.mail import deliver
 from upscaler import credits
-from upscaler.batches import progress
+from upscaler.batches import drafts, progress
+from upscaler.errors import PublicError
 from upscaler.models import AuditEvent, Batch, CreditEntry, Upscale
+from upscaler.ordering import submission
 from upscaler.processing import lifecycle, worker_step
 from upscaler.views.batches import PAGE_SIZE
 
@@ -205,6 +207,21 @@ def test_a_picture_of_the_batch_leads_on_and_back_as_the_batch_lists_it(owner: P
     assert f'href="/batches/{batch.pk}/?page=3#upscale-{second}" data-back' in later
 
 
+def test_what_is_tried_again_the_next_day_did_not_take_a_day(owner: Person, order_batch: OrderBatch) -> None:
+    owner.user.email = "owner@example.com"
+    owner.user.save()
+    batch = order_batch("a.jpg", "b.jpg")
+    first, second = upscales(batch)
+    fail(first)
+    worker_step.step(second.pk)
+    with time_machine.travel(timezone.now() + timedelta(days=1)):
+        owner.client.post(f"/batches/{batch.pk}/retry/")
+        worker_step.step(batch.upscales.latest("pk").pk)
+        assert not deliver()
+        batch.refresh_from_db()
+        assert batch.ended_at is not None and batch.upscales.count() == 3
+
+
 def test_the_page_keeps_itself_live(owner: Person, order_batch: OrderBatch) -> None:
     batch = order_batch("a.jpg", "b.jpg")
     first, second = upscales(batch)
@@ -242,3 +259,44 @@ def test_a_batch_is_charged_as_one_with_an_entry_for_each(owner: Person, order_b
     entries = CreditEntry.objects.filter(upscale__batch=batch).order_by("pk")
     assert [(entry.amount, entry.balance_after) for entry in entries] == [(-3, 97), (-3, 94), (-3, 91)]
     assert (batch.total, batch.credits) == (3, 9)
+
+
+def test_the_list_of_batches_costs_no_more_queries_for_many(owner: Person, order_batch: OrderBatch) -> None:
+    first = order_batch("a.jpg", "b.jpg")
+    owner.api("get", "batches")  # The token's first call notes when it was used.
+    with CaptureQueriesContext(connection) as of_one:
+        [one] = owner.api("get", "batches").json()["data"]
+    others = [order_batch(f"{number}.jpg", f"{number}.png") for number in range(4)]
+    assert progress.cancel(others[0], user=owner.user) == 2
+    with CaptureQueriesContext(connection) as of_five:
+        listed = owner.api("get", "batches").json()["data"]
+    assert len(of_five) == len(of_one)
+    assert (listed[-1], one["batch_id"]) == (one, first.pk)
+    assert [(batch["counts"]["Error"], batch["credits_refunded"]) for batch in listed] == [(0, 0)] * 3 + [
+        (2, 2),
+        (0, 0),
+    ]
+
+
+def test_why_trying_again_is_refused_is_said_whatever_it_is(
+    owner: Person, order_batch: OrderBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = order_batch("a.jpg")
+    fail(upscales(batch)[0])
+
+    def refuse(*given: Any, **more: Any) -> None:
+        raise PublicError("The database did not say.", code=submission.MAYBE_TAKEN, permanent=False)
+
+    monkeypatch.setattr(submission, "submit", refuse)
+    answer = owner.client.post(f"/batches/{batch.pk}/retry/", follow=True)
+    assert (answer.status_code, answer.redirect_chain[0][0]) == (200, batch.get_absolute_url())
+    assert "The database did not say." in answer.content.decode()
+
+
+def test_the_same_pictures_go_into_no_draft_that_was_sent_meanwhile(
+    owner: Person, order_batch: OrderBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = order_batch("a.jpg")
+    monkeypatch.setattr(drafts, "begin", lambda team, user: batch)
+    answer = owner.client.post(f"/batches/{batch.pk}/again/", follow=True)
+    assert "in another tab. Try it once more." in answer.content.decode()

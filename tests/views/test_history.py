@@ -223,13 +223,11 @@ def test_the_submit_page_offers_results_of_the_last_four_hours(owner: Person, do
 
 def test_several_pictures_at_once_of_which_one_is_bad(owner: Person, upload: Callable[..., Any]) -> None:
     files = [upload("a.jpg"), upload("bad.jpg", b"no picture at all"), upload("c.jpg")]
-    sent = {"model_name": "recraft", "image": files, "file_id": ["f1", "f2", "f3"]}
-    answer = owner.client.post("/", sent, headers={"HX-Request": "true"})
+    answer = owner.submit(image=files)
     assert answer.status_code == 422
     page = answer.content.decode()
     assert "bad.jpg" in page
-    assert "<html" not in page
-    assert 'data-sent="f1 f3"' in page
+    assert "2 pictures are on their way; 1 was not sent" in page
     assert sorted(Upscale.objects.values_list("source_name", flat=True)) == ["a.jpg", "c.jpg"]
     assert owner.balance == 98
 
@@ -238,8 +236,6 @@ def test_all_good_leads_to_the_batch(owner: Person, upload: Callable[..., Any]) 
     plain = owner.client.post("/", {"model_name": "recraft", "image": upload()})
     [first] = Batch.objects.all()
     assert (plain.status_code, plain["Location"]) == (302, first.get_absolute_url())
-    live = owner.client.post("/", {"model_name": "recraft", "image": upload()}, headers={"HX-Request": "true"})
-    assert (live.status_code, live["HX-Redirect"]) == (200, Batch.objects.latest("pk").get_absolute_url())
 
 
 def test_too_many_pictures_at_once(owner: Person, upload: Callable[..., Any]) -> None:
@@ -268,3 +264,16 @@ def test_the_submit_page_looks_for_recent_results_in_an_index(owner: Person) -> 
         plan = [row[-1] for row in cursor.fetchall()]
     assert len(plan) == 1, "no sorting"
     assert "upscale_team_completed (team_id=? AND status=? AND completed_at>?)" in plan[0]
+
+
+def test_an_upscale_leads_to_its_batch_and_to_all_of_its_sku(owner: Person, order_batch: Callable[..., Batch]) -> None:
+    batch = order_batch("a.jpg", "b.jpg")
+    first = batch.upscales.earliest("pk")
+    Upscale.objects.filter(pk=first.pk).update(sku="48220 & Söhne", source_folder="spring/<b>")
+    page = owner.client.get(f"/upscales/{first.pk}/").content.decode()
+    assert f'<dt>Batch</dt><dd><a href="{batch.get_absolute_url()}"><bdi>{batch}</bdi></a>' in page
+    assert '<dt>SKU</dt><dd><a href="/history/?sku=48220%20%26%20S%C3%B6hne"><bdi>48220 &amp; Söhne</bdi></a>' in page
+    assert "<bdi>spring/&lt;b&gt;</bdi>" in page
+    assert f'id="upscale-{first.pk}"' in owner.client.get("/history/?sku=48220%20%26%20S%C3%B6hne").content.decode()
+    of_batch = owner.client.get(f"/history/?batch={batch.pk}").content.decode()
+    assert f'<a href="{batch.get_absolute_url()}">How this batch stands</a>' in of_batch
