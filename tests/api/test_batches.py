@@ -22,7 +22,9 @@ from upscaler import credits
 from upscaler.accounts import tokens
 from upscaler.batches import progress
 from upscaler.models import Batch, CreditEntry, Membership, Upscale
+from upscaler.ordering import removal
 from upscaler.processing import lifecycle, manual_refunds, worker_step
+from upscaler.storage import cleanup
 
 
 def item(number: int, **more: Any) -> dict[str, Any]:
@@ -345,3 +347,17 @@ def test_thousands_cost_no_more_questions_than_a_few(owner: Person) -> None:
     inserts = sum(sql.startswith("INSERT") for sql in asked[1])
     assert inserts < 850 / 8
     assert len(asked[1]) - inserts <= len(asked[0])
+
+
+def test_a_link_to_a_picture_that_was_deleted_is_refused(owner: Person) -> None:
+    link = upload(owner)
+    [number] = owner.api("post", "batches", body({"image_url": link})).json()["generation_ids"]
+    worker_step.step(number)
+    place = Membership.objects.select_related("team", "user").get(user=owner.user)
+    removal.delete([number], membership=place)
+    assert cleanup.remove_deleted() == 1
+    answer = owner.api("post", "batches", body({"image_url": link}))
+    assert answer.status_code == 422
+    [problem] = answer.json()["detail"]
+    assert (problem["type"], problem["loc"]) == ("deleted", ["body", "items", 0, "image_url"])
+    assert owner.balance == 99

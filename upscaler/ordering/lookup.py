@@ -42,7 +42,8 @@ class BulkLookup(Lookup):
         """Raises PublicError with the code `results.UNAVAILABLE` where a remote engine has to be asked and is away."""
         super().__init__(team=team, host=host)
         self._links = {url: super(BulkLookup, self).link(url) for url in urls}
-        self._closed = signed_links.closed([link for link in self._links.values() if link])
+        known = [link for link in self._links.values() if link]
+        self._closed = signed_links.lost(known) | signed_links.closed(known)
         self._results = results.find_source_results(result_ids, team=team)
 
     def link(self, url: str) -> Link | None:

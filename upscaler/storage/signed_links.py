@@ -16,9 +16,11 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 
 from upscaler import file_names
-from upscaler.models import DELETED, WITHDRAWN, DraftItem, Upscale, desk_identity, media_storage
+from upscaler.models import DELETED, WITHDRAWN, DraftItem, UnorderedUpload, Upscale, desk_identity, media_storage
 from upscaler.storage.pictures import StoredPicture
 
+MAX_ASKED = 200
+"""Files that the storage is asked for. Of more, far away in S3, a program would wait for the answers too long."""
 OLD_SALT = "upscaler.links"
 """Of links that were made before desks had identities: the team's own people open those for good."""
 
@@ -145,6 +147,19 @@ def closed(links: Collection[Link]) -> dict[Link, str]:
             # The file of a deleted result may be there still, where it is the source of another order.
             found[link] = DELETED
     return found
+
+
+def lost(links: Collection[Link]) -> dict[Link, str]:
+    """Those of the links whose file went with the last row that needed it, so that no row tells it: `DELETED`.
+
+    The storage is asked for the first `MAX_ASKED` that no row names.
+    """
+    paths = {link.picture.path for link in links}
+    waiting = UnorderedUpload.objects.filter(path__in=paths).values_list("path", flat=True) if paths else ()
+    unnamed = paths.difference(waiting)
+    unnamed -= _named(Upscale.objects.present(), unnamed)
+    gone = {path for path in sorted(unnamed)[:MAX_ASKED] if not media_storage().exists(path)}
+    return {link: DELETED for link in links if link.picture.path in gone}
 
 
 def _named(
