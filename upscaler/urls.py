@@ -53,7 +53,6 @@ urlpatterns = [
     path("batches/<int:pk>/again/", batches.again, name="batch-again"),
     path("batches/<int:pk>/email/", batches.email, name="batch-email"),
     path("batches/<int:pk>/results.zip", results_zip.of_batch, name="batch-zip"),
-    path("history/results.zip", results_zip.of_selection, name="results-zip"),
     path("tokens/", tokens.page, name="tokens"),
     path("tokens/<int:pk>/revoke/", tokens.revoke, name="revoke-token"),
     path("files/<str:signed>/<str:name>", files.signed, name="signed-file"),

@@ -134,10 +134,20 @@ def test_a_download_that_broke_off_goes_on(owner: Person, order_batch: OrderBatc
 
 def test_a_selection_is_one_zip_too(owner: Person, outsider: Person, done: Callable[..., Upscale]) -> None:
     first, second = done(name="a.jpg"), done(name="a.jpg")
-    answer = owner.client.post("/history/results.zip", {"id": [first.pk, second.pk, "x", 99999]})
+    selected = {"act": "download", "chosen": [first.pk, second.pk, "x", 99999]}
+    answer = owner.client.post("/history/selected/", selected)
     archive = zipfile.ZipFile(io.BytesIO(body(answer)))
     assert archive.namelist() == ["manifest.csv", "a.jpg", "a (2).jpg"]
-    assert outsider.client.get(f"/history/results.zip?id={first.pk}").status_code == 404
+    assert outsider.client.post("/history/selected/", selected).status_code == 302, "nothing of theirs is selected"
+
+
+def test_a_batch_whose_pictures_were_all_deleted_has_no_zip(owner: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg")
+    finished(batch)
+    removal.delete([row.pk for row in batch.upscales.all()], membership=Membership.objects.get(user=owner.user))
+    assert owner.client.get(f"/batches/{batch.pk}/results.zip").status_code == 404
+    assert owner.api("get", f"batches/{batch.pk}/results.zip").status_code == 404
+    assert owner.client.get(f"/batches/{batch.pk}/").status_code == 200
 
 
 def test_a_result_that_somebody_removed_is_left_out(owner: Person, order_batch: OrderBatch) -> None:

@@ -80,8 +80,6 @@ GET   batch-email             sign-in   405       405           405     405     
 POST  batch-email             sign-in   404       302           404     no-team   no-team
 GET   batch-zip               sign-in   404       200           200     no-team   no-team
 POST  batch-zip               sign-in   405       405           405     405       405
-GET   results-zip             sign-in   404       404           404     no-team   no-team
-POST  results-zip             sign-in   404       404           404     no-team   no-team
 GET   result-names            sign-in   405       405           405     405       405
 POST  result-names            sign-in   admins    admins        302     no-team   no-team
 GET   thumbnail               sign-in   404       200           200     no-team   no-team

@@ -19,7 +19,9 @@ from tests.conftest import Person
 from tests.support.mail import deliver
 from upscaler import credits
 from upscaler.batches import progress
+from upscaler.errors import PublicError
 from upscaler.models import AuditEvent, Batch, CreditEntry, Upscale
+from upscaler.ordering import submission
 from upscaler.processing import lifecycle, worker_step
 from upscaler.views.batches import PAGE_SIZE
 
@@ -242,3 +244,35 @@ def test_a_batch_is_charged_as_one_with_an_entry_for_each(owner: Person, order_b
     entries = CreditEntry.objects.filter(upscale__batch=batch).order_by("pk")
     assert [(entry.amount, entry.balance_after) for entry in entries] == [(-3, 97), (-3, 94), (-3, 91)]
     assert (batch.total, batch.credits) == (3, 9)
+
+
+def test_the_list_of_batches_costs_no_more_queries_for_many(owner: Person, order_batch: OrderBatch) -> None:
+    first = order_batch("a.jpg", "b.jpg")
+    owner.api("get", "batches")  # The token's first call notes when it was used.
+    with CaptureQueriesContext(connection) as of_one:
+        [one] = owner.api("get", "batches").json()["data"]
+    others = [order_batch(f"{number}.jpg", f"{number}.png") for number in range(4)]
+    assert progress.cancel(others[0], user=owner.user) == 2
+    with CaptureQueriesContext(connection) as of_five:
+        listed = owner.api("get", "batches").json()["data"]
+    assert len(of_five) == len(of_one)
+    assert (listed[-1], one["batch_id"]) == (one, first.pk)
+    assert [(batch["counts"]["Error"], batch["credits_refunded"]) for batch in listed] == [(0, 0)] * 3 + [
+        (2, 2),
+        (0, 0),
+    ]
+
+
+def test_why_trying_again_is_refused_is_said_whatever_it_is(
+    owner: Person, order_batch: OrderBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = order_batch("a.jpg")
+    fail(upscales(batch)[0])
+
+    def refuse(*given: Any, **more: Any) -> None:
+        raise PublicError("The database did not say.", code=submission.MAYBE_TAKEN, permanent=False)
+
+    monkeypatch.setattr(submission, "submit", refuse)
+    answer = owner.client.post(f"/batches/{batch.pk}/retry/", follow=True)
+    assert (answer.status_code, answer.redirect_chain[0][0]) == (200, batch.get_absolute_url())
+    assert "The database did not say." in answer.content.decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -163,8 +164,16 @@ def quoted(quote: Quote) -> dict[str, Any]:
 
 def standing(batch: Batch) -> dict[str, Any]:
     """The fields of `BatchOut`."""
-    counts = progress.counts(batch)
-    charged, refunded = progress.money(batch)
+    return standings([batch])[0]
+
+
+def standings(batches: Sequence[Batch]) -> list[dict[str, Any]]:
+    """The fields of `BatchOut`, of each batch."""
+    counts, money = progress.counts_of(batches), progress.money_of(batches)
+    return [_standing(batch, counts[batch.pk], *money[batch.pk]) for batch in batches]
+
+
+def _standing(batch: Batch, counts: progress.Counts, charged: int, refunded: int) -> dict[str, Any]:
     return {
         "batch_id": batch.pk,
         "name": batch.name,

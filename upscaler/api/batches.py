@@ -77,7 +77,7 @@ def list_batches(request: HttpRequest, query: Annotated[batch_schemas.BatchQuery
     found = _batches(request)
     if query.name is not None:
         found = found.filter(name__icontains=query.name)
-    return page(found, query, batch_schemas.standing)
+    return page(found, query, batch_schemas.standings)
 
 
 @router.get(

@@ -115,7 +115,7 @@ def list_generations(request: HttpRequest, query: Annotated[schemas.GenerationQu
     upscales = schemas.wanted(_upscales(request), query)
     if query.status is not None:
         upscales = upscales.filter(status=query.status)
-    return page(upscales, query, schemas.generation)
+    return page(upscales, query, partial(map, schemas.generation))
 
 
 @api.get(
@@ -158,9 +158,8 @@ def get_generation_result(request: HttpRequest, generation_result_id: int) -> An
 def list_generation_results(request: HttpRequest, query: Annotated[schemas.ResultQuery, Query()]) -> Any:
     """The team's enlarged pictures, the newest first."""
     refuse_unknown(request, schemas.ResultQuery)
-    return page(
-        schemas.wanted(_upscales(request).with_result(), query), query, partial(schemas.generation_result, request)
-    )
+    results = schemas.wanted(_upscales(request).with_result(), query)
+    return page(results, query, partial(map, partial(schemas.generation_result, request)))
 
 
 @api.post("/uploads", response={201: schemas.UploadOut, **errors_of(403, 413, 415, 422)}, summary="Upload a picture")

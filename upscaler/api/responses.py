@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.http import HttpRequest
@@ -31,8 +31,10 @@ def errors_of(*statuses: int) -> dict[int, Any]:
     return {status: ERRORS[status] for status in (401, 414, 429, 503, *statuses)}
 
 
-def page(rows: Any, query: schemas.PageQuery, shape: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    """The page of ``rows`` that the query asks for, each in its ``shape``."""
+def page(
+    rows: Any, query: schemas.PageQuery, shapes: Callable[[list[Any]], Iterable[dict[str, Any]]]
+) -> dict[str, Any]:
+    """The page of ``rows`` that the query asks for, in their ``shapes``."""
     number, items = query.page or 1, query.items_per_page or schemas.ITEMS_PER_PAGE
     total = rows.count()
     start = (number - 1) * items
@@ -40,7 +42,7 @@ def page(rows: Any, query: schemas.PageQuery, shape: Callable[[Any], dict[str, A
         "current_page": number,
         "max_page": max(1, -(-total // items)),
         "total_count": total,
-        "data": [shape(row) for row in rows[start : start + items]],
+        "data": list(shapes(list(rows[start : start + items]))),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -80,33 +81,53 @@ class Retried:
 
 def pictures(batch: Batch) -> UpscaleQuerySet:
     """The batch's upscales, without failed ones that were tried again: their newest try stands for them."""
+    return _pictures(Upscale.objects.filter(batch=batch))
+
+
+def _pictures(rows: UpscaleQuerySet) -> UpscaleQuerySet:
     # Whatever its batch, which is the same: asked for it too, SQLite reads the whole batch anew for each of its rows.
     tried_again = Upscale.objects.filter(retry_of=OuterRef("pk"))
-    rows: UpscaleQuerySet = Upscale.objects.filter(batch=batch)
     # A deleted one is told by the ledger alone.
     return rows.filter(deleted_at__isnull=True).exclude(Exists(tried_again))
 
 
 def counts(batch: Batch) -> Counts:
     """How the batch's pictures stand now."""
-    groups = pictures(batch).order_by().values_list("status", "error_code").annotate(Count("pk"))
-    found = dict.fromkeys((*Upscale.Status.values, CANCELLED), 0)
-    for status, code, number in groups:
-        found[CANCELLED if (status, code) == (Upscale.Status.ERROR, CANCELLED) else status] += number
-    return Counts(
-        created=found[Upscale.Status.CREATED],
-        ongoing=found[Upscale.Status.ONGOING],
-        done=found[Upscale.Status.DONE],
-        failed=found[Upscale.Status.ERROR],
-        cancelled=found[CANCELLED],
-    )
+    return counts_of([batch])[batch.pk]
+
+
+def counts_of(batches: Sequence[Batch]) -> dict[int, Counts]:
+    """How the pictures of each batch stand now, by its number."""
+    groups = _pictures(Upscale.objects.filter(batch__in=batches)).order_by()
+    found = {batch.pk: dict.fromkeys((*Upscale.Status.values, CANCELLED), 0) for batch in batches}
+    for batch_id, status, code, number in groups.values_list("batch_id", "status", "error_code").annotate(Count("pk")):
+        found[batch_id][CANCELLED if (status, code) == (Upscale.Status.ERROR, CANCELLED) else status] += number
+    return {
+        batch_id: Counts(
+            created=numbers[Upscale.Status.CREATED],
+            ongoing=numbers[Upscale.Status.ONGOING],
+            done=numbers[Upscale.Status.DONE],
+            failed=numbers[Upscale.Status.ERROR],
+            cancelled=numbers[CANCELLED],
+        )
+        for batch_id, numbers in found.items()
+    }
 
 
 def money(batch: Batch) -> tuple[int, int]:
     """Credits that were charged for the batch, and those that came back."""
-    entries = CreditEntry.objects.filter(upscale__batch=batch).order_by()
-    sums = dict(entries.values_list("kind").annotate(Sum("amount")))
-    return -sums.get(CreditEntry.Kind.CHARGE, 0), sums.get(CreditEntry.Kind.REFUND, 0)
+    return money_of([batch])[batch.pk]
+
+
+def money_of(batches: Sequence[Batch]) -> dict[int, tuple[int, int]]:
+    """For each batch, by its number, the credits that were charged and those that came back."""
+    entries = CreditEntry.objects.filter(upscale__batch__in=batches).order_by()
+    sums = {
+        (batch_id, kind): total
+        for batch_id, kind, total in entries.values_list("upscale__batch_id", "kind").annotate(Sum("amount"))
+    }
+    charge, refund = CreditEntry.Kind.CHARGE, CreditEntry.Kind.REFUND
+    return {batch.pk: (-sums.get((batch.pk, charge), 0), sums.get((batch.pk, refund), 0)) for batch in batches}
 
 
 def seconds_left(batch: Batch, now: Counts) -> float | None:

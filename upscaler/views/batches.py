@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +22,8 @@ from upscaler.text import format_credits
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
 from upscaler.views.submit_draft import STORAGE_TROUBLE
+
+logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 50
 MAX_LIVE_ROWS = 100
@@ -98,6 +101,7 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
         messages.error(request, refusal.message)
         return redirect(found)
     except OSError:
+        logger.exception("batch %s: a retry could not be stored", found.pk)
         messages.error(request, STORAGE_TROUBLE)
         return redirect(found)
     if retried.upscales:

@@ -8,16 +8,14 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from upscaler import file_names
 from upscaler.accounts import audit_log
 from upscaler.batches import progress, results_zip
 from upscaler.models import ApiToken, AuditEvent, Batch, Team, Upscale
 from upscaler.views.access import TeamRequest, team_required
-from upscaler.views.query import as_number
 
-MAX_SELECTED = 5000
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 
 
@@ -27,15 +25,6 @@ def of_batch(request: TeamRequest, pk: int) -> HttpResponseBase:
     """All results of a batch with the manifest."""
     batch = get_object_or_404(Batch, team=request.team, pk=pk, ordered_at__isnull=False)
     return zip_of_batch(request, batch, user=request.user)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@team_required
-def of_selection(request: TeamRequest) -> HttpResponseBase:
-    """The results of the upscales that ``id`` names, with a manifest of them all."""
-    given = request.POST if request.method == "POST" else request.GET
-    numbers = [pk for text in given.getlist("id")[:MAX_SELECTED] if (pk := as_number(text)) is not None]
-    return zip_of_upscales(request, numbers)
 
 
 def zip_of_upscales(request: TeamRequest, numbers: Sequence[int]) -> HttpResponseBase:
@@ -49,6 +38,8 @@ def zip_of_upscales(request: TeamRequest, numbers: Sequence[int]) -> HttpRespons
 def zip_of_batch(request: HttpRequest, batch: Batch, *, user: Any, token: ApiToken | None = None) -> HttpResponseBase:
     """The answer with a batch's ZIP, for its page and for the API. Raises Http404 where all of it was deleted."""
     rows = list(progress.pictures(batch).select_related("team", "created_by").order_by("pk"))
+    if not rows:
+        raise Http404("All pictures of this batch were deleted.")
     return _answer(request, rows, name=str(batch), about=f"the batch “{batch}”", user=user, token=token)
 
 
