@@ -198,7 +198,6 @@ def _order(item: DraftItem, choice: Choice) -> NewUpscale:
         source_name=item.name or fetching.file_name(item.url),
         source_folder=item.folder,
         sku=item.sku,
-        file_id=item.key,
         **source,
     )
 

@@ -65,8 +65,6 @@ class NewUpscale:
     sku: str = ""
     source_folder: str = ""
     """Where the file lay when it was chosen, as in ``a/b``."""
-    file_id: str = ""
-    """What the page calls the chosen file, to tell those of one name apart."""
     seen: int = 0
     """The number of the newest upscale of the same order that the person knows of, and wants it anew all the same."""
 
@@ -98,8 +96,6 @@ class Known:
     """What the person calls the picture now."""
     credits: int
     """What it costs anew."""
-    file_id: str = ""
-    """What the page calls the chosen file."""
 
 
 class OrderedBefore(Exception):
@@ -251,11 +247,7 @@ def _seen(orders: Sequence[NewUpscale]) -> dict[str, int]:
 def _refuse_known(orders: Sequence[NewUpscale], found: Mapping[str, Upscale]) -> None:
     if found:
         of_each = [(order, found.get(deduplication.key(order))) for order in orders]
-        known = [
-            Known(before, order.source_name, order.credits, order.file_id)
-            for order, before in of_each
-            if before is not None
-        ]
+        known = [Known(before, order.source_name, order.credits) for order, before in of_each if before is not None]
         raise OrderedBefore(known, [order for order, before in of_each if before is None])
 
 

@@ -11,9 +11,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
-from django_htmx.http import HttpResponseClientRedirect
 
 from upscaler import credits, file_names, picture_formats, upscaling_models
 from upscaler.batches import drafts
@@ -51,9 +49,7 @@ def submit(request: TeamRequest) -> HttpResponse:
         submit_draft.send(request, outcome)
     else:
         _send(request, _orders(request, outcome), outcome)
-    if outcome.sent and not outcome.problems and not outcome.known:
-        return _to_batch(request, outcome.sent)
-    return _what_came_of_it(request, outcome)
+    return _answer(request, outcome)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -73,21 +69,17 @@ def again(request: TeamRequest) -> HttpResponse:
     orders = []
     for upscale in sorted(mine, key=lambda upscale: numbers.index(upscale.pk)):
         name = file_names.cleaned(request.POST.get(f"name-{upscale.pk}", ""), upscale.source_name)
-        file_id = submit_draft.file_id_in(request.POST.get(f"file-{upscale.pk}", ""))
         if wanted not in ("all", str(upscale.pk)):
             if upscale.deleted_at is not None:
                 continue
-            outcome.known.append(Known(upscale, name, upscale.model.credits, file_id))
+            outcome.known.append(Known(upscale, name, upscale.model.credits))
         else:
             try:
-                orders.append(replace(reorder.reorder(upscale), source_name=name, file_id=file_id, seen=upscale.pk))
+                orders.append(replace(reorder.reorder(upscale), source_name=name, seen=upscale.pk))
             except PublicError as error:
                 outcome.refuse(error.message, name=name)
     _send(request, orders, outcome)
-    is_answer_to_htmx = request.htmx  # type: ignore[attr-defined]
-    if outcome.sent and not outcome.problems and not is_answer_to_htmx:
-        return _to_batch(request, outcome.sent)
-    return _what_came_of_it(request, outcome)
+    return _answer(request, outcome)
 
 
 @require_POST
@@ -127,7 +119,6 @@ def _send(request: TeamRequest, orders: Sequence[NewUpscale], outcome: Outcome) 
         batch = NewBatch(first.model_name, first.settings, requested_format=first.requested_format)
         try:
             outcome.sent += submission.submit(waiting, team=request.team, user=request.user, once=True, batch=batch)
-            outcome.sent_files += [order.file_id for order in waiting if order.file_id]
             return
         except submission.OrderedBefore as before:
             outcome.known += before.known
@@ -144,24 +135,22 @@ def _send(request: TeamRequest, orders: Sequence[NewUpscale], outcome: Outcome) 
 def _to_batch(request: TeamRequest, sent: list[Upscale]) -> HttpResponse:
     count = f"{len(sent)} pictures are" if len(sent) > 1 else "Your picture is"
     messages.success(request, f"{count} on the way.")
-    address = reverse("batch", args=[sent[0].batch_id])
-    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)  # type: ignore[attr-defined]
+    return redirect("batch", sent[0].batch_id)
 
 
-def _what_came_of_it(request: TeamRequest, outcome: Outcome) -> HttpResponse:
+def _answer(request: TeamRequest, outcome: Outcome) -> HttpResponse:
+    """The batch's page, or this one where something is left to be said."""
+    if outcome.sent and not outcome.problems and not outcome.known:
+        return _to_batch(request, outcome.sent)
     request.team.refresh_from_db(fields=["balance"])
     context = {
         "problems": outcome.problems,
         "sent": outcome.sent,
-        "sent_files": outcome.sent_files,
         "known": outcome.known,
         "known_credits": sum(known.credits for known in outcome.known),
         **_money(request),
     }
     status = 422 if outcome.problems else 200
-    if request.htmx:  # type: ignore[attr-defined]
-        # Only what is new: the page keeps its files and choices, so nothing has to be entered twice.
-        return render(request, "submit/_answer.html", context, status=status)
     chosen = _chosen(request.POST)
     return render(request, "submit/page.html", _context(request, chosen=chosen, **context), status=status)
 

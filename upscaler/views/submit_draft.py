@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +21,6 @@ from upscaler.views.access import TeamRequest
 
 logger = logging.getLogger(__name__)
 
-FILE_ID = re.compile(r"[0-9a-z-]{1,40}")
 STORAGE_TROUBLE = (
     "The desk could not store the pictures just now. Nothing was charged. Try again in a while; "
     "if it stays so, tell an admin."
@@ -34,8 +32,6 @@ class Outcome:
     """What came of a submit: it may be some of each."""
 
     sent: list[Upscale] = field(default_factory=list)
-    sent_files: list[str] = field(default_factory=list)
-    """Those of them that the page has among its chosen files, as it calls them."""
     known: list[Known] = field(default_factory=list)
     problems: list[dict[str, str]] = field(default_factory=list)
 
@@ -58,11 +54,6 @@ def names_source(request: TeamRequest) -> bool:
     return bool(request.POST.get("image_url", "").strip() or request.POST.get("generation_result_id", "").strip())
 
 
-def file_id_in(text: str) -> str:
-    """What the page calls a file; empty where it is no plain word."""
-    return text if FILE_ID.fullmatch(text) else ""
-
-
 def send(request: TeamRequest, outcome: Outcome) -> None:
     """Put the files into the draft, and order what is ready: of the files alone, or of all that the page has shown."""
     uploads = request.FILES.getlist("image")
@@ -74,11 +65,10 @@ def send(request: TeamRequest, outcome: Outcome) -> None:
     if choice is None or outcome.problems:
         return
     takes_all = bool(waiting(request))
-    ids = _ids(request)
     patience = Patience()
     rows = []
-    for upload, key in zip(uploads, ids, strict=True):
-        rows += _put_in(request, upload, key, outcome, patience)
+    for upload in uploads:
+        rows += _put_in(request, upload, outcome, patience)
     if any(row.problem == drafts.READING for row in rows):
         outcome.refuse("The ZIP is still being read. Its pictures wait on the desk: reload this page after a while.")
         return
@@ -91,8 +81,8 @@ def send(request: TeamRequest, outcome: Outcome) -> None:
         outcome.problems.insert(0, {"name": "", "message": STORAGE_TROUBLE})
 
 
-def _put_in(request: TeamRequest, upload: Any, key: str, outcome: Outcome, patience: Patience) -> list[DraftItem]:
-    key, name, host = key or draft_items.new_key(), upload.name or "picture", request.get_host()
+def _put_in(request: TeamRequest, upload: Any, outcome: Outcome, patience: Patience) -> list[DraftItem]:
+    key, name, host = draft_items.new_key(), upload.name or "picture", request.get_host()
     while True:
         draft = drafts.begin(request.team, request.user)
         try:
@@ -121,8 +111,6 @@ def _order(request: TeamRequest, choice: Choice, only: list[DraftItem] | None, o
             if review.orders:
                 sent, review = draft_order.order(draft, choice, user=request.user, only=only, request=request)
                 outcome.sent += sent
-                given = set(_ids(request))
-                outcome.sent_files += [order.file_id for order in review.orders if order.file_id in given]
         except (DraftOrderedBefore, Batch.DoesNotExist):
             continue
         except draft_order.Changed as changed:
@@ -140,8 +128,7 @@ def _tell(draft: Batch, review: draft_review.Review, outcome: Outcome) -> None:
     """Say what was not sent, and offer what the team has made already; with that the list is done with them."""
     for judged in review.items:
         if judged.state == draft_review.MADE and judged.known is not None:
-            name, price = judged.item.name, review.choice.model.credits
-            outcome.known.append(Known(judged.known, name, price, file_id_in(judged.item.key)))
+            outcome.known.append(Known(judged.known, judged.item.name, review.choice.model.credits))
         elif not draft_order.is_sent(judged):
             outcome.refuse(judged.message, name=judged.item.name)
     for row in review.left_out:
@@ -160,9 +147,3 @@ def _choice(request: TeamRequest, outcome: Outcome) -> Choice | None:
         for message in errors:
             outcome.refuse(str(message))
     return None
-
-
-def _ids(request: TeamRequest) -> list[str]:
-    """What the page calls each file; empty where it calls it nothing, or two alike."""
-    uploads, given = request.FILES.getlist("image"), [file_id_in(text) for text in request.POST.getlist("file_id")]
-    return given if len(given) == len(uploads) == len(set(given)) else [""] * len(uploads)
