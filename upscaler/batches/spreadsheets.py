@@ -27,7 +27,6 @@ _DELIMITERS = (",", ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|:^~#])"?(?:\r?\n|\r)', re.IGNORECASE)
 _SAMPLE_CHARACTERS = 200_000
 _FORMULA = re.compile(r'=\s*"([^"]*)"')
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _SAVE_AS = "Open it in your spreadsheet program, save it as .xlsx or .csv, and upload that."
 

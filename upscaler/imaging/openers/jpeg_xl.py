@@ -21,7 +21,6 @@ RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 """Width to height by number, from 1 on; 0 gives the width itself."""
 TURNED = (5, 6, 7, 8)
 SHAPES = {"L": ("u1", 1), "LA": ("u1", 2), "RGB": ("u1", 3), "RGBA": ("u1", 4)}
-DEEP = {"I;16": 1, "LA;16": 2, "RGB;16": 3, "RGBA;16": 4}
 FLOATS = {"F": 1, "RGBF": 3}
 LARGEST = (4, 4, True)
 WITH_JPEG = 17.0
