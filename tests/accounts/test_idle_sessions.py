@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from tests.accounts.test_sign_in import sign_in
 from tests.conftest import Person
+from upscaler.models import Batch
 
 
 @pytest.fixture
@@ -41,12 +43,16 @@ def test_whoever_does_nothing_is_signed_out_and_told(browser: Client) -> None:
         assert browser.get("/history/").status_code == 302
 
 
-def test_a_page_that_looks_for_news_by_itself_is_nobody_at_work(browser: Client) -> None:
+@pytest.mark.parametrize("page", ["history", "batch"])
+def test_a_page_that_looks_for_news_by_itself_is_nobody_at_work(
+    page: str, browser: Client, order_batch: Callable[..., Batch]
+) -> None:
+    live = "/history/live/" if page == "history" else f"/batches/{order_batch('a.jpg').pk}/live/"
     for minutes in range(0, 30, 5):
         with after(minutes):
-            assert browser.get("/history/live/").status_code == 200
+            assert browser.get(live).status_code == 200
     with after(31):
-        assert browser.get("/history/live/").status_code == 302
+        assert browser.get(live).status_code == 302
 
 
 def test_a_form_that_is_sent_too_late_does_nothing_and_can_be_sent_again(head: Person, settings: Any) -> None:

@@ -179,6 +179,7 @@ def test_switching_teams(owner: Person, outsider: Person, done: Callable[..., Up
     page = said(owner.client.get("/history/"))
     assert page.count('action="/team/switch/"') == 2, "in the bar, and in the foot for phones"
     stays = {"/history/": "/history/", "/": "/", "/team/": "/team/", f"/upscales/{upscale.pk}/": "/history/"}
+    stays["/batches/1/"] = "/history/"
     stays |= {"/team/activity/": "/team/", "https://evil.example/": "/", "//evil": "/", "\0": "/", "/nowhere/": "/"}
     for path, lands in stays.items():
         answer = owner.client.post("/team/switch/", {"team": other.pk, "next": path})

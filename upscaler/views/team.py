@@ -169,7 +169,7 @@ def _after_switch(path: str, membership: Membership) -> str:
         return reverse(name)
     if name in FOR_ADMINS:
         return reverse("team")
-    return reverse("history" if path.startswith("/upscales/") else "submit")
+    return reverse("history" if path.startswith(("/upscales/", "/batches/")) else "submit")
 
 
 def _page(request: TeamRequest, form: InviteForm, *, status: int = 200, **more: Any) -> HttpResponse:
