@@ -150,8 +150,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def book(self, made: list[Upscale], person: str) -> None:
         for upscale in made:
             work = Work(person, upscale.credits, self.month, retry_of=upscale.retry_of_id, batch=upscale.batch_id)
-            if upscale.batch_id is not None:
-                self.model.ordered_at.setdefault(upscale.batch_id, self.moment)
+            work.ordered_at = self.moment
             self.model.charge(upscale.pk, work, self.users[person].pk)
 
     @rule(person=people, ordered=st.lists(models, min_size=1, max_size=3))

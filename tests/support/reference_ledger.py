@@ -22,6 +22,8 @@ class Work:
     is_refunded: bool = False
     retry_of: int | None = None
     batch: int | None = None
+    ordered_at: datetime = datetime.min
+    ended_at: datetime | None = None
 
 
 @dataclass
@@ -36,8 +38,6 @@ class Model:
     low_balance: int = 20
     work: dict[int, Work] = field(default_factory=dict)
     notices: set[tuple[str, str | None]] = field(default_factory=set)
-    ordered_at: dict[int, datetime] = field(default_factory=dict)
-    """Of each batch."""
     newest_grant: int = 0
 
     def move(self, kind: str, amount: int, upscale: int | None = None) -> None:
@@ -83,12 +83,17 @@ class Model:
     def end(self, number: int, status: str, now: datetime) -> None:
         """An upscale came to its end; a batch that took longer than ten minutes is told of with its last one."""
         work = self.work[number]
-        work.status, work.lease_until = status, None
+        work.status, work.lease_until, work.ended_at = status, None, now
         if status == "Error":
             self.refund(number)
-        if work.batch is None or any(
-            other.batch == work.batch and other.status in ("Created", "Ongoing") for other in self.work.values()
-        ):
+        of_batch = [other for other in self.work.values() if work.batch and other.batch == work.batch]
+        if not of_batch or any(other.ended_at is None for other in of_batch):
             return
-        if now - self.ordered_at[work.batch] > timedelta(minutes=10):
+        # What was ordered while nothing was open began anew.
+        begun = min(other.ordered_at for other in of_batch)
+        for one in of_batch:
+            earlier = [other for other in of_batch if other.ordered_at < one.ordered_at]
+            if all(other.ended_at and other.ended_at <= one.ordered_at for other in earlier):
+                begun = max(begun, one.ordered_at)
+        if now - begun > timedelta(minutes=10):
             self.notices.add(("batch", None))

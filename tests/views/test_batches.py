@@ -207,6 +207,21 @@ def test_a_picture_of_the_batch_leads_on_and_back_as_the_batch_lists_it(owner: P
     assert f'href="/batches/{batch.pk}/?page=3#upscale-{second}" data-back' in later
 
 
+def test_what_is_tried_again_the_next_day_did_not_take_a_day(owner: Person, order_batch: OrderBatch) -> None:
+    owner.user.email = "owner@example.com"
+    owner.user.save()
+    batch = order_batch("a.jpg", "b.jpg")
+    first, second = upscales(batch)
+    fail(first)
+    worker_step.step(second.pk)
+    with time_machine.travel(timezone.now() + timedelta(days=1)):
+        owner.client.post(f"/batches/{batch.pk}/retry/")
+        worker_step.step(batch.upscales.latest("pk").pk)
+        assert not deliver()
+        batch.refresh_from_db()
+        assert batch.ended_at is not None and batch.upscales.count() == 3
+
+
 def test_the_page_keeps_itself_live(owner: Person, order_batch: OrderBatch) -> None:
     batch = order_batch("a.jpg", "b.jpg")
     first, second = upscales(batch)

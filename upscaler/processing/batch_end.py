@@ -24,7 +24,7 @@ def note(batch_id: int | None) -> None:
         return
     batch.ended_at = timezone.now()
     batch.save(update_fields=["ended_at", "updated_at"])
-    if batch.wants_email or batch.ended_at - (batch.ordered_at or batch.created_at) > TOLD_AFTER:
+    if batch.wants_email or batch.ended_at - _begun(batch) > TOLD_AFTER:
         _write_email(batch, batch.ended_at)
 
 
@@ -32,6 +32,16 @@ def reopen(batch_id: int | None) -> None:
     """Some of the batch is tried again, so it has not ended. Call it in the transaction of the order."""
     if batch_id is not None:
         Batch.objects.filter(pk=batch_id).update(ended_at=None)
+
+
+def _begun(batch: Batch) -> datetime:
+    """When its work began: with the order, or with what was tried again after all had ended once."""
+    rows = Upscale.objects.filter(batch=batch).order_by()
+    retries = rows.filter(retry_of__isnull=False).values_list("created_at", flat=True).distinct()
+    for moment in sorted(retries, reverse=True):
+        if not rows.filter(created_at__lt=moment, completed_at__gt=moment).exists():
+            return moment
+    return batch.ordered_at or batch.created_at
 
 
 def _write_email(batch: Batch, now: datetime) -> None:
