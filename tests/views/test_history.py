@@ -264,3 +264,16 @@ def test_the_submit_page_looks_for_recent_results_in_an_index(owner: Person) -> 
         plan = [row[-1] for row in cursor.fetchall()]
     assert len(plan) == 1, "no sorting"
     assert "upscale_team_completed (team_id=? AND status=? AND completed_at>?)" in plan[0]
+
+
+def test_an_upscale_leads_to_its_batch_and_to_all_of_its_sku(owner: Person, order_batch: Callable[..., Batch]) -> None:
+    batch = order_batch("a.jpg", "b.jpg")
+    first = batch.upscales.earliest("pk")
+    Upscale.objects.filter(pk=first.pk).update(sku="48220 & Söhne", source_folder="spring/<b>")
+    page = owner.client.get(f"/upscales/{first.pk}/").content.decode()
+    assert f'href="{batch.get_absolute_url()}"' in page
+    assert '<dt>SKU</dt><dd><a href="/history/?sku=48220%20%26%20S%C3%B6hne"><bdi>48220 &amp; Söhne</bdi></a>' in page
+    assert "<bdi>spring/&lt;b&gt;</bdi>" in page
+    assert f'id="upscale-{first.pk}"' in owner.client.get("/history/?sku=48220%20%26%20S%C3%B6hne").content.decode()
+    of_batch = owner.client.get(f"/history/?batch={batch.pk}").content.decode()
+    assert f'<a href="{batch.get_absolute_url()}">How this batch stands</a>' in of_batch

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 from upscaler import fetching, file_names, picture_formats, search, upscaling_models
 from upscaler.engines.base import KnownResult
 from upscaler.models import MAX_ID, WITHDRAWN, Upscale, result_hours
-from upscaler.ordering.forms import MAX_SKU
+from upscaler.ordering.forms import MAX_SKU_LENGTH
 from upscaler.storage import pictures, signed_links
 
 SETTINGS_EXAMPLE = {"enhance_model": "Standard V2", "upscale_factor": "2x", "face_enhancement": "true"}
@@ -37,7 +37,7 @@ def _text(limit: int) -> Any:
 
 ImageUrl = Annotated[str | None, _text(fetching.MAX_URL_LENGTH)]
 Name = Annotated[str | None, _text(file_names.MAX_LENGTH)]
-Sku = Annotated[str | None, _text(MAX_SKU)]
+Sku = Annotated[str | None, _text(MAX_SKU_LENGTH)]
 ADDITIONS = ("result_format", "name", "sku")
 """Fields of a submit that the vendor's contract has not."""
 NAME_HELP = "This desk's addition: what the picture is called; empty takes the name that its source says."
@@ -104,7 +104,7 @@ class ResultQuery(PageQuery):
 
     batch_id: Annotated[int | None, EMPTY_IS_NOT_GIVEN, PLAIN_DIGITS] = Field(None, ge=0, le=MAX_ID)
     sku: Annotated[str | None, EMPTY_IS_NOT_GIVEN, NO_NULLS] = Field(
-        None, max_length=MAX_SKU, description=f"The whole SKU, like `{SKU_EXAMPLE}`."
+        None, max_length=MAX_SKU_LENGTH, description=f"The whole SKU, like `{SKU_EXAMPLE}`."
     )
     name: Annotated[str | None, EMPTY_IS_NOT_GIVEN, NO_NULLS] = Field(
         None,

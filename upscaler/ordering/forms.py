@@ -32,7 +32,7 @@ from upscaler.text import format_credits, format_datetime
 SOURCES_IN_WORDS = "upload a file, give the address of a picture, or choose an earlier result"
 MAX_SETTINGS = 30
 """More than any model has, and few enough to answer for each."""
-MAX_SKU = 100
+MAX_SKU_LENGTH = 100
 """Characters of a product's name in the shop."""
 TOO_LONG = "This {what} has %(show_value)d characters; the limit is %(limit_value)d. Shorten it."
 MODELS_IN_WORDS = " or ".join(
@@ -140,7 +140,10 @@ class UpscaleForm(ChoiceForm):
         error_messages={"max_length": TOO_LONG.format(what="name")},
     )
     sku = forms.CharField(
-        required=False, empty_value="", max_length=MAX_SKU, error_messages={"max_length": TOO_LONG.format(what="SKU")}
+        required=False,
+        empty_value="",
+        max_length=MAX_SKU_LENGTH,
+        error_messages={"max_length": TOO_LONG.format(what="SKU")},
     )
     field_order = ("image", "image_url", "generation_result_id")
 
