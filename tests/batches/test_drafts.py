@@ -1,4 +1,4 @@
-"""What is chosen waits in a draft, each file with its state, and becomes a batch whole."""
+"""What is chosen waits in a draft, each file with its state."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from django.utils import timezone
 from tests.conftest import Person
 from tests.support import pictures
 from tests.support.draft_page import DraftPage, zipped
-from upscaler import credits
-from upscaler.batches import draft_items, drafts
+from upscaler.batches import draft_items
 from upscaler.imaging import decoding
 from upscaler.models import Batch, DraftItem, Membership, Team, UnorderedUpload, Upscale, media_storage
 from upscaler.ordering import removal
-from upscaler.processing import worker_step
 from upscaler.storage import cleanup, draft_files
 
 Upload = Callable[..., SimpleUploadedFile]
@@ -98,47 +96,6 @@ def test_a_result_that_would_be_too_large_says_so_and_is_ready_with_a_smaller_fa
     [item] = form.get()["items"]
     assert (item["state"], "megapixels" in item["message"]) == ("too_large", True)
     assert form.states(model_name="topaz", upscale_factor="2x") == {"a.jpg": "ready"}
-
-
-def test_ordering_takes_the_draft_whole(form: DraftPage, owner: Person, upload: Upload) -> None:
-    form.item(upload("a.jpg"), folder="x")
-    form.item(upload("b.jpg"))
-    bad = form.item(SimpleUploadedFile("bad.jpg", b"no"))
-    [named] = form.post(f"items/{bad['id']}/", sku=" SH-1  red ").json()["items"]
-    assert named["sku"] == "SH-1 red"
-    answer = form.order(expected=2, credits=2, name="Monday")
-    assert answer.status_code == 200
-    batch = Batch.objects.get()
-    assert (batch.name, batch.total, batch.credits, batch.is_draft) == ("Monday", 2, 2, False)
-    assert [(u.source_name, u.source_folder) for u in batch.upscales.order_by("pk")] == [("a.jpg", "x"), ("b.jpg", "")]
-    assert (DraftItem.objects.count(), UnorderedUpload.objects.count(), owner.balance) == (0, 0, 98)
-    for upscale in batch.upscales.all():
-        worker_step.step(upscale.pk)
-    assert set(batch.upscales.values_list("status", flat=True)) == {"Done"}
-    # What is chosen next waits in another draft.
-    late = form.add(upload("c.jpg"))
-    assert (late.status_code, late.json()["draft"] != form.pk) == (409, True)
-
-
-def test_a_list_that_is_another_one_by_now_is_not_sent(form: DraftPage, owner: Person, upload: Upload) -> None:
-    form.item(upload("a.jpg"))
-    form.item(upload("b.jpg"))
-    answer = form.order(expected=1, credits=1)
-    assert answer.status_code == 409
-    assert "2 pictures would be sent for 2 credits" in answer.json()["message"]
-    assert answer.json()["quote"]["total"] == 2
-    assert form.order(expected=2, credits=6).status_code == 409
-    assert (Upscale.objects.count(), owner.balance) == (0, 100)
-
-
-def test_too_few_credits_refuse_the_order_and_keep_the_draft(form: DraftPage, owner: Person, upload: Upload) -> None:
-    credits.grant(team=owner.team, amount=-99)
-    form.item(upload("a.jpg"))
-    form.item(upload("b.jpg"))
-    assert "but your team has 1 credit left" in form.get()["quote"]["refusal"]
-    answer = form.order(expected=2, credits=2)
-    assert (answer.status_code, "but your team has 1 credit left" in answer.json()["message"]) == (422, True)
-    assert len(form.get()["items"]) == 2
 
 
 def test_removed_items_are_gone_with_their_files(form: DraftPage, upload: Upload) -> None:
@@ -299,25 +256,6 @@ def test_signed_out_the_scripts_are_told_so_in_json(form: DraftPage, upload: Upl
     assert (answer.status_code, "nothing is lost" in answer.json()["message"]) == (401, True)
 
 
-def test_items_that_came_since_the_list_was_looked_at_wait_in_a_new_draft(
-    form: DraftPage, upload: Upload, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    form.item(upload("a.jpg"))
-    late = upload("late.jpg")
-    real = credits.ensure_affordable
-
-    def once_meanwhile(**options: Any) -> None:
-        monkeypatch.setattr(credits, "ensure_affordable", real)
-        draft = Batch.objects.get(pk=form.pk)
-        draft_items.add_picture(draft, late, key="late", name="late.jpg")
-
-    monkeypatch.setattr(credits, "ensure_affordable", once_meanwhile)
-    assert form.order(expected=1, credits=1).status_code == 200
-    fresh = drafts.begin(form.person.team, form.person.user)
-    assert [item.name for item in fresh.items.all()] == ["late.jpg"]
-    assert Upscale.objects.get().source_name == "a.jpg"
-
-
 def test_a_spreadsheet_gives_addresses_with_their_skus_and_names_its_wrong_rows(form: DraftPage) -> None:
     table = "SKU;Image\n48220;https://example.com/a.jpg\n48221;nowhere\n48222;https://example.com/c.jpg\n"
     file = SimpleUploadedFile("list.csv", table.encode())
@@ -357,15 +295,6 @@ def test_skus_come_from_the_names_by_a_pattern_that_is_guessed_until_one_is_chos
     assert form.order(expected=3, credits=3).status_code == 200
     assert sorted(Upscale.objects.values_list("sku", flat=True)) == ["48220", "48221", "OWN"]
     assert Batch.objects.get().sku_pattern == "{sku}_{colour}_{view}"
-
-
-def test_of_a_second_click_comes_the_same_batch(form: DraftPage, owner: Person, upload: Upload) -> None:
-    form.item(upload("a.jpg"))
-    first = form.order(expected=1, credits=1)
-    again = form.order(expected=1, credits=1)
-    assert (again.status_code, again.json()) == (200, first.json())
-    assert owner.client.get(first.json()["url"]).status_code == 200
-    assert (owner.balance, Upscale.objects.count()) == (99, 1)
 
 
 def test_cleanup_keeps_what_a_draft_names_and_takes_drafts_that_nobody_touches(

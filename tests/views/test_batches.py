@@ -18,7 +18,7 @@ from django.utils import timezone
 from tests.conftest import Person
 from tests.support.mail import deliver
 from upscaler import credits
-from upscaler.batches import drafts, progress
+from upscaler.batches import progress
 from upscaler.errors import PublicError
 from upscaler.models import AuditEvent, Batch, CreditEntry, Upscale
 from upscaler.ordering import submission
@@ -291,12 +291,3 @@ def test_why_trying_again_is_refused_is_said_whatever_it_is(
     answer = owner.client.post(f"/batches/{batch.pk}/retry/", follow=True)
     assert (answer.status_code, answer.redirect_chain[0][0]) == (200, batch.get_absolute_url())
     assert "The database did not say." in answer.content.decode()
-
-
-def test_the_same_pictures_go_into_no_draft_that_was_sent_meanwhile(
-    owner: Person, order_batch: OrderBatch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch = order_batch("a.jpg")
-    monkeypatch.setattr(drafts, "begin", lambda team, user: batch)
-    answer = owner.client.post(f"/batches/{batch.pk}/again/", follow=True)
-    assert "in another tab. Try it once more." in answer.content.decode()

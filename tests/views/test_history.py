@@ -271,7 +271,7 @@ def test_an_upscale_leads_to_its_batch_and_to_all_of_its_sku(owner: Person, orde
     first = batch.upscales.earliest("pk")
     Upscale.objects.filter(pk=first.pk).update(sku="48220 & Söhne", source_folder="spring/<b>")
     page = owner.client.get(f"/upscales/{first.pk}/").content.decode()
-    assert f'<dt>Batch</dt><dd><a href="{batch.get_absolute_url()}"><bdi>{batch}</bdi></a>' in page
+    assert f'href="{batch.get_absolute_url()}"' in page
     assert '<dt>SKU</dt><dd><a href="/history/?sku=48220%20%26%20S%C3%B6hne"><bdi>48220 &amp; Söhne</bdi></a>' in page
     assert "<bdi>spring/&lt;b&gt;</bdi>" in page
     assert f'id="upscale-{first.pk}"' in owner.client.get("/history/?sku=48220%20%26%20S%C3%B6hne").content.decode()

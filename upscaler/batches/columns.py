@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from upscaler import file_names
 from upscaler.batches import rows, titles
+from upscaler.ordering.forms import MAX_SKU_LENGTH
 
 HEADER_LINES = 20
 """The titles stand in one of the first so many lines."""
@@ -162,7 +163,7 @@ def _guessed_sku(body: list[Line], addresses: tuple[int, ...]) -> int | None:
     values: dict[int, set[str]] = {}
     for line in body:
         for column, cell in enumerate(line.cells):
-            is_short = 0 < len(cell.text) <= rows.MAX_SKU_LENGTH
+            is_short = 0 < len(cell.text) <= MAX_SKU_LENGTH
             if is_short and column not in addresses and not rows.is_address(cell.text):
                 values.setdefault(column, set()).add(cell.text)
     if not values:

@@ -13,12 +13,13 @@ from django.utils import timezone
 
 from upscaler import file_names
 from upscaler.batches import drafts
-from upscaler.batches.rows import MAX_SKU_LENGTH, cleaned_sku
+from upscaler.batches.rows import cleaned_sku
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.imaging.decoding import Patience
 from upscaler.models import WITHDRAWN, Batch, DraftItem, Upscale
 from upscaler.ordering import results
+from upscaler.ordering.forms import MAX_SKU_LENGTH
 from upscaler.processing import source_reference
 from upscaler.storage import pictures, quota
 from upscaler.storage.pictures import NewFiles, StoredPicture

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from upscaler import fetching, file_names
 from upscaler.errors import PublicError
+from upscaler.ordering.forms import MAX_SKU_LENGTH
 
-MAX_SKU_LENGTH = 100
 MAX_SHOWN = 80
 """Characters of a wrong row that are shown again."""
 

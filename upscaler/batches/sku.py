@@ -15,8 +15,8 @@ from typing import Any
 import re2
 
 from upscaler import file_names
-from upscaler.batches.rows import MAX_SKU_LENGTH
 from upscaler.errors import PublicError
+from upscaler.ordering.forms import MAX_SKU_LENGTH
 
 MAX_PATTERN_LENGTH = 200
 EXPRESSION = "re:"
