@@ -14,7 +14,8 @@ from tests.browser.test_main_path import drop, finished, sign_in
 from tests.support import pictures
 from tests.support.live_server import Desk
 
-pytestmark = pytest.mark.processes
+# The pages are the same on either queue: one of them is enough.
+pytestmark = [pytest.mark.processes, pytest.mark.parametrize("desk", ["embedded"], indirect=True)]
 
 
 def newest(page: Page, count: int) -> list[str]:

@@ -15,7 +15,8 @@ from tests.browser.test_main_path import check, sign_in
 from tests.support import pictures
 from tests.support.live_server import Desk
 
-pytestmark = pytest.mark.processes
+# The pages are the same on either queue: one of them is enough.
+pytestmark = [pytest.mark.processes, pytest.mark.parametrize("desk", ["embedded"], indirect=True)]
 
 SHAPES = {"wide": (400, 240), "square": (320, 320), "portrait": (240, 400), "narrow": (60, 480)}
 UNDER = """([x, y]) => {
