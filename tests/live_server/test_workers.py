@@ -24,7 +24,7 @@ LONG = {"content": pictures.jpeg((260, 260)), "model_name": "recraft"}
 
 @pytest.fixture
 def token(desk: Desk) -> str:
-    return desk.token()
+    return desk.token_of_new_team()
 
 
 def queued(desk: Desk, *orders: Callable[[], int]) -> list[int]:

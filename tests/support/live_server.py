@@ -166,6 +166,19 @@ class Desk:
         """A new API token."""
         return self.manage("issue_token", "--team", team, "--user", user, "--name", "tests").splitlines()[-1]
 
+    def token_of_new_team(self) -> str:
+        """A token of a team that no other test works for, so that nothing of theirs is refunded to it meanwhile."""
+        slug = f"team-{uuid.uuid4().hex[:8]}"
+        self.manage(
+            "shell",
+            "-c",
+            "from django.contrib.auth import get_user_model; from upscaler.models import Membership, Team;"
+            f"team = Team.objects.create(name='{slug}', slug='{slug}');"
+            "Membership.objects.create(team=team, user=get_user_model().objects.get(username='demo'))",
+        )
+        self.manage("grant_credits", "--team", slug, "--note", "For a test", "200")
+        return self.token(team=slug)
+
     def sign_in(self, user: str = "demo", password: str = "upscale-demo") -> requests.Session:
         """A browser without JavaScript, as far as forms go; `post` sends one."""
         session = requests.Session()
