@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from upscaler.models import Upscale
+from upscaler.models import CANCELLED_CODE, Upscale
 from upscaler.tables import csv_lines
 
 NAME = "manifest.csv"
@@ -41,7 +41,7 @@ def _row(of: tuple[Upscale, str]) -> list[Any]:
         upscale.get_engine_display(),
         ", ".join(upscale.provenance.get("networks", [])),
         0 if is_returned else upscale.credits,
-        "Cancelled" if upscale.error_code == "cancelled" else upscale.get_status_display(),
+        "Cancelled" if upscale.error_code == CANCELLED_CODE else upscale.get_status_display(),
         "Refunded, so the result is given out no more" if upscale.withdrawn_at else upscale.error_message,
         upscale.created_by.get_username() if upscale.created_by else "",
         _time(upscale.created_at),

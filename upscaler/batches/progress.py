@@ -13,16 +13,15 @@ from django.utils import timezone
 
 from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
-from upscaler.models import AuditEvent, Batch, CreditEntry, Upscale
+from upscaler.models import CANCELLED_CODE, AuditEvent, Batch, CreditEntry, Upscale
 from upscaler.models.upscale_queries import UpscaleQuerySet
 from upscaler.ordering import reorder, submission
 from upscaler.ordering.submission import NewUpscale, RetriedBefore
 from upscaler.processing import lifecycle
 
-CANCELLED = "cancelled"
 RECENT = 20
 """Ends of upscales from which the pace of a batch is told."""
-ORDER = (Upscale.Status.ERROR, Upscale.Status.ONGOING, Upscale.Status.CREATED, Upscale.Status.DONE, CANCELLED)
+ORDER = (Upscale.Status.ERROR, Upscale.Status.ONGOING, Upscale.Status.CREATED, Upscale.Status.DONE, CANCELLED_CODE)
 """In which the batch's page lists them: problems first, and what somebody gave up last."""
 
 
@@ -67,7 +66,7 @@ class Counts:
 
     def by_state(self) -> dict[str, int]:
         """For each state of ORDER its number: like `by_status`, with what was cancelled apart from what failed."""
-        return {**self.by_status(), Upscale.Status.ERROR: self.failed, CANCELLED: self.cancelled}
+        return {**self.by_status(), Upscale.Status.ERROR: self.failed, CANCELLED_CODE: self.cancelled}
 
 
 @dataclass(frozen=True)
@@ -99,16 +98,18 @@ def counts(batch: Batch) -> Counts:
 def counts_of(batches: Sequence[Batch]) -> dict[int, Counts]:
     """How the pictures of each batch stand now, by its number."""
     groups = _pictures(Upscale.objects.filter(batch__in=batches)).order_by()
-    found = {batch.pk: dict.fromkeys((*Upscale.Status.values, CANCELLED), 0) for batch in batches}
+    found = {batch.pk: dict.fromkeys((*Upscale.Status.values, CANCELLED_CODE), 0) for batch in batches}
     for batch_id, status, code, number in groups.values_list("batch_id", "status", "error_code").annotate(Count("pk")):
-        found[batch_id][CANCELLED if (status, code) == (Upscale.Status.ERROR, CANCELLED) else status] += number
+        found[batch_id][CANCELLED_CODE if (status, code) == (Upscale.Status.ERROR, CANCELLED_CODE) else status] += (
+            number
+        )
     return {
         batch_id: Counts(
             created=numbers[Upscale.Status.CREATED],
             ongoing=numbers[Upscale.Status.ONGOING],
             done=numbers[Upscale.Status.DONE],
             failed=numbers[Upscale.Status.ERROR],
-            cancelled=numbers[CANCELLED],
+            cancelled=numbers[CANCELLED_CODE],
         )
         for batch_id, numbers in found.items()
     }
@@ -132,7 +133,7 @@ def money_of(batches: Sequence[Batch]) -> dict[int, tuple[int, int]]:
 
 def seconds_left(batch: Batch, now: Counts) -> float | None:
     """How long the rest will take at the pace of the last ones that ended; None while that can't be told."""
-    ended = pictures(batch).filter(status__in=Upscale.FINAL).exclude(error_code=CANCELLED)
+    ended = pictures(batch).filter(status__in=Upscale.FINAL).exclude(error_code=CANCELLED_CODE)
     last = list(ended.order_by("-completed_at").values_list("completed_at", flat=True)[:RECENT])
     if not now.open or len(last) < 3 or last[0] is None or last[-1] is None:
         return None
@@ -153,7 +154,7 @@ def cancel(batch: Batch, *, user: Any, request: HttpRequest | None = None) -> in
 
 def failed(batch: Batch) -> UpscaleQuerySet:
     """Those that failed and were not tried again; what was cancelled did not fail."""
-    return pictures(batch).filter(status=Upscale.Status.ERROR).exclude(error_code=CANCELLED)
+    return pictures(batch).filter(status=Upscale.Status.ERROR).exclude(error_code=CANCELLED_CODE)
 
 
 def retry_failed(batch: Batch, *, user: Any, request: HttpRequest | None = None) -> Retried:
@@ -182,8 +183,8 @@ def page(batch: Batch, *, start: int, size: int, state: str = "") -> list[Upscal
     """Some of the batch's pictures, in the page's order, or those of one ``state``, from the ``start``-th on."""
     rows = _in_state(batch, state) if state else pictures(batch)
     # In one question: between two, a picture that a worker takes up would be in neither answer.
-    whens = [When(error_code=CANCELLED, then=Value(ORDER.index(CANCELLED)))]
-    whens += [When(status=value, then=Value(place)) for place, value in enumerate(ORDER) if value != CANCELLED]
+    whens = [When(error_code=CANCELLED_CODE, then=Value(ORDER.index(CANCELLED_CODE)))]
+    whens += [When(status=value, then=Value(place)) for place, value in enumerate(ORDER) if value != CANCELLED_CODE]
     return list(
         rows.order_by(Case(*whens), "pk")
         .select_related("created_by", "source_result")
@@ -192,6 +193,6 @@ def page(batch: Batch, *, start: int, size: int, state: str = "") -> list[Upscal
 
 
 def _in_state(batch: Batch, state: str) -> UpscaleQuerySet:
-    if state == CANCELLED:
-        return pictures(batch).filter(status=Upscale.Status.ERROR, error_code=CANCELLED)
+    if state == CANCELLED_CODE:
+        return pictures(batch).filter(status=Upscale.Status.ERROR, error_code=CANCELLED_CODE)
     return failed(batch) if state == Upscale.Status.ERROR else pictures(batch).filter(status=state)

@@ -61,7 +61,13 @@ def build(upscales: Sequence[Upscale], *, name: str, template: str, keep_folders
     """
     storage = media_storage()
     compiled = result_names.compile(template, total=len(upscales))
-    given = [(place, upscale) for place, upscale in enumerate(upscales, 1) if _is_there(upscale, storage)]
+    is_folder = _is_folder(storage)
+    # A storage far away is asked only while its pictures are sent: a thousand questions before would take minutes.
+    given = [
+        (place, upscale)
+        for place, upscale in enumerate(upscales, 1)
+        if upscale.gives_result and (not is_folder or storage.exists(upscale.result_file.name or ""))
+    ]
     facts = (upscale.result_facts(place) for place, upscale in given)
     paths = dict(
         zip(
@@ -74,7 +80,6 @@ def build(upscales: Sequence[Upscale], *, name: str, template: str, keep_folders
     newest = max((upscale.completed_at for upscale in upscales if upscale.completed_at), default=None)
     folder = tempfile.TemporaryDirectory(prefix="upscaler-zip-")
     stream = ZipStream(sized=True)
-    is_folder = _is_folder(storage)
     stream.add_path(_written(Path(folder.name) / NAME, table, newest), NAME)
     for _, upscale in given:
         path = upscale.result_file.name or ""
@@ -102,13 +107,6 @@ def _is_folder(storage: Storage) -> bool:
     except NotImplementedError:
         return False
     return True
-
-
-def _is_there(upscale: Upscale, storage: Storage) -> bool:
-    if not upscale.gives_result:
-        return False
-    # A storage far away is asked only while its pictures are sent: a thousand questions before would take minutes.
-    return not _is_folder(storage) or storage.exists(upscale.result_file.name or "")
 
 
 def _written(path: Path, content: bytes, moment: datetime | None) -> str:

@@ -12,10 +12,12 @@ from upscaler.models.search_text import search_text
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
 from upscaler.models.turns import Lane, Turn
 from upscaler.models.uploads import UnorderedUpload
+from upscaler.models.upscale_queries import CANCELLED_CODE
 from upscaler.models.upscales import DELETED, MAX_ID, WITHDRAWN, Upscale, media_storage, result_hours
 from upscaler.models.usage import UsageDay, UsageTime
 
 __all__ = [
+    "CANCELLED_CODE",
     "DELETED",
     "MAX_ID",
     "WITHDRAWN",

@@ -17,6 +17,10 @@ CLOCKS_APART = timedelta(days=1)
 """More than a remote engine's clock can go before ours."""
 
 
+CANCELLED_CODE = "cancelled"
+"""The ``error_code`` of what somebody ended before the work on it had begun."""
+
+
 class UpscaleQuerySet(models.QuerySet["Upscale"]):
     """The questions that pages, API and sweep ask."""
 

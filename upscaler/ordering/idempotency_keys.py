@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from django.db.models import QuerySet
 
 from upscaler.models import Batch, Team, Upscale
+
+Made = TypeVar("Made", Upscale, Batch)
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,7 @@ def find_repeat(*, team: Team, idempotency: Idempotency) -> Upscale | None:
 
     Raises IdempotencyConflict where the key was used for another request.
     """
-    earlier = Upscale.objects.filter(team=team, idempotency_key=idempotency.key).first()
-    if earlier is not None and earlier.request_digest != idempotency.digest:
-        raise IdempotencyConflict
-    return earlier
+    return _of_this_request(Upscale.objects.filter(team=team), idempotency)
 
 
 def find_repeated_batch(*, team: Team, idempotency: Idempotency) -> Batch | None:
@@ -44,7 +45,11 @@ def find_repeated_batch(*, team: Team, idempotency: Idempotency) -> Batch | None
 
     Raises IdempotencyConflict where the key was used for another request.
     """
-    earlier = Batch.objects.filter(team=team, idempotency_key=idempotency.key).first()
+    return _of_this_request(Batch.objects.filter(team=team), idempotency)
+
+
+def _of_this_request(rows: QuerySet[Made], idempotency: Idempotency) -> Made | None:
+    earlier = rows.filter(idempotency_key=idempotency.key).first()
     if earlier is not None and earlier.request_digest != idempotency.digest:
         raise IdempotencyConflict
     return earlier

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from upscaler.mail import outbox
-from upscaler.models import Batch, Email, Upscale
+from upscaler.models import CANCELLED_CODE, Batch, Email, Upscale
 
 TOLD_AFTER = timedelta(minutes=10)
 """Nobody waits in front of the page for longer, so they get an e-mail unasked."""
@@ -50,7 +50,7 @@ def _write_email(batch: Batch, now: datetime) -> None:
     rows = Upscale.objects.filter(batch=batch)
     done = rows.filter(status=Upscale.Status.DONE).count()
     failed = rows.filter(status=Upscale.Status.ERROR, retries__isnull=True)
-    cancelled = failed.filter(error_code="cancelled").count()
+    cancelled = failed.filter(error_code=CANCELLED_CODE).count()
     broken = failed.count() - cancelled
     lines = [f"{done:,} of {done + broken + cancelled:,} pictures of the batch “{batch}” are ready."]
     if broken:

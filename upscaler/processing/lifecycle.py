@@ -21,7 +21,7 @@ from django.utils import timezone
 from upscaler import credits, usage
 from upscaler.accounts import audit_log
 from upscaler.models import Team, Upscale
-from upscaler.models.upscale_queries import UpscaleQuerySet
+from upscaler.models.upscale_queries import CANCELLED_CODE, UpscaleQuerySet
 from upscaler.processing import batch_end, ranks
 
 logger = logging.getLogger(__name__)
@@ -207,7 +207,7 @@ def cancel(upscales: UpscaleQuerySet, *, by: Any) -> list[Upscale]:
                 status=Upscale.Status.ERROR,
                 progress_text="",
                 error_message=CANCELLED.format(name=audit_log.name_of(by)),
-                error_code="cancelled",
+                error_code=CANCELLED_CODE,
                 completed_at=now,
                 updated_at=now,
                 not_before=None,

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from upscaler import upscaling_models
 from upscaler.batches import draft_items, drafts, progress
 from upscaler.errors import PublicError
-from upscaler.models import Batch, Upscale
+from upscaler.models import CANCELLED_CODE, Batch, Upscale
 from upscaler.ordering.new_batches import DraftOrderedBefore
 from upscaler.text import format_credits
 from upscaler.views.access import TeamRequest, team_required
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 PAGE_SIZE = 50
 MAX_LIVE_ROWS = 100
 MAX_AT_WORK = 8
-STATES = (*Upscale.Status.choices, (progress.CANCELLED, "Cancelled"))
+STATES = (*Upscale.Status.choices, (CANCELLED_CODE, "Cancelled"))
 MAX_NAMED = 5
 """Pictures that a message names."""
 

@@ -33,7 +33,6 @@ KEY = re.compile(rf"[0-9A-Za-z_.-]{{1,{draft_items.MAX_KEY_LENGTH}}}")
 GONE = "This draft is not there any more. Reload the page to begin a new one."
 STORAGE_TROUBLE = "The desk could not store this just now. Try again in a while; if it stays so, tell an admin."
 BUSY_SECONDS = 5
-A_WEEK = 7 * 24 * 60 * 60
 View = Callable[..., HttpResponseBase]
 
 
@@ -202,7 +201,7 @@ def order(request: HttpRequest, draft: Batch) -> HttpResponseBase:
 def thumbnail(request: HttpRequest, draft: Batch, item_pk: int) -> HttpResponseBase:
     """An item's small picture."""
     found = get_object_or_404(draft.items, pk=item_pk)
-    return files.serve(found.thumbnail, max_age=A_WEEK)
+    return files.serve(found.thumbnail, max_age=files.A_WEEK)
 
 
 def _key(request: HttpRequest) -> str:
