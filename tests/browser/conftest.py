@@ -58,7 +58,7 @@ def open_page(browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) 
         page.on(
             "console",
             lambda message: (
-                complaints.append(message.text)
+                complaints.append(f"{message.text} {message.location.get('url', '')}")
                 if message.type == "error" and not re.search(expected, message.text)
                 else None
             ),

@@ -108,8 +108,11 @@ def test_every_upscale_has_its_files_and_its_price(desk: Desk, proxy: CuttingPro
     assert sum(SUBMIT not in commit.sql for commit in proxy.cuts) == total
     assert desk.balance(token) == before - total
     assert "OK: the ledger is right" in desk.manage("check_ledger")
-    assert [answer.status_code for answer in answers] == [422] * PAGE + [503] * (API + WEB)
-    for answer in answers:
+    assert [answer.status_code for answer in answers] == [200] * PAGE + [503] * (API + WEB)
+    for answer in answers[:PAGE]:
+        assert "/batches/" in answer.url
+        assert "Your picture is on the way." in answer.text
+    for answer in answers[PAGE:]:
         assert "may have been taken all the same" in answer.text
         assert "Nothing was charged" not in answer.text
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 
 from upscaler import file_names
@@ -58,10 +59,18 @@ def _told_of_twin(draft: Batch) -> Iterator[None]:
     try:
         yield
     except (Changed, PublicError):
-        now = Batch.objects.get(pk=draft.pk)
+        now = _draft_now(draft)
         if not now.is_draft:
             raise DraftOrderedBefore(now) from None
         raise
+
+
+def _draft_now(draft: Batch) -> Batch:
+    """The draft, or the batch that it became; as it was where the database can't say."""
+    try:
+        return Batch.objects.get(pk=draft.pk)
+    except (OperationalError, InterfaceError):
+        return draft
 
 
 def _order(

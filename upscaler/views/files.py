@@ -25,7 +25,8 @@ A_WEEK = 7 * 24 * 60 * 60
 @team_required
 def picture(request: TeamRequest, pk: int, kind: str) -> HttpResponseBase:
     """One of an upscale's pictures, for the pages."""
-    upscale = get_object_or_404(Upscale, team=request.team, pk=pk)
+    # Of any team of the person's: a page that is still loading keeps its pictures when they switch to another one.
+    upscale = get_object_or_404(Upscale, team__memberships__user=request.user, pk=pk)
     if not _is_open(upscale, kind):
         return _closed(request, upscale)
     # A thumbnail changes once, from the source's to the result's. The other pictures never do.

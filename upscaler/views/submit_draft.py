@@ -111,7 +111,13 @@ def _order(request: TeamRequest, choice: Choice, only: list[DraftItem] | None, o
             if review.orders:
                 sent, review = draft_order.order(draft, choice, user=request.user, only=only, request=request)
                 outcome.sent += sent
-        except (DraftOrderedBefore, Batch.DoesNotExist):
+        except DraftOrderedBefore as before:
+            # By a second click, or by this one where the answer to its COMMIT was lost: it is the same batch.
+            if only is None or not DraftItem.objects.filter(pk__in=[row.pk for row in only]).exists():
+                outcome.sent += before.batch.upscales.order_by("pk")
+                return
+            continue
+        except Batch.DoesNotExist:
             continue
         except draft_order.Changed as changed:
             if any(row.problem == drafts.READING for row in changed.review.left_out):
