@@ -29,12 +29,14 @@ check: $(VENV)/.development
 # WORKERS=0 runs all of them in one process, in the order in which they stand.
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
+# The networks run in tests of the engine and in whole desks; what other tests enlarge, is enlarged by repeating pixels.
 test: $(VENV)/.development
 	$(BIN)/python -m tests.support.services_available
-	$(BIN)/pytest -n $(WORKERS)
+	QUICK_ENGINE=1 $(BIN)/pytest -n $(WORKERS)
 	$(BIN)/python -m tests.on_postgres -n $(WORKERS)
 
-# All that uses the database once more in PostgreSQL, not only what is about the database.
+# The networks run wherever a picture is enlarged, and all that uses the database is tried in PostgreSQL too, not only
+# what is about the database.
 test-nightly: $(VENV)/.development
 	$(BIN)/python -m tests.support.services_available
 	$(BIN)/pytest -n $(WORKERS)

@@ -18,6 +18,7 @@ PARTS = {
     "quality": "Quality",
     "fidelity": "Fidelity",
     "desk": "Pages of a busy desk",
+    "batches": "Many pictures at once",
 }
 """Modules of this package with a function ``run`` that gives Markdown, in the order of the README, and their titles."""
 HEAD = """# Bench

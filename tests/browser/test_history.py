@@ -12,10 +12,10 @@ from tests.browser.conftest import PHONE
 from tests.browser.intake import order, settled
 from tests.browser.test_main_path import drop, finished, sign_in
 from tests.support import pictures
-from tests.support.live_server import Desk
+from tests.support.live_server import ON_ONE_QUEUE, Desk
 
 # The pages are the same on either queue: one of them is enough.
-pytestmark = [pytest.mark.processes, pytest.mark.parametrize("desk", ["embedded"], indirect=True)]
+pytestmark = [pytest.mark.processes, ON_ONE_QUEUE]
 
 
 def newest(page: Page, count: int) -> list[str]:

@@ -19,10 +19,10 @@ from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.intake import PASTE, choose, names, order, row, rows, settled
 from tests.browser.test_main_path import DROP, balance, check, sign_in
 from tests.support import pictures, webserver
-from tests.support.live_server import Desk, until
+from tests.support.live_server import ON_ONE_QUEUE, Desk, until
 
 # The pages are the same on either queue: one of them is enough.
-pytestmark = [pytest.mark.processes, pytest.mark.parametrize("desk", ["embedded"], indirect=True)]
+pytestmark = [pytest.mark.processes, ON_ONE_QUEUE]
 
 FILES = re.compile(r"/drafts/\d+/files/")
 BROKEN_ON_PURPOSE = r"status of (401|409|422|503)|net::ERR_FAILED"

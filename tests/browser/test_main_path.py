@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import PHONE
 from tests.browser.intake import order, row, rows, settled
 from tests.support import pictures
-from tests.support.live_server import Desk
+from tests.support.live_server import ON_ONE_QUEUE, Desk
 
 pytestmark = pytest.mark.processes
 
@@ -117,6 +117,7 @@ def test_a_colleague_sees_it_too_and_a_failure_can_be_tried_again(desk: Desk, op
     expect(page).to_have_url(re.compile(rf"/upscales/{number + 1}/"))
 
 
+@ON_ONE_QUEUE
 def test_settings_show_for_topaz_alone_and_the_cost_follows(desk: Desk, open_page: Callable[..., Page]) -> None:
     page = open_page()
     sign_in(page, desk)
@@ -137,6 +138,7 @@ def test_settings_show_for_topaz_alone_and_the_cost_follows(desk: Desk, open_pag
     clear(page)
 
 
+@ON_ONE_QUEUE
 def test_a_bad_picture_stops_no_other(desk: Desk, open_page: Callable[..., Page]) -> None:
     page = open_page()
     sign_in(page, desk)
@@ -150,6 +152,7 @@ def test_a_bad_picture_stops_no_other(desk: Desk, open_page: Callable[..., Page]
     expect(page.locator("#balance")).to_have_attribute("data-balance", str(before - 1))
 
 
+@ON_ONE_QUEUE
 def test_a_result_to_enlarge_further_is_in_sight(desk: Desk, open_page: Callable[..., Page]) -> None:
     token = desk.token()
     number = desk.submit(token, pictures.jpeg(), model_name="recraft")
@@ -166,6 +169,7 @@ def test_a_result_to_enlarge_further_is_in_sight(desk: Desk, open_page: Callable
     clear(page)
 
 
+@ON_ONE_QUEUE
 def test_the_history_asks_only_while_somebody_looks(desk: Desk, open_page: Callable[..., Page]) -> None:
     asked: list[str] = []
     page = open_page()
@@ -188,6 +192,7 @@ def test_the_history_asks_only_while_somebody_looks(desk: Desk, open_page: Calla
         page.clock.run_for(30_000)
 
 
+@ON_ONE_QUEUE
 def test_the_api_s_docs_work_under_the_page_s_policy(desk: Desk, open_page: Callable[..., Page]) -> None:
     page = open_page()
     page.goto(f"{desk.url}/api/v1/docs")
@@ -196,6 +201,7 @@ def test_the_api_s_docs_work_under_the_page_s_policy(desk: Desk, open_page: Call
     expect(page.get_by_text("Idempotency-Key").first).to_be_visible()
 
 
+@ON_ONE_QUEUE
 def test_it_works_without_javascript(desk: Desk, open_page: Callable[..., Page], tmp_path: Path) -> None:
     page = open_page(java_script_enabled=False)
     sign_in(page, desk)
@@ -205,6 +211,7 @@ def test_it_works_without_javascript(desk: Desk, open_page: Callable[..., Page],
     expect(page.locator("[data-upscale-id]").first).to_contain_text("plain.jpg")
 
 
+@ON_ONE_QUEUE
 def test_the_original_is_enlarged_again_without_javascript(desk: Desk, open_page: Callable[..., Page]) -> None:
     token = desk.token()
     number = desk.submit(token, pictures.jpeg((53, 40)), name="kept.jpg", model_name="recraft")
@@ -217,6 +224,7 @@ def test_the_original_is_enlarged_again_without_javascript(desk: Desk, open_page
     expect(page.locator("[data-upscale-id]").first).to_contain_text("kept.jpg")
 
 
+@ON_ONE_QUEUE
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("device", [{}, PHONE], ids=["desktop", "phone"])
 def test_pages_are_accessible_and_fit(

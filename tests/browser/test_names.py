@@ -10,9 +10,9 @@ from playwright.sync_api import Page, expect
 from tests.browser.intake import choose, order, rows, settled
 from tests.browser.test_main_path import balance, finished, sign_in
 from tests.support import pictures
-from tests.support.live_server import Desk
+from tests.support.live_server import ON_ONE_QUEUE, Desk
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, ON_ONE_QUEUE]
 
 NAMES = {
     # What is chosen, and what Chromium saves the result as: it keeps quotes and joiners out of file names itself.

@@ -13,10 +13,10 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import PHONE
 from tests.browser.test_main_path import check, sign_in
 from tests.support import pictures
-from tests.support.live_server import Desk
+from tests.support.live_server import ON_ONE_QUEUE, Desk
 
 # The pages are the same on either queue: one of them is enough.
-pytestmark = [pytest.mark.processes, pytest.mark.parametrize("desk", ["embedded"], indirect=True)]
+pytestmark = [pytest.mark.processes, ON_ONE_QUEUE]
 
 SHAPES = {"wide": (400, 240), "square": (320, 320), "portrait": (240, 400), "narrow": (60, 480)}
 UNDER = """([x, y]) => {

@@ -15,9 +15,9 @@ from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.intake import order, settled
 from tests.browser.test_main_path import PASSWORD, drop, finished, sign_in
 from tests.browser.test_tokens_and_offers import unknown_picture
-from tests.support.live_server import Desk
+from tests.support.live_server import ON_ONE_QUEUE, Desk
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, ON_ONE_QUEUE]
 
 
 def clean(page: Page) -> None:

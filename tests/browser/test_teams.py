@@ -10,9 +10,9 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE
 from tests.browser.test_main_path import check, sign_in
-from tests.support.live_server import Desk, until
+from tests.support.live_server import ON_ONE_QUEUE, Desk, until
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, ON_ONE_QUEUE]
 
 
 def invited(desk: Desk, email: str) -> str:

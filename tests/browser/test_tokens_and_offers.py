@@ -13,9 +13,9 @@ from tests.browser.conftest import PHONE
 from tests.browser.intake import order, row, settled
 from tests.browser.test_main_path import PASSWORD, balance, drop, finished, sign_in
 from tests.support import pictures
-from tests.support.live_server import Desk
+from tests.support.live_server import ON_ONE_QUEUE, Desk
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, ON_ONE_QUEUE]
 
 
 def unknown_picture(name: str = "astronaut") -> bytes:

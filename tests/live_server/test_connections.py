@@ -6,18 +6,16 @@ import json
 import os
 import socket
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
 from PIL import Image
 
-from config import web_connections
 from tests.support import pictures, slow_connections
-from tests.support.live_server import Desk
+from tests.support.live_server import ON_ONE_QUEUE, Desk
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, ON_ONE_QUEUE]
 
 SIGN_IN = "/accounts/login/"
 
@@ -166,21 +164,3 @@ def test_what_is_no_request_is_answered_to_a_program_in_json(
     answer = exchange(desk, f"{request_line}\r\nHost: 127.0.0.1\r\n{header}\r\n\r\nhello".encode("latin-1"))
     assert answer.split(b" ")[1] == status
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
-
-
-def test_connections_that_nobody_uses_do_not_keep_the_server_from_stopping(tmp_path: Path) -> None:
-    desk = Desk("embedded", tmp_path)
-    try:
-        desk.set_up()
-        desk.start_web()
-        with (
-            slow_connections.held(desk.port, b"", count=3),
-            slow_connections.held(desk.port, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", count=3) as kept,
-        ):
-            for connection in kept:
-                assert connection.recv(15) == b"HTTP/1.1 200 OK"
-            # Less than a connection without a request is waited for, as long as the server runs.
-            desk.stop_web(seconds=web_connections.HEAD_SECONDS)
-        assert "SIGKILL" not in desk.log.read_text()
-    finally:
-        desk.close()

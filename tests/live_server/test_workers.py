@@ -14,7 +14,7 @@ import requests
 from PIL import Image
 
 from tests.support import pictures, webserver
-from tests.support.live_server import Desk, command_of, descendants, until
+from tests.support.live_server import ON_ONE_QUEUE, Desk, command_of, descendants, until
 
 pytestmark = pytest.mark.processes
 
@@ -188,6 +188,7 @@ def test_a_production_desk_is_ready_and_serves_hashed_files(desk: Desk) -> None:
     assert styles.headers["Content-Encoding"] in ("gzip", "br")
 
 
+@ON_ONE_QUEUE
 def test_scripts_and_what_they_import_are_kept_by_browsers_for_good(desk: Desk) -> None:
     [script] = re.findall(r'/static/(js/submit\.\w+\.js)"', desk.sign_in().get(f"{desk.url}/", timeout=30).text)
     answer = requests.get(f"{desk.url}/static/{script}", timeout=30)

@@ -19,11 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 import requests
 
 from tests.support import services_available
 
 ROOT = Path(__file__).resolve().parents[2]
+
+ON_ONE_QUEUE = pytest.mark.parametrize("desk", ["embedded"], indirect=True)
+"""For tests of pages and connections, which are the same whatever queue stands behind them."""
 
 
 def until(condition: Callable[[], Any], *, what: str, seconds: float = 120) -> Any:
