@@ -138,7 +138,7 @@ def _hostile(number: int) -> bytes:
     body = b"IHDR" + struct.pack(">II5B", 60_000, 60_000, 8, 2, 0, 0, 0)
     bomb = head + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
     frames = io.BytesIO()
-    moving = [Image.new("P", (9, 9), shade) for shade in range(60)]
+    moving = [Image.new("L", (9, 9), 4 * shade) for shade in range(60)]
     moving[0].save(frames, "GIF", save_all=True, append_images=moving[1:])
     kinds = [
         b"",

@@ -9,12 +9,14 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 ON_ONE_QUEUE = pytest.mark.parametrize("desk", ["embedded"], indirect=True)
 """For tests of pages and connections, which are the same whatever queue stands behind them."""
+
+NEW_TEAM = """
+from django.contrib.auth import get_user_model
+from upscaler import credits
+from upscaler.accounts import tokens
+from upscaler.models import Membership, Team
+team = Team.objects.create(name="{slug}", slug="{slug}")
+user = get_user_model().objects.get(username="demo")
+Membership.objects.create(team=team, user=user)
+credits.grant(team=team, amount=200, note="For a test", by=user)
+print(tokens.issue(team=team, user=user, name="tests")[1])
+"""
 
 
 def until(condition: Callable[[], Any], *, what: str, seconds: float = 120) -> Any:
@@ -56,6 +70,7 @@ class Desk:
         self.shop_port = _free_port()
         self.database = f"upscaler_{uuid.uuid4().hex[:12]}"
         self.vhost = ""
+        self._tokens: dict[tuple[str, str], str] = {}
         self.web: subprocess.Popen[bytes] | None = None
         self.worker: subprocess.Popen[bytes] | None = None
         self.environment = {
@@ -100,16 +115,38 @@ class Desk:
         return done.stdout
 
     def set_up(self) -> None:
-        """Tables, static files, the demo team."""
-        self.manage("migrate", "--verbosity", "0")
-        # By the first desk of a test run alone: compressing the files takes longer than any test.
-        with (_shared(self.folder) / "static.lock").open("w") as lock:
+        """Tables, static files, the demo team; by the first desk of a test run for all others on SQLite."""
+        template = _shared(self.folder) / "desk.sqlite3"
+        own = self.environment["DATABASE_URL"]
+        with (_shared(self.folder) / "set_up.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not Path(self.environment["STATIC_ROOT"]).exists():
                 self.manage("collectstatic", "--noinput", "--verbosity", "0")
+            if self.mode == "embedded" and not template.exists():
+                self.environment["DATABASE_URL"] = f"sqlite:///{template}"
+                self._make_database()
+                self.environment["DATABASE_URL"] = own
+        if self.mode == "embedded":
+            self._copy_database(template)
+        else:
+            self._make_database()
+
+    def _make_database(self) -> None:
+        self.manage("migrate", "--verbosity", "0")
         self.environment["DEBUG"] = "true"
         self.manage("make_demo")
         self.environment["DEBUG"] = "false"
+
+    def _copy_database(self, template: Path) -> None:
+        with (
+            closing(sqlite3.connect(template)) as source,
+            closing(sqlite3.connect(self.folder / "desk.sqlite3")) as own,
+        ):
+            source.backup(own)
+            # Two desks with one identity would take each other's links for their own.
+            own.execute("UPDATE upscaler_deskidentity SET identity = ?", [uuid.uuid4().hex])
+            own.commit()
+            own.execute("PRAGMA journal_mode = WAL")
 
     def start_web(self) -> None:
         gunicorn = [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", "config/gunicorn.py"]
@@ -167,21 +204,16 @@ class Desk:
                 connection.execute(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)')
 
     def token(self, user: str = "demo", team: str = "demo") -> str:
-        """A new API token."""
-        return self.manage("issue_token", "--team", team, "--user", user, "--name", "tests").splitlines()[-1]
+        """A person's API token, made when it is first asked for."""
+        if (user, team) not in self._tokens:
+            made = self.manage("issue_token", "--team", team, "--user", user, "--name", "tests")
+            self._tokens[user, team] = made.splitlines()[-1]
+        return self._tokens[user, team]
 
     def token_of_new_team(self) -> str:
         """A token of a team that no other test works for, so that nothing of theirs is refunded to it meanwhile."""
-        slug = f"team-{uuid.uuid4().hex[:8]}"
-        self.manage(
-            "shell",
-            "-c",
-            "from django.contrib.auth import get_user_model; from upscaler.models import Membership, Team;"
-            f"team = Team.objects.create(name='{slug}', slug='{slug}');"
-            "Membership.objects.create(team=team, user=get_user_model().objects.get(username='demo'))",
-        )
-        self.manage("grant_credits", "--team", slug, "--note", "For a test", "200")
-        return self.token(team=slug)
+        made = self.manage("shell", "-c", NEW_TEAM.format(slug=f"team-{uuid.uuid4().hex[:8]}"))
+        return made.splitlines()[-1]
 
     def sign_in(self, user: str = "demo", password: str = "upscale-demo") -> requests.Session:
         """A browser without JavaScript, as far as forms go; `post` sends one."""
