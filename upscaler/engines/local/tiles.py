@@ -89,7 +89,7 @@ def enlarge(
         for column in range(across.count):
             left, right = across.start(column), across.stop(column)
             rows, columns = slice(top, min(top + down.core, height)), slice(left, min(left + across.core, width))
-            pixels = _with_border(source, top, left, down.core, across.core, network.crop)
+            pixels = with_border(source, top, left, down.core, across.core, network.crop)
             if not wanted(rows, columns):
                 tile = np.zeros((down.core * scale, across.core * scale, 3), np.float32)
             elif (pixels == pixels[0, 0]).all():
@@ -111,7 +111,7 @@ def _means(source: Samples, network: Network, networks: Networks) -> Means:
     """The channel means for all tiles of a picture: each taking its own, they would differ where they meet."""
     height, width = source.shape[:2]
     squares = [
-        _with_border(source, top, left, network.probe, network.probe, network.crop)
+        with_border(source, top, left, network.probe, network.probe, network.crop)
         for top in _spread(height, network.probe)
         for left in _spread(width, network.probe)
     ]
@@ -127,7 +127,7 @@ def _fade(before: Floats, after: Floats, ramp: Floats) -> Floats:
     return faded
 
 
-def _with_border(source: Samples, top: int, left: int, height: int, width: int, border: int) -> Samples:
+def with_border(source: Samples, top: int, left: int, height: int, width: int, border: int) -> Samples:
     """A rectangle of ``source`` and what is around it, mirrored where the picture ends."""
     rows = np.arange(top - border, top + height + border)
     columns = np.arange(left - border, left + width + border)

@@ -43,7 +43,7 @@ class TorchWeights(Mapping[str, npt.NDArray[Any]]):
         """
         self._path = path
         try:
-            # Stays open as long as this object: its directory of a thousand files takes longer to read than the numbers.
+            # Stays open as long as this object: its directory of a thousand entries takes longer to read than numbers.
             self._archive = ZipFile(path)
             (structure,) = (name for name in self._archive.namelist() if name.endswith("/data.pkl"))
             self._folder = structure.removesuffix("data.pkl")
