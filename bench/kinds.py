@@ -138,7 +138,7 @@ def measure(photograph: Photograph, factor: int, kind: str, networks: Networks) 
         quality = int(kind.split()[1])
         source = source.convert("RGB")
     pixels = np.asarray(source)
-    facts = find_source_facts(pixels, quality, networks)
+    facts = find_source_facts(pixels, quality, networks, lambda fraction, text: None)
     settings = upscaling_models.MODELS[upscaling_models.TOPAZ].defaults | {
         "upscale_factor": f"{factor}x",
         "enhance_model": upscaling_models.HIGH_FIDELITY_V2,

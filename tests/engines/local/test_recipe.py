@@ -36,6 +36,10 @@ PNG = SourceFacts(*SMALL, None, LANCZOS)
 NUMBERS = (0.0, 0.05, 0.5, 1.0)
 
 
+def ignored(fraction: float, text: str) -> None:
+    """Nobody watches how far it is."""
+
+
 @pytest.fixture(scope="module")
 def warm() -> Networks:
     return Networks()
@@ -120,7 +124,7 @@ def test_how_a_picture_was_shrunk_is_told_from_a_few_squares_of_it(
     by: Image.Resampling, told: Kernel, warm: Networks
 ) -> None:
     source = pictures.photograph("coffee").resize((200, 134), by)
-    facts = find_source_facts(np.asarray(source), None, warm)
+    facts = find_source_facts(np.asarray(source), None, warm, ignored)
     assert facts == SourceFacts(200, 134, None, told)
     assert facts.described == f"no JPEG, shrunk by {told.name}, 200 × 134"
 
@@ -128,6 +132,6 @@ def test_how_a_picture_was_shrunk_is_told_from_a_few_squares_of_it(
 @pytest.mark.engine
 def test_nothing_is_looked_at_in_a_worn_jpeg_or_a_blank_sheet(warm: Networks) -> None:
     blank = np.full((20, 300, 3), 255, np.uint8)
-    assert find_source_facts(blank, None, warm) == SourceFacts(300, 20, None, BOX)
-    assert find_source_facts(blank, 80, warm) == SourceFacts(300, 20, 80, None)
-    assert find_source_facts(blank, 80, warm).described == "JPEG of quality 80, 300 × 20"
+    assert find_source_facts(blank, None, warm, ignored) == SourceFacts(300, 20, None, BOX)
+    assert find_source_facts(blank, 80, warm, ignored) == SourceFacts(300, 20, 80, None)
+    assert find_source_facts(blank, 80, warm, ignored).described == "JPEG of quality 80, 300 × 20"

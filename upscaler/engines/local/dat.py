@@ -15,7 +15,7 @@ What is told here in another way than in the paper, with the same result:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -159,7 +159,7 @@ class _Graph:
         around = self._grouped(_planes(looked_at), self._weights[f"{name}.weight"], self._weights[f"{name}.bias"])
         return self._plain_linear(ops.multiply(kept, _tokens(around)), f"{block}.ffn.fc2")
 
-    def _of_whole_picture(self, made: object, shape: Sequence[int]) -> ov.Node:
+    def _of_whole_picture(self, made: Callable[[], ov.Node], shape: Sequence[int]) -> ov.Node:
         if self._pooling == "given":
             self._given.append(ops.parameter(list(shape), ov.Type.f32))
             return self._given[-1]
@@ -218,8 +218,8 @@ class _Graph:
 
     def _with_batch_norm(self, convolution: str, norm: str) -> tuple[Floats, Floats]:
         spread = np.sqrt(self._weights[f"{norm}.running_var"] + np.float32(SMALL))
-        scale = self._weights[f"{norm}.weight"] / spread
-        weight = self._weights[f"{convolution}.weight"] * scale.reshape(-1, 1, 1, 1)
+        scale = (self._weights[f"{norm}.weight"] / spread).astype(np.float32)
+        weight: Floats = self._weights[f"{convolution}.weight"] * scale.reshape(-1, 1, 1, 1)
         bias = (self._weights[f"{convolution}.bias"] - self._weights[f"{norm}.running_mean"]) * scale
         return weight, bias + self._weights[f"{norm}.bias"]
 

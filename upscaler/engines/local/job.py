@@ -68,8 +68,7 @@ def run(
     began = time.monotonic()
     try:
         loaded = codec.load(source)
-        report(0.0, "Looking at the picture")
-        facts = find_source_facts(loaded.pixels, loaded.jpeg_quality, networks)
+        facts = find_source_facts(loaded.pixels, loaded.jpeg_quality, networks, report)
         plan = recipe(model_name, settings, facts)
         width, height = loaded.width * plan.factor, loaded.height * plan.factor
         asked = result_format or loaded.format

@@ -218,7 +218,8 @@ class Networks:
         ``samples``: RGB from 0 to 255, (count, height, width, 3). Gives the like, as ``run`` does. Raises EngineError
         as ``run`` does.
         """
-        request = self._request(_Form(network, *samples.shape[:3], "inside"))
+        count, height, width = samples.shape[:3]
+        request = self._request(_Form(network, count, height, width, "inside"))
         made: Floats = request.infer([samples], share_inputs=True)[0]
         return made
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from upscaler.engines.base import Report
 from upscaler.engines.local.back_projection import SHRINKS, shrunk
 from upscaler.engines.local.networks import CUNET, CUNET_DENOISE_0, Networks
 from upscaler.engines.local.resample import BOX, Kernel
@@ -41,20 +42,24 @@ class SourceFacts:
         return f"{kind}{shrunk}, {self.width} × {self.height}"
 
 
-def find_source_facts(source: Samples, jpeg_quality: int | None, networks: Networks) -> SourceFacts:
+def find_source_facts(source: Samples, jpeg_quality: int | None, networks: Networks, report: Report) -> SourceFacts:
     """Look at ``source``, RGB (height, width, 3): up to nine small squares of it go through CUNet.
 
     ``jpeg_quality``: as the file tells it; None for what is no JPEG. Raises EngineError where CUNet is not installed.
     """
     height, width = source.shape[:2]
-    told = jpeg_quality is None or jpeg_quality >= JPEG_CLEAN_FROM
-    return SourceFacts(width, height, jpeg_quality, likely_shrink(source, jpeg_quality, networks) if told else None)
+    shrink = None
+    if jpeg_quality is None or jpeg_quality >= JPEG_CLEAN_FROM:
+        report(0.0, "Looking at the picture")
+        shrink = likely_shrink(source, jpeg_quality, networks)
+    return SourceFacts(width, height, jpeg_quality, shrink)
 
 
 def likely_shrink(source: Samples, jpeg_quality: int | None, networks: Networks) -> Kernel:
     """The way of shrinking under which CUNet's doubling is nearest to the source, RGB (height, width, 3).
 
-    Averaging where all that is looked at is of one colour. At larger factors, the networks smooth away what tells the ways apart.
+    Averaging where all that is looked at is of one colour. At larger factors, the networks smooth away what tells the
+    ways apart.
     """
     network = CUNET if jpeg_quality is None else CUNET_DENOISE_0
     height, width = source.shape[:2]
