@@ -17,8 +17,8 @@ from PIL import Image, ImageFilter
 from skimage.metrics import peak_signal_noise_ratio
 
 from bench import photographs
-from bench.photographs import PHOTOGRAPHS, Photograph
-from bench.report import progress, table
+from bench.photographs import Photograph
+from bench.report import progress, table, verdict
 from upscaler import upscaling_models
 from upscaler.engines.local import back_projection, tiles
 from upscaler.engines.local.networks import (
@@ -40,8 +40,8 @@ Bytes = npt.NDArray[np.uint8]
 Passes = tuple[Network, ...]
 Resampling = Image.Resampling
 
-MAY_LOSE = 0.05
-"""Decibels that no kind of source may lose to the older networks, on the mean of all photographs."""
+MAY_LOSE = -0.05
+"""What no kind of source may lose to the older networks, in the mean, in dB."""
 NOISE = 1.5
 """Deviation of a camera's noise, in levels of 255."""
 
@@ -91,6 +91,8 @@ def _spread_out(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return whole
 
 
+SAMPLE = tuple(photographs.named(name) for name in ("astronaut", "hopper", "bus", "mug", "motorcycle", "china"))
+"""Enough to tell the networks apart; all photographs would take half of the bench's time."""
 KINDS: dict[str, Callable[[Photograph, int], Image.Image]] = {
     "averaging": partial(_shrunk, by=Resampling.BOX),
     "bicubic": partial(_shrunk, by=Resampling.BICUBIC),
@@ -175,22 +177,22 @@ def _enlarged(pixels: Bytes, network: Network, networks: Networks) -> Bytes:
 
 
 def run() -> str:
-    """All kinds, both factors, all photographs."""
+    """All kinds, both factors."""
     networks = Networks()
     parts = []
     for factor in CANDIDATES:
         rows = []
         for kind in KINDS:
             progress(f"{factor}x, {kind}")
-            rows.append(_row(kind, [measure(photograph, factor, kind, networks) for photograph in PHOTOGRAPHS]))
+            rows.append(_row(kind, [measure(photograph, factor, kind, networks) for photograph in SAMPLE]))
         names = list(CANDIDATES[factor])
-        titles = [f"{factor}x", "bicubic", *names, "engine", "taken", "over bicubic", "over what was taken before"]
+        titles = [f"{factor}x", "bicubic", *names, "engine", "taken", "over bicubic", "over before", f"goal {MAY_LOSE}"]
         parts += [table(titles, rows), ""]
     return "\n".join(
         [
-            "Sources as photographs reach a desk, enlarged by each network with the engine's last pass; means of all "
-            "photographs in PSNR dB. *Taken*: how often the engine took which. *Before*: CUNet, then photo, for all "
-            "sources; in brackets the photograph that lost most.",
+            "Sources as photographs reach a desk, enlarged by each network with the engine's last pass; PSNR in dB, means "
+            f"of {', '.join(photograph.name for photograph in SAMPLE)}. *Taken*: how often the engine took which. "
+            "*Before*: CUNet, then photo, for all sources; in brackets the photograph that lost most.",
             "",
             *parts,
         ]
@@ -210,4 +212,5 @@ def _row(kind: str, measured: list[Measured]) -> list[str]:
         ", ".join(f"{name} {taken.count(name)}" for name in dict.fromkeys(taken)),
         f"{engine - bicubic:+.2f}",
         f"{np.mean(over):+.2f} ({min(over):+.2f})",
+        verdict(float(np.mean(over)), MAY_LOSE),
     ]

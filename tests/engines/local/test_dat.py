@@ -39,13 +39,11 @@ def waves() -> np.ndarray:
     return (128 + 90 * np.stack(planes, 2)).round().astype(np.float32)
 
 
-@pytest.fixture(scope="module", params=BOTH_PRECISIONS)
-def warm(request: pytest.FixtureRequest) -> networks.Networks:
-    return networks.Networks(precision=request.param)
-
-
-@pytest.mark.parametrize("network", EXPECTED, ids=lambda network: network.name)
-def test_it_gives_what_its_authors_network_gives(network: networks.Network, warm: networks.Networks) -> None:
+@pytest.mark.parametrize("precision", BOTH_PRECISIONS)
+def test_it_gives_what_its_authors_network_gives(precision: str) -> None:
+    warm = networks.Networks(precision=precision)
+    # The two have all but their last layer's shape in common, and each takes seconds to compile.
+    network = networks.DAT_2X if precision == "f32" else networks.DAT_4X
     made = warm.run(replace(network, crop=0, pads=False), waves())
     scale = network.scale
     error = np.abs(made[2 * scale :: 16 * scale, 3 * scale :: 11 * scale] - EXPECTED[network])

@@ -56,11 +56,19 @@ def read(weights: Path, height: int, width: int, *, pooling: Pooling = "inside",
         raise ValueError(f"{weights.name} is not DAT-light: it has no {error}") from error
 
 
+_Partition = tuple[ov.Node, ov.Node, ov.Node | None]
+"""Which pixel stands where once the picture is cut into windows, the way back, and who must not look at whom.
+
+The last as numbers to be added to scores, (windows, 1, pixels, pixels); None where all in a window may.
+"""
+
+
 class _Graph:
     def __init__(self, weights: TorchWeights, batch: int, height: int, width: int, pooling: Pooling) -> None:
         self._weights = weights
         self._batch, self._height, self._width = batch, height, width
         self._pooling = pooling
+        self._partitions: dict[tuple[int, bool], _Partition] = {}
         self._found: list[ov.Output] = []
         self._given: list[ov.Node] = []
 
@@ -95,7 +103,7 @@ class _Graph:
         halves = []
         for half, (rows, columns) in enumerate(WINDOWS):
             own = slice(half * HALF, (half + 1) * HALF)
-            index, back, mask = self._partition(rows, columns, shifted)
+            index, back, mask = self._partition(rows, columns, shifted=shifted)
             flat = ops.reshape(normal, np.array([-1, WIDTH]), False)
             inside = ops.reshape(ops.gather(flat, index, 0), np.array([-1, rows * columns, WIDTH]), False)
             parts = []
@@ -223,13 +231,13 @@ class _Graph:
         bias = (self._weights[f"{convolution}.bias"] - self._weights[f"{norm}.running_mean"]) * scale
         return weight, bias + self._weights[f"{norm}.bias"]
 
-    def _partition(
-        self, rows: int, columns: int, shifted: bool
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], Floats | None]:
-        """Which pixel stands where once the picture is cut into windows, the way back, and who must not look at whom.
+    def _partition(self, rows: int, columns: int, *, shifted: bool) -> _Partition:
+        """All blocks share them: one mask takes up to 40 MB."""
+        if (rows, shifted) not in self._partitions:
+            self._partitions[rows, shifted] = self._made_partition(rows, columns, shifted=shifted)
+        return self._partitions[rows, shifted]
 
-        The last as numbers to be added to scores, (windows, 1, pixels, pixels); None where all in a window may.
-        """
+    def _made_partition(self, rows: int, columns: int, *, shifted: bool) -> _Partition:
         height, width = self._height, self._width
         numbers = np.arange(height * width, dtype=np.int32).reshape(height, width)
         parts = np.zeros((height, width), np.int32)
@@ -242,10 +250,11 @@ class _Graph:
         mask = None
         if shifted:
             mask = np.where(groups[:, :, None] == groups[:, None, :], np.float32(0), APART)[:, None]
-            mask = np.tile(mask, (self._batch, 1, 1, 1))
+            mask = ops.constant(np.tile(mask, (self._batch, 1, 1, 1)))
         flat = order.ravel()
         all_pictures = (flat + (np.arange(self._batch, dtype=np.int32) * flat.size)[:, None]).ravel()
-        return all_pictures, np.argsort(all_pictures).astype(np.int32), mask
+        back = np.argsort(all_pictures).astype(np.int32)
+        return ops.constant(all_pictures), ops.constant(back), mask
 
     def _shape(self, channels: int) -> npt.NDArray[np.int64]:
         return np.array([self._batch, self._height, self._width, channels])
