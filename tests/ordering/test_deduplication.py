@@ -12,7 +12,7 @@ from django.test import Client
 from tests.conftest import Person
 from tests.support import pictures
 from tests.support.concurrency import at_once
-from upscaler import credits
+from upscaler import credits, upscaling_models
 from upscaler.models import Batch, Upscale, media_storage
 from upscaler.processing import lifecycle, worker_step
 from upscaler.templatetags.times import local_time
@@ -301,3 +301,24 @@ def test_a_result_that_was_refunded_by_hand_is_no_offer(
         assert owner.submit(image=upload("s.jpg", SHIRT)).status_code == 302
         transaction.set_rollback(True)
     assert offers(owner.submit(image=upload("s.jpg", SHIRT))) == [(made.pk, "s.jpg")]
+
+
+def test_what_an_earlier_version_of_the_engine_made_is_not_offered_as_the_new_one(
+    owner: Person, done: Callable[..., Upscale], upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = done(content=SHIRT)
+    assert offers(owner.submit(image=upload("shirt.jpg", SHIRT))) == [(made.pk, "shirt.jpg")]
+    monkeypatch.setitem(upscaling_models.ENGINE_VERSIONS, "local", upscaling_models.ENGINE_VERSIONS["local"] + 1)
+    assert owner.submit(image=upload("shirt.jpg", SHIRT)).status_code == 302
+    fresh = finished(Upscale.objects.latest("pk"))
+    assert fresh != made
+    assert offers(owner.submit(image=upload("shirt.jpg", SHIRT))) == [(fresh.pk, "shirt.jpg")]
+
+
+def test_what_was_ordered_before_an_upgrade_and_made_after_it_counts_as_the_new_one(
+    owner: Person, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner.submit(image=upload("shirt.jpg", SHIRT))
+    monkeypatch.setitem(upscaling_models.ENGINE_VERSIONS, "local", upscaling_models.ENGINE_VERSIONS["local"] + 1)
+    made = finished(Upscale.objects.get())
+    assert offers(owner.submit(image=upload("shirt.jpg", SHIRT))) == [(made.pk, "shirt.jpg")]

@@ -171,6 +171,22 @@ def test_the_title_is_the_file_s_name_and_the_rest_is_below(
         assert re.search(rf"<h2[^>]*>{words}</h2>", page)
 
 
+def test_the_version_of_the_engine_is_told_and_results_from_before_versions_are_told_apart(
+    owner: Person, done: Callable[..., Any]
+) -> None:
+    upscale = done()
+
+    def technical(**provenance: Any) -> str:
+        Upscale.objects.filter(pk=upscale.pk).update(provenance=provenance)
+        page = owner.client.get(f"/upscales/{upscale.pk}/").content.decode()
+        return re.sub(r"<[^>]*>", " ", page.split('<details class="technical">')[1].split("</details>")[0])
+
+    told = technical(engine="local 2", networks=["dat-light-x4"], source="no JPEG, shrunk by Lanczos, 400 × 300")
+    assert "this desk’s own machines, version 2 " in told
+    assert "no JPEG, shrunk by Lanczos, 400 × 300" in told
+    assert "this desk’s own machines, an earlier version " in technical(networks=["waifu2x-cunet"])
+
+
 def test_settings_without_effect_are_not_among_the_facts(owner: Person, done: Callable[..., Any]) -> None:
     def facts(**settings: str) -> str:
         upscale = done(model_name="topaz", **settings)

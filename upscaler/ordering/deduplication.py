@@ -1,8 +1,10 @@
 """Orders that the team has had done already, or that are under way: nobody should pay for them twice unasked.
 
-Two orders are the same when the bytes of the picture, the model, the settings that matter, the result's format and the
-engine are. Of a picture on the web the bytes are known only once a worker has fetched it; until then its address stands
-for it, so an order of the same address counts while the first one is open, and not later: the picture may have changed.
+Two orders are the same when the bytes of the picture, the model, the settings that matter, the result's format, the
+engine and its version are. What an earlier version of an engine made is never offered in place of what this one would
+make: the pictures differ, and whoever orders again after an upgrade wants the new one. Of a picture on the web the
+bytes are known only once a worker has fetched it; until then its address stands for it, so an order of the same address
+counts while the first one is open, and not later: the picture may have changed.
 """
 
 from __future__ import annotations

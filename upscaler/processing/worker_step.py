@@ -208,6 +208,8 @@ def _keep(upscale: Upscale, finished: Finished, source: Path | None) -> None:
                 result_id=finished.result_id if finished.result_id is not None else upscale.pk,
                 provenance=dict(finished.provenance),
                 referable_until=finished.referable_until,
+                # Ordered before the engine's last version and made by it: it is what that version makes.
+                order_digest=upscale.order_digest_with(upscale.source_digest),
                 **stored.result_columns(),
                 **previews,
             )

@@ -14,6 +14,7 @@ from tests.support import pictures
 from upscaler import upscaling_models
 from upscaler.engines.local import networks, recipe, tiles
 from upscaler.engines.local.resample import LANCZOS, apply, taps
+from upscaler.engines.local.source_facts import SourceFacts
 from upscaler.engines.local.strength import Strength
 
 pytestmark = pytest.mark.engine
@@ -127,6 +128,6 @@ def test_a_recipe_for_every_choice_of_the_catalog() -> None:
                 "enhance_model": mode,
                 "upscale_factor": f"{factor}x",
             }
-            made = recipe.recipe("topaz", settings, None)
+            made = recipe.recipe("topaz", settings, SourceFacts(100, 80, None, LANCZOS))
             assert (made.factor, made.work_factor) == (factor, min(factor, 4))
             assert (made.restoring is None) == (mode == "High Fidelity V2")

@@ -5,15 +5,44 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from tests.support import pictures
 from upscaler import upscaling_models
 from upscaler.engines.local.engine import LocalEngine
-from upscaler.engines.local.recipe import recipe
+from upscaler.engines.local.networks import (
+    CUNET,
+    CUNET_DENOISE_0,
+    DAT_2X,
+    DAT_4X,
+    PHOTO,
+    SRMD_CLEAN_4X,
+    Network,
+    Networks,
+)
+from upscaler.engines.local.recipe import DAT_MOST, recipe
+from upscaler.engines.local.resample import BOX, CUBIC, LANCZOS, Kernel
+from upscaler.engines.local.source_facts import SourceFacts, find_source_facts
 from upscaler.upscaling_models import MODELS, fulfils
 
-QUALITIES = (None, *range(1, 101))
+SMALL, LARGE = (400, 300), (2000, 1500)
+SOURCES = (
+    *(SourceFacts(*size, None, shrink) for size in (SMALL, LARGE) for shrink in (BOX, CUBIC, LANCZOS)),
+    *(SourceFacts(*SMALL, quality, BOX if quality >= 95 else None) for quality in range(1, 101)),
+)
+PNG = SourceFacts(*SMALL, None, LANCZOS)
 NUMBERS = (0.0, 0.05, 0.5, 1.0)
+
+
+def ignored(fraction: float, text: str) -> None:
+    """Nobody watches how far it is."""
+
+
+@pytest.fixture(scope="module")
+def warm() -> Networks:
+    return Networks()
 
 
 def every_choice() -> list[dict[str, Any]]:
@@ -24,7 +53,7 @@ def every_choice() -> list[dict[str, Any]]:
 
 
 def recipes(model_name: str, settings: dict[str, Any]) -> list[Any]:
-    return [recipe(model_name, settings, quality) for quality in QUALITIES]
+    return [recipe(model_name, settings, source) for source in SOURCES]
 
 
 def test_topaz_is_said_to_equal_recraft_where_it_does_and_nowhere_else() -> None:
@@ -50,7 +79,7 @@ def test_an_idle_setting_changes_no_recipe(key: str) -> None:
     for when in conditions:
         idle = [settings for settings in every_choice() if fulfils(settings, when)]
         for settings in idle:
-            assert recipe("topaz", settings, 90) == recipe("topaz", settings | {key: setting.default}, 90)
+            assert recipe("topaz", settings, PNG) == recipe("topaz", settings | {key: setting.default}, PNG)
 
 
 def test_what_the_page_begins_with_is_worth_its_price() -> None:
@@ -61,3 +90,48 @@ def test_what_the_page_begins_with_is_worth_its_price() -> None:
 
 def test_programs_keep_the_contract_s_default() -> None:
     assert MODELS["topaz"].defaults["enhance_model"] == upscaling_models.HIGH_FIDELITY_V2
+
+
+@pytest.mark.parametrize(
+    ("facts", "doubled", "fourfold"),
+    [
+        (SourceFacts(*SMALL, None, CUBIC), (DAT_2X,), (DAT_4X,)),
+        (SourceFacts(*SMALL, None, LANCZOS), (DAT_2X,), (DAT_4X,)),
+        (SourceFacts(DAT_MOST, 1, None, LANCZOS), (DAT_2X,), (DAT_4X,)),
+        (SourceFacts(DAT_MOST + 1, 1, None, LANCZOS), (CUNET,), (SRMD_CLEAN_4X,)),
+        (SourceFacts(*LARGE, None, CUBIC), (CUNET,), (SRMD_CLEAN_4X,)),
+        (SourceFacts(*SMALL, None, BOX), (CUNET,), (CUNET, PHOTO)),
+        (SourceFacts(*LARGE, None, BOX), (CUNET,), (CUNET, PHOTO)),
+        (SourceFacts(*SMALL, 97, LANCZOS), (CUNET_DENOISE_0,), (CUNET_DENOISE_0, PHOTO)),
+    ],
+)
+def test_the_faithful_networks_follow_the_kind_of_source(
+    facts: SourceFacts, doubled: tuple[Network, ...], fourfold: tuple[Network, ...]
+) -> None:
+    settings = MODELS["topaz"].defaults | {"enhance_model": upscaling_models.HIGH_FIDELITY_V2}
+    assert recipe("topaz", settings | {"upscale_factor": "2x"}, facts).passes == doubled
+    assert recipe("topaz", settings | {"upscale_factor": "4x"}, facts).passes == fourfold
+    assert recipe("topaz", settings | {"upscale_factor": "6x"}, facts).passes == fourfold
+    assert recipe("recraft", {}, facts).passes == fourfold
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [(Image.Resampling.BOX, BOX), (Image.Resampling.BICUBIC, CUBIC), (Image.Resampling.LANCZOS, LANCZOS)],
+)
+def test_how_a_picture_was_shrunk_is_told_from_a_few_squares_of_it(
+    by: Image.Resampling, told: Kernel, warm: Networks
+) -> None:
+    source = pictures.photograph("coffee").resize((200, 134), by)
+    facts = find_source_facts(np.asarray(source), None, warm, ignored)
+    assert facts == SourceFacts(200, 134, None, told)
+    assert facts.described == f"no JPEG, shrunk by {told.name}, 200 × 134"
+
+
+@pytest.mark.engine
+def test_nothing_is_looked_at_in_a_worn_jpeg_or_a_blank_sheet(warm: Networks) -> None:
+    blank = np.full((20, 300, 3), 255, np.uint8)
+    assert find_source_facts(blank, None, warm, ignored) == SourceFacts(300, 20, None, BOX)
+    assert find_source_facts(blank, 80, warm, ignored) == SourceFacts(300, 20, 80, None)
+    assert find_source_facts(blank, 80, warm, ignored).described == "JPEG of quality 80, 300 × 20"

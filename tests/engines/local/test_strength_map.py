@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from tests.engines.local.conftest import FAITHFUL, Enlarge, crop, png
+from tests.engines.local.test_recipe import PNG
 from tests.support import pictures
 from upscaler.engines.base import EngineError, Finished, Order
 from upscaler.engines.local import detail, downscaled, faces, networks, recipe, strength_map, subject
@@ -314,6 +315,6 @@ def test_faces_alone_bring_the_restoring_network_in() -> None:
     from upscaler import upscaling_models
 
     settings = upscaling_models.MODELS["topaz"].defaults
-    assert recipe.recipe("topaz", settings, None).restoring is None
-    assert recipe.recipe("topaz", settings | with_faces(0.0), None).restoring is None
-    assert recipe.recipe("topaz", settings | with_faces(0.5), None).restoring is networks.X4PLUS
+    assert recipe.recipe("topaz", settings, PNG).restoring is None
+    assert recipe.recipe("topaz", settings | with_faces(0.0), PNG).restoring is None
+    assert recipe.recipe("topaz", settings | with_faces(0.5), PNG).restoring is networks.X4PLUS

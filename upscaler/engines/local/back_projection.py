@@ -43,8 +43,6 @@ NEARLY = 8
 """Levels of 255 that the networks stray from white or black beside an edge; where it is more, it is the edge itself."""
 SHRINKS = (BOX, CUBIC, LANCZOS)
 """The ways of shrinking that programs offer."""
-PROBE, PROBES = 64, 4
-"""Side of the squares by which the way is found, and how many of them there are along each side of the picture."""
 
 Area = tuple[slice, slice]
 """Rows and columns."""
@@ -165,7 +163,7 @@ class BackProjection:
         return enlarged
 
     def _difference(self, source: Floats, enlarged: Floats) -> Floats:
-        return source - _shrunk(enlarged, self._shrink, self._factor)
+        return source - shrunk(enlarged, self._shrink, self._factor)
 
     def _detail(self, difference: Floats) -> Floats:
         if self._keep is Keep.BRIGHTNESS:
@@ -175,23 +173,6 @@ class BackProjection:
     def _corrected(self, enlarged: Floats, difference: Floats) -> Floats:
         corrected = enlarged + _resampled(difference, CUBIC, 1, self._factor)
         return corrected.clip(0, 255)
-
-
-def likely_shrink(source: Samples, enlarged: Samples) -> Kernel:
-    """The way of shrinking under which an enlarged picture is nearest to the source, by squares of both.
-
-    Best asked of the first doubling: at larger factors the networks smooth away what tells the ways apart.
-    """
-    errors = np.zeros(len(SHRINKS))
-    height, width = source.shape[:2]
-    factor = enlarged.shape[0] // height
-    for top in _spread(height):
-        for left in _spread(width):
-            before = _planes(source[top : top + PROBE, left : left + PROBE])
-            after = _planes(enlarged[top * factor : (top + PROBE) * factor, left * factor : (left + PROBE) * factor])
-            for number, kernel in enumerate(SHRINKS):
-                errors[number] += np.square(before - _shrunk(after, kernel, factor)).sum()
-    return SHRINKS[int(errors.argmin())]
 
 
 def enlarged_alpha(alpha: Samples, area: Area, factor: int) -> Floats:
@@ -210,17 +191,12 @@ def enlarged_alpha(alpha: Samples, area: Area, factor: int) -> Floats:
     return np.clip(smooth, _repeated(to_floats(lowest), factor), _repeated(to_floats(highest), factor))
 
 
-def _spread(length: int) -> list[int]:
-    """Where the probes of an axis start."""
-    last = max(length - PROBE, 0)
-    return sorted({round(last * number / (PROBES - 1)) for number in range(PROBES)})
-
-
 def _planes(pixels: Samples) -> Floats:
     return np.ascontiguousarray(to_floats(pixels).transpose(2, 0, 1))
 
 
-def _shrunk(planes: Floats, kernel: Kernel, factor: int) -> Floats:
+def shrunk(planes: Floats, kernel: Kernel, factor: int) -> Floats:
+    """``planes``, (channels, height, width), made ``factor`` times smaller by one of ``SHRINKS``."""
     return _resampled(planes, kernel, factor, 1)
 
 

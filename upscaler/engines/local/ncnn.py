@@ -30,7 +30,14 @@ Pooling = Literal["inside", "asked", "given"]
 
 
 def read(
-    param: Path, weights: Path, height: int, width: int, *, pooling: Pooling = "inside", batch: int = 1
+    param: Path,
+    weights: Path,
+    height: int,
+    width: int,
+    *,
+    pooling: Pooling = "inside",
+    batch: int = 1,
+    planes: tuple[float, ...] = (),
 ) -> ov.Model:
     """A network for pictures of one fixed size.
 
@@ -42,11 +49,14 @@ def read(
     means instead of a picture, each taken over all pictures of the batch, as arrays of (1, channels, 1, 1); with
     ``pooling="given"`` it takes them as further inputs in the same order, so that all tiles can be treated alike.
 
+    ``planes``: the values of constant planes that the network takes behind the three colours. Its convolutions then
+    don't pad: the network would pad the planes with zeros like the picture, so that what padding reaches is of no use.
+
     Raises OSError for a missing file and ValueError for a layer or a format that is not known here.
     """
     pixels = ops.parameter([batch, height, width, 3], ov.Type.f32, name="pixels")
-    planes = ops.transpose(pixels, [0, 3, 1, 2])
-    values = {"": ops.multiply(planes, np.float32(1 / 255)).output(0)}
+    colours = ops.transpose(pixels, [0, 3, 1, 2])
+    values = {"": ops.multiply(colours, np.float32(1 / 255)).output(0)}
     blob = _Blob(weights.read_bytes())
     means: list[ov.Output] = []
     inputs_given = [pixels]
@@ -62,7 +72,7 @@ def read(
                 inputs_given.append(ops.parameter(list(value.get_shape()), ov.Type.f32))
                 value = inputs_given[-1].output(0)
         else:
-            value = _layer(kind, [values[name] for name in inputs], parameters, blob)
+            value = _layer(kind, [values[name] for name in inputs], parameters, blob, planes)
         values.update(dict.fromkeys(outputs, value))
         last = outputs[0]
     if not blob.exhausted:
@@ -125,7 +135,9 @@ class _Blob:
         return numbers.astype(np.float32)
 
 
-def _layer(kind: str, inputs: list[ov.Output], parameters: Parameters, blob: _Blob) -> ov.Output:
+def _layer(
+    kind: str, inputs: list[ov.Output], parameters: Parameters, blob: _Blob, planes: tuple[float, ...]
+) -> ov.Output:
     def integer(key: int, default: int = 0) -> int:
         return int(parameters.get(key, [default])[0])
 
@@ -134,7 +146,7 @@ def _layer(kind: str, inputs: list[ov.Output], parameters: Parameters, blob: _Bl
             return inputs[0]
         case "Convolution" | "Deconvolution":
             if kind == "Convolution":
-                value = _convolution(inputs[0], integer, blob)
+                value = _convolution(inputs[0], integer, blob, planes)
             else:
                 value = _deconvolution(inputs[0], integer, blob)
             return _activated(value, integer(9), parameters.get(10, []))
@@ -154,15 +166,22 @@ def _layer(kind: str, inputs: list[ov.Output], parameters: Parameters, blob: _Bl
             height, width = list(inputs[1].get_shape())[2:]
             left, top = integer(0), integer(1)
             return ops.slice(inputs[0], [top, left], [top + height, left + width], [1, 1], [2, 3]).output(0)
+        case "PixelShuffle" if integer(1) == 0:
+            return ops.depth_to_space(inputs[0], "depth_first", integer(0)).output(0)
         case "Interp" if integer(0) == 1:
             return _nearest(inputs[0], parameters[1][0], parameters[2][0])
     raise ValueError(f"a layer that is not known here: {kind} {parameters}")
 
 
-def _convolution(value: ov.Output, integer: Callable[..., int], blob: _Blob) -> ov.Output:
-    outs, kernel, stride, padding = integer(0), integer(1), integer(3, 1), integer(4)
+def _convolution(value: ov.Output, integer: Callable[..., int], blob: _Blob, planes: tuple[float, ...]) -> ov.Output:
+    outs, kernel, stride, padding = integer(0), integer(1), integer(3, 1), 0 if planes else integer(4)
     weights = blob.flagged(integer(6)).reshape(outs, -1, kernel, kernel)
     bias = blob.plain(outs) if integer(5) else None
+    channels = value.get_shape()[1]
+    if planes and weights.shape[1] == channels + len(planes):
+        # Without padding, a constant plane adds the same everywhere: exact, and no plane has to be made.
+        added = weights[:, channels:].sum(axis=(2, 3)) @ np.array(planes, np.float32)
+        weights, bias = np.ascontiguousarray(weights[:, :channels]), added if bias is None else bias + added
     return _biased(ops.convolution(value, weights, [stride] * 2, [padding] * 2, [padding] * 2, [1, 1]), bias)
 
 

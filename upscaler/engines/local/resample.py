@@ -25,6 +25,8 @@ class Kernel:
 
     weight: Callable[[Doubles], Doubles]
     reach: float
+    name: str = ""
+    """As people call a way of shrinking."""
 
 
 def gaussian(sigma: float) -> Kernel:
@@ -37,10 +39,10 @@ def _cubic(x: Doubles) -> Doubles:
     return np.where(x < 1, near, np.where(x < 2, far, 0.0))
 
 
-BOX = Kernel(lambda x: np.where(np.abs(x) < 0.5, 1.0, 0.0), 0.5)
+BOX = Kernel(lambda x: np.where(np.abs(x) < 0.5, 1.0, 0.0), 0.5, "averaging")
 TRIANGLE = Kernel(lambda x: np.maximum(0.0, 1 - np.abs(x)), 1.0)
-CUBIC = Kernel(lambda x: _cubic(np.abs(x)), 2.0)
-LANCZOS = Kernel(lambda x: np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0), 3.0)
+CUBIC = Kernel(lambda x: _cubic(np.abs(x)), 2.0, "bicubic")
+LANCZOS = Kernel(lambda x: np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0), 3.0, "Lanczos")
 BLUR = gaussian(3.0)
 
 

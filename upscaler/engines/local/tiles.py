@@ -15,10 +15,8 @@ from upscaler.engines.local.networks import Means, Network, Networks
 from upscaler.engines.local.resample import reflected, smoothstep
 from upscaler.imaging.samples import Floats, Samples, to_floats
 
-STEP = 8
-"""Tiles grow in steps, so that pictures of nearly one size share a compiled network. CUNet needs a multiple of 4."""
-PROBE, PROBES = 64, 3
-"""Side of the squares from which a picture's channel means are taken, and how many there are along each side of it."""
+PROBES = 3
+"""How many squares there are along each side of a picture from which its channel means are taken."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Axis:
         longest, overlap = network.tile - 2 * network.crop, network.feather
         count = max(1, -(-(length - overlap) // (longest - overlap)))
         needed = -(-(length + (count - 1) * overlap) // count)
-        inputs = -(-(needed + 2 * network.crop) // STEP) * STEP
+        inputs = -(-(needed + 2 * network.crop) // network.step) * network.step
         return cls(length, min(inputs, network.tile) - 2 * network.crop, overlap, count)
 
     def start(self, number: int) -> int:
@@ -91,7 +89,7 @@ def enlarge(
         for column in range(across.count):
             left, right = across.start(column), across.stop(column)
             rows, columns = slice(top, min(top + down.core, height)), slice(left, min(left + across.core, width))
-            pixels = _with_border(source, top, left, down.core, across.core, network.crop)
+            pixels = with_border(source, top, left, down.core, across.core, network.crop)
             if not wanted(rows, columns):
                 tile = np.zeros((down.core * scale, across.core * scale, 3), np.float32)
             elif (pixels == pixels[0, 0]).all():
@@ -113,15 +111,15 @@ def _means(source: Samples, network: Network, networks: Networks) -> Means:
     """The channel means for all tiles of a picture: each taking its own, they would differ where they meet."""
     height, width = source.shape[:2]
     squares = [
-        _with_border(source, top, left, PROBE, PROBE, network.crop)
-        for top in _spread(height)
-        for left in _spread(width)
+        with_border(source, top, left, network.probe, network.probe, network.crop)
+        for top in _spread(height, network.probe)
+        for left in _spread(width, network.probe)
     ]
     return networks.means(network, to_floats(np.stack(squares)))
 
 
-def _spread(length: int) -> list[int]:
-    return [max(0, round((length - PROBE) * number / (PROBES - 1))) for number in range(PROBES)]
+def _spread(length: int, probe: int) -> list[int]:
+    return [max(0, round((length - probe) * number / (PROBES - 1))) for number in range(PROBES)]
 
 
 def _fade(before: Floats, after: Floats, ramp: Floats) -> Floats:
@@ -129,7 +127,7 @@ def _fade(before: Floats, after: Floats, ramp: Floats) -> Floats:
     return faded
 
 
-def _with_border(source: Samples, top: int, left: int, height: int, width: int, border: int) -> Samples:
+def with_border(source: Samples, top: int, left: int, height: int, width: int, border: int) -> Samples:
     """A rectangle of ``source`` and what is around it, mirrored where the picture ends."""
     rows = np.arange(top - border, top + height + border)
     columns = np.arange(left - border, left + width + border)

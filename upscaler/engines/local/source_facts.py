@@ -1,0 +1,90 @@
+"""What a recipe goes by, beside the order: the kind of source, judged from the file and a sample of its pixels.
+
+Nothing here depends on the machine's load or on what ran before, so the same order always gets the same recipe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from upscaler.engines.base import Report
+from upscaler.engines.local.back_projection import SHRINKS, shrunk
+from upscaler.engines.local.networks import CUNET, CUNET_DENOISE_0, Networks
+from upscaler.engines.local.resample import BOX, Kernel
+from upscaler.engines.local.tiles import with_border
+from upscaler.imaging.samples import Floats, Samples, to_floats
+
+JPEG_CLEAN_FROM = 95
+"""From here on a JPEG's brightness is kept in every pixel: 0.04 dB more at quality 98, none lost at 95, 0.1 at 92. Not
+its colours, which most JPEGs hold at half the size: that would lose 0.4 dB at 95."""
+PROBE, PROBES = 64, 3
+"""Side of the squares that are looked at, and how many there are at most along each side of the picture."""
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What is known of a source before anything is made of it."""
+
+    width: int
+    height: int
+    jpeg_quality: int | None
+    """From 1 to 100 as the file tells it; None for a source that is no JPEG."""
+    shrink: Kernel | None
+    """How it was made smaller, most likely; None for a JPEG too worn to tell."""
+
+    @property
+    def described(self) -> str:
+        """In words, for the record."""
+        kind = "no JPEG" if self.jpeg_quality is None else f"JPEG of quality {self.jpeg_quality}"
+        shrunk = f", shrunk by {self.shrink.name}" if self.shrink else ""
+        return f"{kind}{shrunk}, {self.width} × {self.height}"
+
+
+def find_source_facts(source: Samples, jpeg_quality: int | None, networks: Networks, report: Report) -> SourceFacts:
+    """Look at ``source``, RGB (height, width, 3): up to nine small squares of it go through CUNet.
+
+    ``jpeg_quality``: as the file tells it; None for what is no JPEG. Raises EngineError where CUNet is not installed.
+    """
+    height, width = source.shape[:2]
+    shrink = None
+    if jpeg_quality is None or jpeg_quality >= JPEG_CLEAN_FROM:
+        report(0.0, "Looking at the picture")
+        shrink = likely_shrink(source, jpeg_quality, networks)
+    return SourceFacts(width, height, jpeg_quality, shrink)
+
+
+def likely_shrink(source: Samples, jpeg_quality: int | None, networks: Networks) -> Kernel:
+    """The way of shrinking under which CUNet's doubling is nearest to the source, RGB (height, width, 3).
+
+    Averaging where all that is looked at is of one colour. At larger factors, the networks smooth away what tells the
+    ways apart.
+    """
+    network = CUNET if jpeg_quality is None else CUNET_DENOISE_0
+    height, width = source.shape[:2]
+    squares = [
+        with_border(source, top, left, PROBE, PROBE, network.crop) for top in _spread(height) for left in _spread(width)
+    ]
+    if all((square == square[0, 0]).all() for square in squares):
+        return BOX
+    inside = slice(network.crop, network.crop + PROBE)
+    samples = to_floats(np.stack(squares))
+    doubled = networks.run_together(network, samples).clip(0, 255)
+    errors = np.zeros(len(SHRINKS))
+    for before, after in zip(samples, doubled, strict=True):
+        sought = _planes(before[inside, inside])
+        for number, kernel in enumerate(SHRINKS):
+            errors[number] += np.square(sought - shrunk(_planes(after), kernel, network.scale)).sum()
+    return SHRINKS[int(errors.argmin())]
+
+
+def _spread(length: int) -> list[int]:
+    """Where the squares of an axis start: no more of them than have room side by side."""
+    count = min(PROBES, max(1, length // PROBE))
+    last = max(length - PROBE, 0)
+    return [last // 2] if count == 1 else [round(last * number / (count - 1)) for number in range(count)]
+
+
+def _planes(pixels: Floats) -> Floats:
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
