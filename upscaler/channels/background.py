@@ -24,6 +24,13 @@ MAX_UNEVENNESS = 12
 """Levels by which an even background may vary within a few pixels, smoothed: beyond, it is a pattern."""
 BLUR, WINDOW = 1.0, 5
 """The smoothing (sigma, in pixels) before evenness is measured in squares of so many pixels."""
+FAR_BLUR = 3.0
+"""The smoothing before levels are compared with what the edge lets expect: it takes the noise out."""
+LEAST_APART, MAX_APART = 0.75, 4.0
+"""Levels, beyond the edge's own, by which a white fabric differs from a white wall; and how far the edge's own levels
+may lie from a smooth surface."""
+FITTED_TO = 4000
+"""So many of the edge's pixels tell how brightness goes over the picture."""
 SPECK_SHARE = 1e-4
 """Of the picture: what is smaller, nearly white and lies in the even background, is noise."""
 RAMP = 6
@@ -64,8 +71,48 @@ def _reached(levels: Samples, darkest: int) -> Mask | None:
     if uneven > MAX_UNEVENNESS:
         return None
     lowest, highest = levels.min(axis=2), levels.max(axis=2)
-    even: Mask = (spread <= uneven) & (lowest >= darkest - RAMP) & (highest - lowest <= 2 * NEARLY_GREY)
+    expected = _as_expected(image)
+    if expected is None:
+        return None
+    even: Mask = expected & (spread <= uneven) & (lowest >= darkest - RAMP) & (highest - lowest <= 2 * NEARLY_GREY)
     return _without_specks(_from_edge(even), lowest, darkest - RAMP)
+
+
+def _as_expected(image: Any) -> Mask | None:
+    """Where the picture is as bright as its edge lets expect, on a surface of the second degree through that.
+
+    It is what keeps the white out of white fabric, which is as even as the wall behind it and a little brighter or
+    darker. None where the edge lies on no such surface.
+    """
+    smooth = image.cast("float").gaussblur(FAR_BLUR, precision="float").numpy()
+    height, width = smooth.shape[:2]
+    down, across = np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32)
+    rows, columns = _edge_places(height, width)
+    terms = _terms(down[rows], across[columns])
+    as_expected = np.ones((height, width), bool)
+    for band in range(smooth.shape[2]):
+        values = smooth[rows, columns, band]
+        factors = np.linalg.lstsq(terms, values, rcond=None)[0].astype(np.float32)
+        apart = float(np.quantile(np.abs(terms @ factors - values), 0.995))
+        if apart > MAX_APART:
+            return None
+        for top in range(0, height, 256):
+            part = slice(top, top + 256)
+            surface = _terms(down[part, None], across[None]) @ factors
+            as_expected[part] &= np.abs(smooth[part, :, band] - surface) <= apart + LEAST_APART
+    return as_expected
+
+
+def _edge_places(height: int, width: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    each = FITTED_TO // 4
+    down, across = np.linspace(0, height - 1, each).astype(int), np.linspace(0, width - 1, each).astype(int)
+    first, last_row, last_column = np.zeros(each, int), np.full(each, height - 1), np.full(each, width - 1)
+    return np.concatenate([down, down, first, last_row]), np.concatenate([first, last_column, across, across])
+
+
+def _terms(down: npt.NDArray[np.float32], across: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    down, across = np.broadcast_arrays(down, across)
+    return np.stack([np.ones_like(down), down, across, down * down, across * across, down * across], axis=-1)
 
 
 def _from_edge(even: Mask) -> Mask:
