@@ -1,6 +1,6 @@
 """Every channel and every kind of picture, judged by ImageMagick and exiftool instead of the desk's own code.
 
-`CHANNEL_GRID=full` tries all pairs; without it the pictures are dealt out among the channels, so that all of both take part.
+`CHANNEL_GRID=full` tries all pairs; without it the pictures are dealt out among the channels.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from upscaler.channels import reach
 from upscaler.channels.table import LIGHT_GREY, WHITE, Channel
 from upscaler.imaging.measuring import Measured
 from upscaler.imaging.surroundings import PURE_WHITE_SHARE, Surroundings
@@ -58,7 +59,7 @@ def advice(measured: Measured, channel: Channel) -> str:
         return ""
     return (
         f"{channel.title} advises {channel.best_width:,} × {channel.best_height:,} pixels; this has {width:,} × "
-        f"{height:,}. {_enlarge(width, height, channel.best_width, channel.best_height)}"
+        f"{height:,}. {_enlarge(width, height, channel, channel.best_width, channel.best_height)}"
     )
 
 
@@ -130,27 +131,22 @@ def _least(measured: Measured, channel: Channel) -> Finding:
         passed = max(width, height) >= min(channel.min_width, channel.min_height)
         words = f"{width:,} × {height:,} without the margin"
         allowed = f"{min(channel.min_width, channel.min_height):,} on the longer side, without the margin"
-        needed = max(width, height), max(width, height), channel.min_width, channel.min_height
     else:
         width, height = measured.width, measured.height
         passed = width >= channel.min_width and height >= channel.min_height
         words, allowed = f"{width:,} × {height:,}", f"{channel.min_width:,} × {channel.min_height:,}"
-        needed = width, height, channel.min_width, channel.min_height
-    message = "" if passed else f"Too small: {words}; {channel.title} wants at least {allowed}. {_enlarge(*needed)}"
+    way_out = _enlarge(width, height, channel, channel.min_width, channel.min_height)
+    message = "" if passed else f"Too small: {words}; {channel.title} wants at least {allowed}. {way_out}"
     return Finding("min_size", "Smallest size", passed, words, allowed, message)
 
 
-def _enlarge(width: int, height: int, least_width: int, least_height: int) -> str:
-    factor = factor_for(width, height, least_width, least_height)
+def _enlarge(width: int, height: int, channel: Channel, wanted_width: int, wanted_height: int) -> str:
+    factor = reach.factor(width, height, channel, wanted_width, wanted_height)
     if factor is None:
         return f"Even {max(FACTORS)} times larger it would be too small: find a larger picture."
-    return f"Enlarge it {factor} times first."
-
-
-def factor_for(width: int, height: int, wanted_width: int, wanted_height: int) -> int | None:
-    """The smallest factor by which a picture reaches a size, in pixels; 1 where it does; None where none reaches it."""
-    needed = max(wanted_width / max(1, width), wanted_height / max(1, height))
-    return next((factor for factor in (1, *sorted(FACTORS)) if factor >= needed), None)
+    return (
+        f"Enlarge it {factor} times first." if factor > 1 else "Fit it here: it is large enough with margin around it."
+    )
 
 
 def _bytes(measured: Measured, channel: Channel) -> list[Finding]:

@@ -43,7 +43,7 @@ def plan(size: tuple[int, int], channel: Channel, box: Box | None, *, crop: bool
     if crop and box and channel.ratio:
         window = _cropped(window, box, channel.ratio)
     taken = window[2] - window[0], window[3] - window[1]
-    around = _padded(taken, channel.ratio)
+    around = padded(taken, channel.ratio)
     made = _limited(around, channel)
     scale = min(made[0] / around[0], made[1] / around[1], 1.0)
     content = tuple(max(1, min(side, round(side * scale))) for side in taken)
@@ -97,7 +97,7 @@ def _placed(start: int, end: int, length: int, most: int) -> tuple[int, int]:
     return first, first + length
 
 
-def _padded(taken: tuple[int, int], ratio: tuple[int, int] | None) -> tuple[int, int]:
+def padded(taken: tuple[int, int], ratio: tuple[int, int] | None) -> tuple[int, int]:
     """The smallest frame of the ratio around what is taken, in the picture's own pixels."""
     if ratio is None:
         return taken
