@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from upscaler.channels.table import CHANNELS, WHITE, Channel
 from upscaler.picture_formats import FORMATS
 
 IS_FULL = os.environ.get("CHANNEL_GRID") == "full"
-_content = cache(lambda name: grid.PICTURES[name]())
 STRIDE = 1 if IS_FULL else len(CHANNELS)
 
 
@@ -29,7 +27,7 @@ def test_what_the_desk_calls_right_others_call_right(number: int, tmp_path: Path
     made: list[tuple[str, Path, Fitted]] = []
     for name in list(grid.PICTURES)[number % STRIDE :: STRIDE]:
         source, target = tmp_path / "source", tmp_path / f"{len(made)}.fitted"
-        source.write_bytes(_content(name))
+        source.write_bytes(grid.content(name))
         made.append((name, target, fit(source, target, channel)))
     facts = grid.outside_facts([target for _, target, _ in made])
     faults = []

@@ -53,24 +53,26 @@ def whiten(colours: Samples) -> Samples | None:
         return None
     wide = colours.dtype.itemsize == 2
     levels = (colours >> 8).astype(np.uint8) if wide else colours
-    reached = _reached(levels, around.darkest)
-    if reached is None:
-        return None
-    made = _whitened(colours, levels, reached, around.darkest)
-    return made if surroundings.look(made).is_pure_white else None
-
-
-def _reached(levels: Samples, darkest: int) -> Mask | None:
-    """Where the even background is that goes on from the picture's edge; None where the edge is a pattern."""
     height, width = levels.shape[:2]
     image = pyvips.Image.new_from_memory(np.ascontiguousarray(levels), width, height, 3, "uchar")
     smooth = image.gaussblur(BLUR, precision="integer")
+    reached = _reached(levels, image, smooth, around.darkest)
+    if reached is None:
+        return None
+    # By smoothed levels, so that single dark pixels of noise become as white as those around them.
+    made = _whitened(colours, smooth.numpy(), reached, around.darkest)
+    return made if surroundings.look(made).is_pure_white else None
+
+
+def _reached(levels: Samples, image: Any, smooth: Any, darkest: int) -> Mask | None:
+    """Where the even background is that goes on from the picture's edge; None where the edge is a pattern."""
     last = WINDOW * WINDOW - 1
-    spread = (smooth.rank(WINDOW, WINDOW, last) - smooth.rank(WINDOW, WINDOW, 0)).cast("uchar").numpy().max(axis=2)
+    spread = (smooth.rank(WINDOW, WINDOW, last) - smooth.rank(WINDOW, WINDOW, 0)).cast("uchar").numpy()
+    spread = ~_lowest(~spread)
     uneven = float(np.quantile(_edge(spread), 0.995)) * 1.25 + 1
     if uneven > MAX_UNEVENNESS:
         return None
-    lowest, highest = levels.min(axis=2), levels.max(axis=2)
+    lowest, highest = _lowest(levels), ~_lowest(~levels)
     expected = _as_expected(image)
     if expected is None:
         return None
@@ -89,18 +91,28 @@ def _as_expected(image: Any) -> Mask | None:
     down, across = np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32)
     rows, columns = _edge_places(height, width)
     terms = _terms(down[rows], across[columns])
-    as_expected = np.ones((height, width), bool)
-    for band in range(smooth.shape[2]):
-        values = smooth[rows, columns, band]
-        factors = np.linalg.lstsq(terms, values, rcond=None)[0].astype(np.float32)
-        apart = float(np.quantile(np.abs(terms @ factors - values), 0.995))
-        if apart > MAX_APART:
-            return None
-        for top in range(0, height, 256):
-            part = slice(top, top + 256)
-            surface = _terms(down[part, None], across[None]) @ factors
-            as_expected[part] &= np.abs(smooth[part, :, band] - surface) <= apart + LEAST_APART
+    values = smooth[rows, columns]
+    factors = np.linalg.lstsq(terms, values, rcond=None)[0].astype(np.float32)
+    apart = np.quantile(np.abs(terms @ factors - values), 0.995, axis=0).astype(np.float32)
+    if apart.max() > MAX_APART:
+        return None
+    as_expected = np.empty((height, width), bool)
+    for top in range(0, height, 256):
+        part = slice(top, top + 256)
+        surface = _terms(down[part, None], across[None]) @ factors
+        as_expected[part] = _in_all(np.abs(smooth[part] - surface) <= apart + LEAST_APART)
     return as_expected
+
+
+def _in_all(bands: Mask) -> Mask:
+    # Reduced along their last axis, arrays of three take several times as long.
+    found: Mask = bands[..., 0] & bands[..., 1] & bands[..., 2]
+    return found
+
+
+def _lowest(levels: Samples) -> Samples:
+    found: Samples = np.minimum(np.minimum(levels[..., 0], levels[..., 1]), levels[..., 2])
+    return found
 
 
 def _edge_places(height: int, width: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -141,7 +153,7 @@ def _regions(mask: Mask) -> npt.NDArray[np.int32]:
     return labels
 
 
-def _whitened(colours: Samples, levels: Samples, reached: Mask, darkest: int) -> Samples:
+def _whitened(colours: Samples, smooth: Samples, reached: Mask, darkest: int) -> Samples:
     fade = max(MIN_FADE, round(FADE_SHARE * min(reached.shape)))
     core = _eroded(reached, fade)
     height, width = reached.shape
@@ -149,7 +161,7 @@ def _whitened(colours: Samples, levels: Samples, reached: Mask, darkest: int) ->
     line = pyvips.Image.new_from_array([[1] * (2 * fade + 1)], scale=2 * fade + 1)
     weight: Any = inside.convsep(line, precision="float").numpy().astype(np.float32) / 255
     weight *= reached
-    weight *= ((levels.min(axis=2).astype(np.float32) - (darkest - RAMP)) / RAMP).clip(0, 1)
+    weight *= ((_lowest(smooth).astype(np.float32) - (darkest - RAMP)) / RAMP).clip(0, 1)
     full = np.iinfo(colours.dtype).max
     made = colours.copy()
     touched = weight > 0
