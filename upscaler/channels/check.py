@@ -106,7 +106,7 @@ def _sizes(measured: Measured, channel: Channel) -> list[Finding]:
             and height <= (channel.max_height or height)
             and width * height <= (channel.max_megapixels or 1e9) * 1e6
         )
-        message = "" if passed else f"{width:,} × {height:,} pixels are too many. Make it smaller, or fit it here."
+        message = "" if passed else f"{width:,} × {height:,} pixels are too many. Make it smaller, as fitting does."
         found.append(Finding("max_size", "Largest size", passed, f"{width:,} × {height:,}", _listed(most), message))
     if channel.ratio:
         across, down = channel.ratio
@@ -117,7 +117,7 @@ def _sizes(measured: Measured, channel: Channel) -> list[Finding]:
             ""
             if passed
             else f"{width:,} × {height:,} is 1:{height / width:.3f}; {channel.title} wants {across}:{down}, that is "
-            f"1:{down / across:.3f}. Fit it here: it is padded, not cropped."
+            f"1:{down / across:.3f}. Fitting pads it to that, and crops nothing."
         )
         measured_ratio = f"1:{height / width:.3f}"
         found.append(Finding("ratio", "Ratio", passed, measured_ratio, f"1:{down / across:.3f}", message))
@@ -144,9 +144,7 @@ def _enlarge(width: int, height: int, channel: Channel, wanted_width: int, wante
     factor = reach.factor(width, height, channel, wanted_width, wanted_height)
     if factor is None:
         return f"Even {max(FACTORS)} times larger it would be too small: find a larger picture."
-    return (
-        f"Enlarge it {factor} times first." if factor > 1 else "Fit it here: it is large enough with margin around it."
-    )
+    return f"Enlarge it {factor} times first." if factor > 1 else "Fitting gives it the margin that is missing."
 
 
 def _bytes(measured: Measured, channel: Channel) -> list[Finding]:
@@ -171,19 +169,17 @@ def _looks(measured: Measured, channel: Channel) -> list[Finding]:
     found = []
     if not channel.transparency:
         passed = not measured.is_transparent
-        message = "" if passed else f"It is transparent; {channel.title} takes no transparency. Fit it here to fill it."
+        message = "" if passed else f"It is transparent; {channel.title} takes no transparency. Fitting fills it."
         found.append(
             Finding("transparency", "Transparency", passed, "none" if passed else "transparent", "none", message)
         )
     if channel.colour_space:
         named = measured.profile or "no profile, so sRGB"
-        message = "" if measured.is_srgb else f"Its colours are in “{named}”, not in sRGB. Fit it here to convert it."
+        message = "" if measured.is_srgb else f"Its colours are in “{named}”, not in sRGB. Fitting converts them."
         found.append(Finding("colour_space", "Colour space", measured.is_srgb, named, channel.colour_space, message))
     if measured.is_grey:
         found.append(
-            Finding(
-                "grey", "Channels", False, "grey", "RGB", "It is a picture in grey alone. Fit it here to make it RGB."
-            )
+            Finding("grey", "Channels", False, "grey", "RGB", "It is a picture in grey alone. Fitting makes it RGB.")
         )
     if channel.background == WHITE and not measured.is_transparent:
         found.append(_white(measured, channel))
@@ -194,9 +190,7 @@ def _looks(measured: Measured, channel: Channel) -> list[Finding]:
     if channel.dpi:
         passed = measured.dpi is not None and abs(measured.dpi - channel.dpi) < 1
         has = f"{measured.dpi:g} dpi" if measured.dpi else "no resolution"
-        message = (
-            "" if passed else f"The file says {has}; {channel.title} wants {channel.dpi} dpi. Fit it here to set it."
-        )
+        message = "" if passed else f"The file says {has}; {channel.title} wants {channel.dpi} dpi. Fitting sets it."
         found.append(Finding("dpi", "Resolution", passed, has, f"{channel.dpi} dpi", message))
     return found
 
@@ -208,7 +202,7 @@ def _white(measured: Measured, channel: Channel) -> Finding:
     message = (
         ""
         if passed
-        else f"The background is not white: {words}. Fit it here, which whitens what is nearly white; else cut the "
+        else f"The background is not white: {words}. Fitting whitens what is nearly white; else cut the "
         "product out, or photograph it on white."
     )
     return Finding("background", "Background", passed, words, f"white at {PURE_WHITE_SHARE:.1%} of the edge", message)
@@ -224,7 +218,7 @@ def _light_grey(measured: Measured, channel: Channel) -> Finding:
         ""
         if passed
         else f"The background is {words}; {channel.title} wants a plain light grey, from {low} to {high}. Cut the "
-        "product out: a transparent picture is laid on grey here."
+        "product out: fitting lays a transparent picture on grey."
     )
     return Finding("background", "Background", passed, words, f"plain light grey, {low} to {high}", message)
 
@@ -238,8 +232,8 @@ def _fill(measured: Measured, wanted: float, channel: Channel) -> Finding:
     message = (
         ""
         if passed
-        else f"The product fills {fill:.0%} of the frame; {channel.title} wants at least {wanted:.0%}. Trim the "
-        "margin: that can be asked for when it is fitted here."
+        else f"The product fills {fill:.0%} of the frame; {channel.title} wants at least {wanted:.0%}. Fitting "
+        "trims the margin where that is asked for."
     )
     return Finding("fill", "Product in the frame", passed, f"{fill:.0%}", allowed, message)
 
@@ -247,7 +241,7 @@ def _fill(measured: Measured, wanted: float, channel: Channel) -> Finding:
 def _privacy(measured: Measured) -> list[Finding]:
     found = [name for name, has in (("a place", measured.has_place), ("a serial number", measured.has_serial)) if has]
     told = _listed(found) or "nothing"
-    message = f"The file tells {told}, which a shop passes on. Fit it here: that takes it out." if found else ""
+    message = f"The file tells {told}, which a shop passes on. Fitting takes it out." if found else ""
     return [Finding("private", "Places and serial numbers", not found, told, "nothing", message)]
 
 

@@ -61,8 +61,14 @@ class ChannelForm(forms.Form):
     fill = WholeNumberField(required=False, min_value=1, max_value=100, label="Product fills at least, in %")
     dpi = WholeNumberField(required=False, min_value=1, max_value=2400, label="Resolution in dpi")
     name_rule = forms.CharField(max_length=100, label="Rule for names")
-    source = forms.URLField(max_length=300, assume_scheme="https", label="Where the numbers are from")
-    read_on = forms.DateField(label="Read on", error_messages={"invalid": "This is no date. Write it like 2027-01-31."})
+    source = forms.URLField(
+        max_length=300, assume_scheme="https", label="Where the numbers are from", widget=forms.TextInput
+    )
+    read_on = forms.DateField(
+        label="Read on",
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        error_messages={"invalid": "This is no date. Write it like 2027-01-31."},
+    )
     notes = forms.CharField(max_length=500, required=False, label="Notes")
 
     def clean_name_rule(self) -> str:

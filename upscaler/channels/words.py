@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from upscaler.channels.check import in_bytes
 from upscaler.channels.table import Channel
 from upscaler.picture_formats import FORMATS
@@ -63,3 +65,18 @@ def row(channel: Channel) -> dict[str, str]:
         "looks": looks(channel),
         "names": channel.name_rule,
     }
+
+
+def markdown(channels: Iterable[Channel]) -> str:
+    """The table in the manual: a row for each channel."""
+    lines = [
+        "| channel | ratio | smallest | best | largest | file | picture | source, read on |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for one in channels:
+        words = row(one)
+        cells = [f"{one.title} (`{one.id}`)"]
+        cells += [words[name] for name in ("ratio", "least", "best", "most", "file", "looks")]
+        cells.append(f"[{one.read_on.isoformat()}]({one.source})")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
