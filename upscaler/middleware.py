@@ -40,6 +40,7 @@ PAGES_OF_FORMS = {
     "history": ("retry", "history-act", "batch-cancel", "batch-retry", "batch-again", "batch-email"),
     "ledger": ("grant", "budgets"),
     "tokens": ("tokens", "revoke-token"),
+    "channels": ("channel-codes", "channel", "channel-copy", "channel-switch"),
     "team": (
         "invite", "renew-invitation", "withdraw-invitation", "change-role", "remove-member", "leave-team",
         "result-names",

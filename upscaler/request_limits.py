@@ -20,6 +20,7 @@ from django.utils.module_loading import import_string
 
 from upscaler.accounts import tokens
 from upscaler.api.auth import READ_ONLY, TOKEN_MISSING
+from upscaler.batches import spreadsheets
 from upscaler.errors import PublicError
 from upscaler.middleware import API_PREFIX, DRAFTS_PREFIX, SIGNED_OUT, Handler
 
@@ -127,7 +128,7 @@ def _of_api(request: HttpRequest, length: int) -> Refusal | None:
         return Refusal(403, READ_ONLY)
     if _is_batch(request):
         return _too_large(length, settings.MAX_BATCH * ITEM_BYTES + SMALL_BODY, "Send fewer items at once.")
-    if request.path == reverse("api-1:upload"):
+    if request.path in (reverse("api-1:upload"), reverse("api-1:check_for_channel")):
         limit = settings.MAX_UPLOAD_BYTES + SMALL_BODY
         limit_of_one = f"{settings.MAX_UPLOAD_BYTES / 1e6:.0f} MB"
         way_out = f"For one picture the limit is {limit_of_one}; save it smaller, for example as JPEG."
@@ -153,7 +154,9 @@ def _of_page(request: HttpRequest, length: int) -> Refusal | None:
             f"A picture may have {settings.MAX_UPLOAD_BYTES / 1e6:,.0f} MB, and a ZIP "
             f"{settings.MAX_ARCHIVE_BYTES / 1e6:,.0f} MB. Pack fewer pictures into one ZIP, or send several."
         )
-    elif request.path == reverse("submit"):
+    elif request.path == reverse("channel-codes"):
+        limit, way_out = spreadsheets.MAX_BYTES + SMALL_BODY, "Leave only the columns of SKU and codes in the table."
+    elif request.path in (reverse("submit"), reverse("channel-check")):
         limit = max(settings.MAX_FILES * settings.MAX_UPLOAD_BYTES, settings.MAX_ARCHIVE_BYTES) + FORM_BYTES
         each = f"{settings.MAX_UPLOAD_BYTES / 1e6:.0f} MB"
         way_out = f"Send at most {settings.MAX_FILES} pictures of at most {each} each at once."

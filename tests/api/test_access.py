@@ -34,6 +34,7 @@ GET   generation/{id}             401   401      401      401      401      401 
 GET   generation-result/{id}      401   401      401      401      401      401      401  200      404    200
 GET   generations                 401   401      401      401      401      401      401  200      200    200
 GET   generation-results          401   401      401      401      401      401      401  200      200    200
+POST  channel-checks              401   401      401      401      401      401      401  403      200    200
 GET   credits                     401   401      401      401      401      401      401  200      200    200
 POST  quotes                      401   401      401      401      401      401      401  200      422    200
 POST  batches                     401   401      401      401      401      401      401  403      422    200
@@ -85,6 +86,9 @@ def sent(method: str, call: str, upscale: Upscale, client: Client, secret: str |
         return client.get(url, headers=headers)
     if call == "uploads":
         return client.post(url, {"file": SimpleUploadedFile("s.jpg", pictures.jpeg())}, headers=headers)
+    if call == "channel-checks":
+        content = {"channel": "google", "file": SimpleUploadedFile("s.jpg", pictures.jpeg())}
+        return client.post(url, content, headers=headers)
     link = signed_links.make(None, source_of(upscale), name="s.jpg", team_id=upscale.team_id)
     item = {"image_url": f"http://testserver{link}"}
     body = {"model_name": "recraft", **({"items": [item]} if call in ("quotes", "batches") else item)}

@@ -14,6 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from tests.conftest import Person
 from tests.support import access_table as table
 from tests.support.draft_page import DraftPage
+from upscaler.channels import teams
 from upscaler.models import ApiToken, Batch, Upscale
 from upscaler.processing import lifecycle
 from upscaler.storage import pictures, signed_links
@@ -94,6 +95,19 @@ GET   result                  sign-in   404       200           200     no-team 
 POST  result                  sign-in   405       405           405     405       405
 GET   download                sign-in   404       200           200     no-team   no-team
 POST  download                sign-in   405       405           405     405       405
+
+GET   channels                sign-in   200       200           200     no-team   no-team
+POST  channels                sign-in   405       405           405     405       405
+GET   channel-check           sign-in   200       200           200     no-team   no-team
+POST  channel-check           sign-in   422       422           422     no-team   no-team
+GET   channel-codes           sign-in   405       405           405     405       405
+POST  channel-codes           sign-in   302       302           302     no-team   no-team
+GET   channel                 sign-in   admins    admins        200     no-team   no-team
+POST  channel                 sign-in   admins    admins        422     no-team   no-team
+GET   channel-copy            sign-in   405       405           405     405       405
+POST  channel-copy            sign-in   admins    admins        302     no-team   no-team
+GET   channel-switch          sign-in   405       405           405     405       405
+POST  channel-switch          sign-in   admins    admins        302     no-team   no-team
 
 GET   tokens                  sign-in   200       200           200     no-team   no-team
 POST  tokens                  sign-in   422       422           422     no-team   no-team
@@ -228,6 +242,8 @@ def address(
             assert failed is not None
             lifecycle.fail(failed, message="No.", code="test")
             return reverse(page, args=[failed.pk])
+        if page in ("channel", "channel-copy", "channel-switch"):
+            return reverse(page, args=[teams.copy(owner.team, "zalando", "Ours").id])
         if page.startswith("batch"):
             return reverse(page, args=[order_batch("a.jpg").pk])
         [pattern] = [pattern for pattern in patterns() if pattern.name == page]

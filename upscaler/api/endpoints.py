@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import File, Header, NinjaAPI, Query, Status
+from ninja import File, Form, Header, NinjaAPI, Query, Status
 from ninja.errors import HttpError
 from ninja.errors import ValidationError as RequestInvalid
 from ninja.files import UploadedFile
@@ -20,6 +21,8 @@ from upscaler.api import batches, errors, schemas
 from upscaler.api.auth import TokenAuth, TokenThrottle
 from upscaler.api.parser import StrictParser
 from upscaler.api.responses import errors_of, page, refuse_unknown
+from upscaler.channels import check as channel_check
+from upscaler.channels import teams as channel_teams
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.models import WITHDRAWN, ApiToken, Upscale
@@ -182,6 +185,35 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
             quota.note(team_id, stored)
             files.keep()
     return Status(201, {"image_url": signed_links.make(request, stored, name=file.name or "picture", team_id=team_id)})
+
+
+@api.post(
+    "/channel-checks",
+    response={200: schemas.ChannelCheckOut, **errors_of(403, 413, 415, 422)},
+    summary="Check a file for a channel",
+)
+def check_for_channel(
+    request: HttpRequest, channel: Annotated[str, Form()], file: Annotated[UploadedFile, File()]
+) -> Any:
+    """Judge a picture file by a shop's rules, each with the measured number. Nothing is kept, and it costs nothing."""
+    try:
+        known = channel_teams.find(request.auth.team, channel)  # type: ignore[attr-defined]
+    except PublicError as error:
+        raise RequestInvalid([{"type": error.code, "loc": ["body", "channel"], "msg": error.message}]) from None
+    name = file.name or ""
+    try:
+        measured = intake.measure(file, name=name)
+    except PublicError as error:
+        if error.code in errors.NOT_NOW:
+            raise
+        raise HttpError(413 if error.code in TOO_LARGE_CODES else 415, error.message) from None
+    findings = channel_check.judge(measured, known, ending=f".{name.rpartition('.')[2]}" if "." in name else "")
+    return {
+        "channel": known.id,
+        "passed": all(finding.passed for finding in findings),
+        "advice": channel_check.advice(measured, known),
+        "rules": [asdict(finding) for finding in findings],
+    }
 
 
 @api.get("/credits", response={200: schemas.CreditsOut, **errors_of()}, summary="Get the balance")

@@ -336,3 +336,23 @@ def wanted(upscales: Any, query: ResultQuery) -> Any:
         spellings = {query.name, query.name.lower(), query.name.upper(), query.name.title()}
         upscales = upscales.filter(reduce(or_, (Q(source_name__icontains=spelling) for spelling in spellings)))
     return upscales
+
+
+class ChannelRule(Schema):
+    """One rule of a channel, judged for one file."""
+
+    rule: str
+    title: str
+    passed: bool
+    measured: str
+    allowed: str
+    message: str = Field(description="What is wrong and what to do; empty where the rule is met.")
+
+
+class ChannelCheckOut(Schema):
+    """A file judged by all rules of a channel."""
+
+    channel: str
+    passed: bool
+    advice: str = Field(description="What would be better and is not demanded; often empty.")
+    rules: list[ChannelRule]

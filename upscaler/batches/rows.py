@@ -91,6 +91,11 @@ def cleaned_sku(text: str) -> str:
     return file_names.without_spoofing(" ".join(text.split()))
 
 
+def is_rounded(text: str) -> bool:
+    """Whether a spreadsheet program has written a long number in short, such as 4.81E+12."""
+    return _ROUNDED.fullmatch(text) is not None
+
+
 def add(
     table: Table, *, line: int, urls: Iterable[str], max_rows: int, sku: str = "", name: str = "", shown: str = ""
 ) -> None:
@@ -118,7 +123,7 @@ def add(
 def _sku_problem(sku: str) -> tuple[str, str] | None:
     if len(sku) > MAX_SKU_LENGTH:
         return "sku_too_long", f"The SKU has {len(sku):,} characters; the limit is {MAX_SKU_LENGTH}. Shorten it."
-    if _ROUNDED.fullmatch(sku):
+    if is_rounded(sku):
         return "sku_rounded", (
             f"The spreadsheet has rounded the SKU to {sku}, so its last digits are lost. Format the column as text or "
             "as a number without decimals, and save the file again."

@@ -37,13 +37,36 @@ def read(file: IO[bytes], name: str, *, max_rows: int) -> Table:
     Several addresses in a row are a row each. Raises PublicError with code ``table_too_large``, ``table_empty``,
     ``table_kind``, ``table_locked``, ``table_damaged``, ``no_addresses`` or ``too_many_rows``.
     """
+    if _is_workbook(file):
+        with xlsx.opened(file) as book:
+            return _of_sheets(((sheet.title, sheet.lines(MAX_COLUMNS)) for sheet in book.sheets()), max_rows)
+    return _of_sheets([("", _csv_lines(_decoded(file.read(), name)))], max_rows)
+
+
+def first_sheet(file: IO[bytes], name: str) -> Iterator[Line]:
+    """The lines of a spreadsheet's first sheet that has any, whatever they hold. Raises PublicError as `read`."""
+    if not _is_workbook(file):
+        yield from _csv_lines(_decoded(file.read(), name))
+        return
+    with xlsx.opened(file) as book:
+        for sheet in book.sheets():
+            lines = iter(sheet.lines(MAX_COLUMNS))
+            first = next(lines, None)
+            if first is not None:
+                yield first
+                yield from lines
+                return
+
+
+def _is_workbook(file: IO[bytes]) -> bool:
+    """Whether it is an Excel workbook, else CSV. The file is left at its start. Raises PublicError."""
     file.seek(0, os.SEEK_END)
     size = file.tell()
     file.seek(0)
     if size > MAX_BYTES:
         raise PublicError(
             f"The spreadsheet has {size / 1e6:.1f} MB; the limit is {MAX_BYTES / 1e6:.0f} MB. Leave only the columns "
-            "of SKU and address in it, or split it into several.",
+            "that are needed in it, or split it into several.",
             code="table_too_large",
         )
     head = file.read(8)
@@ -52,10 +75,7 @@ def read(file: IO[bytes], name: str, *, max_rows: int) -> Table:
         raise PublicError("The spreadsheet is empty: it has 0 bytes. Choose it again.", code="table_empty")
     if head.startswith(_OLE):
         raise _ole(file.read())
-    if head.startswith(b"PK"):
-        with xlsx.opened(file) as book:
-            return _of_sheets(((sheet.title, sheet.lines(MAX_COLUMNS)) for sheet in book.sheets()), max_rows)
-    return _of_sheets([("", _csv_lines(_decoded(file.read(), name)))], max_rows)
+    return head.startswith(b"PK")
 
 
 def read_text(text: str, *, max_rows: int) -> Table:

@@ -20,6 +20,7 @@ from upscaler import upscaling_models
 from upscaler.errors import PublicError
 from upscaler.imaging import decoding, sandbox
 from upscaler.imaging.guard import DAMAGED
+from upscaler.imaging.measuring import Measured
 from upscaler.imaging.previews import Preview
 from upscaler.imaging.sandbox.limits import Limits
 from upscaler.picture_formats import FORMATS
@@ -126,6 +127,25 @@ def preview(path: Path) -> Preview:
         most = max(settings.MAX_RESULT_PIXELS, settings.MAX_SOURCE_PIXELS)
         reading = _Reading("preview", file, path.stat().st_size, {"named": named}, named, _result_limits, most)
         return _preview_in(*reading.answer())
+
+
+def measure(file: IO[bytes], *, name: str, patience: decoding.Patience | None = None) -> Measured:
+    """A stranger's picture file in numbers, within the limits of a result: for what may be given to a shop.
+
+    The file is left at its start. Raises PublicError as `examine`.
+    """
+    most = settings.MAX_RESULT_PIXELS
+    patience = patience or decoding.Patience()
+    found = examine(file, name=name, max_bytes=settings.MAX_UPLOAD_BYTES, max_pixels=most, patience=patience)
+    named = f"“{name}”" if name else "The file"
+    memory = OWN_MEMORY + found.file_size + RECODE_BYTES_PER_PIXEL * found.width * found.height
+    limits = Limits(RESULT_CPU_SECONDS, RESULT_WALL_SECONDS, memory, file_size=1)
+    with decoding.turn((found.width, found.height), named, patience=patience):
+        answer, _ = _answered(*_asked("measure", file, {"named": named}, named, limits))
+    file.seek(0)
+    told = answer["measured"]
+    told["edge"], told["box"] = tuple(told["edge"]), told["box"] and tuple(told["box"])
+    return Measured(**told)
 
 
 def recode(path: Path, target: Path, result_format: str) -> None:

@@ -3,6 +3,7 @@
 from upscaler.models.append_only import AppendOnlyError
 from upscaler.models.audit import AuditEvent
 from upscaler.models.batches import Batch, DraftItem
+from upscaler.models.channels import ProductCode, TeamChannel
 from upscaler.models.engines import EngineState
 from upscaler.models.handovers import Handover
 from upscaler.models.identity import DeskIdentity, desk_identity
@@ -35,7 +36,9 @@ __all__ = [
     "Lane",
     "Membership",
     "MonthlySpend",
+    "ProductCode",
     "Team",
+    "TeamChannel",
     "Turn",
     "UnorderedUpload",
     "Upscale",

@@ -99,7 +99,7 @@ def save(canvas: Samples, path: Path, result_format: str, source: Picture, *, ge
         image, profile = _fitted(_image(canvas, metadata), result_format, source.profile)
         _attach(image, metadata, profile, result_format)
         if result_format == "PNG":
-            _save_png(image, path, packet, keep)
+            save_png(image, path, packet, keep)
             return
         image.set_type(pyvips.GValue.blob_type, "xmp-data", packet)
         if result_format == "JPEG":
@@ -110,15 +110,18 @@ def save(canvas: Samples, path: Path, result_format: str, source: Picture, *, ge
         raise OSError(f"The result could not be written: {error}") from error
 
 
-def _save_png(image: Any, path: Path, packet: bytes, keep: str) -> None:
-    """libvips would store XMP in a way that no other program looks for, so its place is left free before the rest."""
+def save_png(image: Any, path: Path, packet: bytes, keep: str, *, compression: int = 3) -> None:
+    """Write a libvips image as PNG, with the XMP ``packet`` and what ``keep`` names. Raises pyvips.Error and OSError.
+
+    libvips would store XMP in a way that no other program looks for, so its place is left free before the rest.
+    """
     content = b"iTXtXML:com.adobe.xmp" + bytes(5) + packet
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
     with path.open("wb+", buffering=0) as file:
         file.seek(len(chunk))
         target = pyvips.Target.new_to_descriptor(file.fileno())
         # Of enlarged photographs, this filter made the smallest files next to trying all of them on every row.
-        image.pngsave_target(target, compression=3, filter="up", keep=keep)
+        image.pngsave_target(target, compression=compression, filter="up", keep=keep)
         file.seek(len(chunk))
         head = file.read(PNG_HEAD)
         file.seek(0)

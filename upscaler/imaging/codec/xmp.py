@@ -50,6 +50,8 @@ STALE_NAMESPACES = (
     "http://ns.google.com/photos/1.0/camera/",
 )
 """About pictures and films that phones put behind the picture; a result has none."""
+PRIVATE = re.compile("GPS.*|.*SerialNumber|(?:Camera)?OwnerName|LocationCreated|LensID|ImageUniqueID")
+"""Names of properties that tell a place, one camera or its owner."""
 
 EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'
 BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
@@ -80,6 +82,41 @@ def of_result(packet: bytes | None, width: int, height: int, *, generative: bool
     document = minidom.parseString(EMPTY)
     _mark(document, source_type)
     return _packed(document)
+
+
+def of_fitted(packet: bytes | None, width: int, height: int, *, keep_private: bool, longest: int) -> bytes | None:
+    """The ``packet`` for a copy of that size in pixels that nothing was added to; None where nothing is left to say.
+
+    The source's own DigitalSourceType stays as it is, also of a packet that can't be read: then it alone is left.
+    ``keep_private``: whether places, owners and serial numbers stay.
+    """
+    mark = re.search(rf"{SOURCE_TYPES}\w+".encode(), (packet or b"").replace(b"\0", b""))
+    if packet and len(packet) <= MAX_LENGTH and packet.count(b"<") / 2 + packet.count(b"=") <= MAX_NODES:
+        with contextlib.suppress(DefusedXmlException, ExpatError, ValueError, LookupError, RecursionError):
+            document = minidom.parseString(packet.strip(b"\0 \t\r\n"), forbid_dtd=True)
+            if document.getElementsByTagNameNS(RDF, "RDF"):
+                _bring_in_line(document, width, height)
+                if not keep_private:
+                    _drop_private(document)
+                if len(_packed(document)) > longest:
+                    _drop(document, BULKY)
+                if len(whole := _packed(document)) <= longest:
+                    return whole
+    if mark is None:
+        return None
+    document = minidom.parseString(EMPTY)
+    _mark(document, mark.group().decode())
+    return _packed(document)
+
+
+def _drop_private(document: Document) -> None:
+    """Wherever they stand: places are also told inside other properties."""
+    for element in list(document.getElementsByTagName("*")):
+        for attribute in _attributes(element):
+            if PRIVATE.fullmatch(attribute.localName or ""):
+                element.removeAttributeNode(attribute)
+        if PRIVATE.fullmatch(element.localName or "") and element.parentNode is not None:
+            element.parentNode.removeChild(element)
 
 
 def _stronger(packet: bytes) -> str | None:

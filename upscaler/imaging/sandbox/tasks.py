@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from upscaler.errors import PublicError
-from upscaler.imaging import codec, examining
+from upscaler.imaging import codec, examining, measuring
 from upscaler.imaging.guard import guarded
 from upscaler.imaging.sandbox import limits, messages
 from upscaler.imaging.sandbox.messages import Message
@@ -66,9 +66,18 @@ def _recode(file: IO[bytes], targets: list[int], options: dict[str, Any]) -> Ans
     return {}, []
 
 
+def _measure(file: IO[bytes], _: list[int], options: dict[str, Any]) -> Answer:
+    """Of a file that was examined before. It is read by name, so this child may open some."""
+    with guarded(options["named"]):
+        path = Path(f"/dev/fd/{file.fileno()}")
+        picture = codec.load(path)
+        return {"measured": asdict(measuring.of_picture(picture, os.fstat(file.fileno()).st_size))}, []
+
+
 TASKS: dict[str, Callable[[IO[bytes], list[int], dict[str, Any]], Answer]] = {
     "examine": _examine,
     "examine_result": _examine_result,
     "preview": _preview,
     "recode": _recode,
+    "measure": _measure,
 }

@@ -1,0 +1,158 @@
+"""The form for a channel of a team's own."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from upscaler.channels import names
+from upscaler.channels.encode import WRITTEN
+from upscaler.channels.table import LIGHT_GREY, WHITE, Channel
+from upscaler.errors import PublicError
+from upscaler.form_fields import WholeNumberField
+from upscaler.picture_formats import FORMATS
+
+MAX_SIDE, MAX_MB = 20_000, 100
+READ = ("JPEG", "PNG", "WEBP", "TIFF", "GIF")
+
+
+def _side(label: str, *, required: bool = False) -> Any:
+    wrong = f"{label}: a whole number of pixels, at most {MAX_SIDE:,}, or nothing."
+    return WholeNumberField(
+        label=label,
+        required=required,
+        min_value=1,
+        max_value=MAX_SIDE,
+        error_messages={"invalid": wrong, "min_value": wrong, "max_value": wrong},
+    )
+
+
+class ChannelForm(forms.Form):
+    """A row of the table as people fill it in. An empty field is a limit that the shop does not name."""
+
+    title = forms.CharField(max_length=60, label="Name", error_messages={"required": "Give the channel a name."})
+    ratio_width = _side("Ratio, width")
+    ratio_height = _side("Ratio, height")
+    min_width = _side("Least width")
+    min_height = _side("Least height")
+    best_width = _side("Best width")
+    best_height = _side("Best height")
+    shrink_to_best = forms.BooleanField(required=False, label="Shrink larger pictures to the best size")
+    max_width = _side("Largest width")
+    max_height = _side("Largest height")
+    max_mb = forms.DecimalField(required=False, label="Most MB", min_value=0, max_value=MAX_MB, decimal_places=3)
+    min_kb = forms.DecimalField(required=False, label="Least KB", min_value=0, max_value=100_000, decimal_places=1)
+    formats = forms.MultipleChoiceField(
+        choices=[(name, FORMATS[name].title) for name in READ],
+        widget=forms.CheckboxSelectMultiple,
+        label="Formats",
+        error_messages={"required": "Choose the formats that the shop takes."},
+    )
+    background = forms.ChoiceField(
+        choices=[("", "Any"), (WHITE, "White (255, 255, 255)"), (LIGHT_GREY, "Light grey")],
+        required=False,
+        label="Background",
+    )
+    transparency = forms.BooleanField(required=False, label="Transparent pictures are taken")
+    srgb = forms.BooleanField(required=False, label="Colours must be in sRGB")
+    fill = WholeNumberField(required=False, min_value=1, max_value=100, label="Product fills at least, in %")
+    dpi = WholeNumberField(required=False, min_value=1, max_value=2400, label="Resolution in dpi")
+    name_rule = forms.CharField(max_length=100, label="Rule for names")
+    source = forms.URLField(
+        max_length=300, assume_scheme="https", label="Where the numbers are from", widget=forms.TextInput
+    )
+    read_on = forms.DateField(
+        label="Read on",
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        error_messages={"invalid": "This is no date. Write it like 2027-01-31."},
+    )
+    notes = forms.CharField(max_length=500, required=False, label="Notes")
+
+    def clean_name_rule(self) -> str:
+        rule: str = self.cleaned_data["name_rule"]
+        try:
+            names.check_rule(rule)
+        except PublicError as error:
+            raise forms.ValidationError(error.message) from None
+        return rule
+
+    def clean_read_on(self) -> Any:
+        day = self.cleaned_data["read_on"]
+        if day > timezone.localdate():
+            raise forms.ValidationError("This day is still to come. Give the day on which the numbers were read.")
+        return day
+
+    def clean_formats(self) -> list[str]:
+        chosen: list[str] = self.cleaned_data["formats"]
+        if not set(chosen) & set(WRITTEN):
+            raise forms.ValidationError("The desk writes no GIF. Choose one more format.")
+        return [name for name in READ if name in chosen]
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        for first, second, what in (
+            ("ratio_width", "ratio_height", "ratio"),
+            ("min_width", "min_height", "least size"),
+            ("best_width", "best_height", "best size"),
+            ("max_width", "max_height", "largest size"),
+        ):
+            if bool(given.get(first)) != bool(given.get(second)) and not {first, second} & set(self.errors):
+                self.add_error(second, f"The {what} needs width and height. Fill in both or none.")
+        for small, large in (("min", "best"), ("best", "max"), ("min", "max")):
+            for side in ("width", "height"):
+                low, high = given.get(f"{small}_{side}"), given.get(f"{large}_{side}")
+                if low and high and low > high:
+                    self.add_error(f"{large}_{side}", f"{high:,} is less than {low:,} above. Change one of the two.")
+        most, least = given.get("max_mb"), given.get("min_kb")
+        if most and least and least * 1000 >= most * 1_000_000:
+            self.add_error("max_mb", "The file's largest size is below its smallest. Change one of the two.")
+        return given
+
+    def changed(self, channel: Channel) -> Channel:
+        """The channel as the form has it. Once the form is valid."""
+        given = self.cleaned_data
+        ratio = (given["ratio_width"], given["ratio_height"]) if given["ratio_width"] else None
+        colour = {WHITE: (255, 255, 255), LIGHT_GREY: (240, 240, 240)}.get(given["background"])
+        return dataclasses.replace(
+            channel,
+            title=" ".join(given["title"].split()),
+            ratio=ratio,
+            min_width=given["min_width"] or 0,
+            min_height=given["min_height"] or 0,
+            best_width=given["best_width"],
+            best_height=given["best_height"],
+            shrink_to_best=given["shrink_to_best"],
+            max_width=given["max_width"],
+            max_height=given["max_height"],
+            max_bytes=int(given["max_mb"] * 1_000_000) if given["max_mb"] else None,
+            min_bytes=int(given["min_kb"] * 1000) if given["min_kb"] else None,
+            formats=tuple(given["formats"]),
+            background=given["background"],
+            background_colour=colour,
+            transparency=given["transparency"],
+            colour_space="sRGB" if given["srgb"] else "",
+            fill=given["fill"] / 100 if given["fill"] else None,
+            dpi=given["dpi"],
+            name_rule=given["name_rule"],
+            source=given["source"],
+            read_on=given["read_on"],
+            notes=given["notes"],
+        )
+
+
+def initial(channel: Channel) -> dict[str, Any]:
+    """What the form shows of a channel."""
+    shown = {name: getattr(channel, name) or None for name in ChannelForm.base_fields if hasattr(channel, name)}
+    return shown | {
+        "ratio_width": channel.ratio and channel.ratio[0],
+        "ratio_height": channel.ratio and channel.ratio[1],
+        "formats": list(channel.formats),
+        "max_mb": channel.max_bytes and f"{channel.max_bytes / 1e6:g}",
+        "min_kb": channel.min_bytes and f"{channel.min_bytes / 1e3:g}",
+        "srgb": bool(channel.colour_space),
+        "fill": channel.fill and round(channel.fill * 100),
+        "background": channel.background,
+    }
