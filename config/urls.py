@@ -17,3 +17,5 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("", include("upscaler.urls")),
 ]
+
+handler500 = "upscaler.views.server_errors.broken"

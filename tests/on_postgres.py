@@ -15,7 +15,7 @@ import psycopg
 
 from tests.support import services_available
 
-ABOUT_THE_DATABASE = "database and not processes"
+ABOUT_THE_DATABASE = "database and not processes and not engine"
 ALL = "not processes and (database or not engine)"
 
 

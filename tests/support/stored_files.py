@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from upscaler.models import Upscale, media_storage
+from upscaler.models import DraftItem, Upscale, media_storage
 from upscaler.storage import cleanup
 
 OF_A_SOURCE = ("source_file", "source_thumbnail")
@@ -42,4 +42,8 @@ def stored() -> set[str]:
 
 
 def _named() -> set[str]:
-    return {path for row in Upscale.objects.values_list(*OF_A_SOURCE, *OF_A_RESULT) for path in row if path}
+    rows = [
+        *Upscale.objects.values_list(*OF_A_SOURCE, *OF_A_RESULT),
+        *DraftItem.objects.values_list("file", "thumbnail"),
+    ]
+    return {path for row in rows for path in row if path}

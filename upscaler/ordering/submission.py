@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import IO, Any
 
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -217,6 +217,8 @@ def submit(
         # Others were quicker since the check. What is said is about the whole order, not about its last straw.
         credits.ensure_affordable(team_id=team.pk, user=user, price=price)
         raise
+    # The order stands. Where the line was cut while the workers were told, whatever comes next needs another one.
+    connection.close_if_unusable_or_obsolete()
     if batch is not None:
         logger.info("batch %s: %s upscales submitted by %s for team %s", rows[0].batch_id, len(rows), user, team.slug)
     else:
