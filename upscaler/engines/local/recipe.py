@@ -25,7 +25,6 @@ from upscaler.engines.local.networks import (
     X4PLUS,
     Network,
 )
-from upscaler.engines.local.resample import BOX
 from upscaler.engines.local.source_facts import JPEG_CLEAN_FROM, SourceFacts
 
 STRENGTH = {
@@ -106,7 +105,7 @@ def recipe(model_name: str, settings: Mapping[str, Any], facts: SourceFacts) -> 
 
 def _faithful(facts: SourceFacts, *, doubled: bool) -> tuple[Network, ...]:
     """The faithful expert's networks, for 2x or for 4x."""
-    if facts.jpeg_quality is None and facts.shrink is not BOX:
+    if facts.jpeg_quality is None and not facts.is_averaged:
         if facts.width * facts.height <= DAT_MOST:
             return (DAT_2X,) if doubled else (DAT_4X,)
         if not doubled:
