@@ -1,9 +1,10 @@
 """What to do for an order: which networks, in which order, and how much of the restoring one.
 
-Two experts. The *faithful* one keeps to what the picture shows. Which network it is depends on the source: DAT-light and
-SRMD are truer where a picture was only shrunk, and fall behind where it was shrunk by averaging or is a JPEG; there it is
-CUNet, whose second pass is left to the photo network, which is quicker and on photographs as good (0.02 dB apart). The
-*restoring* one, x4plus, invents detail; it garbles small print and loses fine weaves, so it is only ever mixed in.
+Two experts. The *faithful* one keeps to what the picture shows. Which network it is depends on the source: DAT-light
+and SRMD are truer where a picture was only shrunk, and fall behind where that was done by averaging or it is a JPEG;
+there it is CUNet, whose second pass is left to the photo network, which is quicker and on photographs as good (0.02 dB
+apart). The *restoring* one, x4plus, invents detail; it garbles small print and loses fine weaves, so it is only ever
+mixed in.
 """
 
 from __future__ import annotations
