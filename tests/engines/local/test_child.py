@@ -33,14 +33,13 @@ def watched(engine: LocalEngine, order: Order) -> tuple[Finished, list[float]]:
 
 
 def test_progress_rises_after_every_tile(engine: LocalEngine, order: Callable[..., Order]) -> None:
-    wide = pictures.photograph(size=(700, 60))
-    finished, seen = watched(engine, order(png(wide), "recraft"))
-    passes = ((60, 700, networks.CUNET), (120, 1400, networks.PHOTO))
+    finished, seen = watched(engine, order(pictures.jpeg((700, 60)), "recraft"))
+    passes = ((60, 700, networks.CUNET_DENOISE_0), (120, 1400, networks.PHOTO))
     expected = sum(Axis.cut(height, net).count * Axis.cut(width, net).count for height, width, net in passes)
     assert len(seen) > expected > 5
     assert seen == sorted(seen)
     assert seen[-1] == 1
-    assert finished.provenance["networks"] == ["waifu2x-cunet", "waifu2x-photo"]
+    assert finished.provenance["networks"] == ["waifu2x-cunet-denoise0", "waifu2x-photo"]
 
 
 def test_the_child_stays_warm_between_jobs(engine: LocalEngine, order: Callable[..., Order]) -> None:

@@ -29,7 +29,8 @@ from upscaler.upscaling_models import MODELS, fulfils
 
 SMALL, LARGE = (400, 300), (2000, 1500)
 SOURCES = (
-    *(SourceFacts(*size, None, shrink) for size in (SMALL, LARGE) for shrink in (BOX, CUBIC, LANCZOS)),
+    *(SourceFacts(*size, None, shrink, shrink is BOX) for size in (SMALL, LARGE) for shrink in (BOX, CUBIC, LANCZOS)),
+    *(SourceFacts(*size, None, BOX) for size in (SMALL, LARGE)),
     *(SourceFacts(*SMALL, quality, BOX if quality >= 95 else None) for quality in range(1, 101)),
 )
 PNG = SourceFacts(*SMALL, None, LANCZOS)
@@ -100,8 +101,9 @@ def test_programs_keep_the_contract_s_default() -> None:
         (SourceFacts(DAT_MOST, 1, None, LANCZOS), (DAT_2X,), (DAT_4X,)),
         (SourceFacts(DAT_MOST + 1, 1, None, LANCZOS), (CUNET,), (SRMD_CLEAN_4X,)),
         (SourceFacts(*LARGE, None, CUBIC), (CUNET,), (SRMD_CLEAN_4X,)),
-        (SourceFacts(*SMALL, None, BOX), (CUNET,), (CUNET, PHOTO)),
-        (SourceFacts(*LARGE, None, BOX), (CUNET,), (CUNET, PHOTO)),
+        (SourceFacts(*SMALL, None, BOX), (DAT_2X,), (DAT_4X,)),
+        (SourceFacts(*SMALL, None, BOX, is_averaged=True), (CUNET,), (CUNET, PHOTO)),
+        (SourceFacts(*LARGE, None, BOX, is_averaged=True), (CUNET,), (CUNET, PHOTO)),
         (SourceFacts(*SMALL, 97, LANCZOS), (CUNET_DENOISE_0,), (CUNET_DENOISE_0, PHOTO)),
     ],
 )
@@ -125,13 +127,13 @@ def test_how_a_picture_was_shrunk_is_told_from_a_few_squares_of_it(
 ) -> None:
     source = pictures.photograph("coffee").resize((200, 134), by)
     facts = find_source_facts(np.asarray(source), None, warm, ignored)
-    assert facts == SourceFacts(200, 134, None, told)
+    assert facts == SourceFacts(200, 134, None, told, told is BOX)
     assert facts.described == f"no JPEG, shrunk by {told.name}, 200 × 134"
 
 
 @pytest.mark.engine
 def test_nothing_is_looked_at_in_a_worn_jpeg_or_a_blank_sheet(warm: Networks) -> None:
     blank = np.full((20, 300, 3), 255, np.uint8)
-    assert find_source_facts(blank, None, warm, ignored) == SourceFacts(300, 20, None, BOX)
+    assert find_source_facts(blank, None, warm, ignored) == SourceFacts(300, 20, None, BOX, is_averaged=True)
     assert find_source_facts(blank, 80, warm, ignored) == SourceFacts(300, 20, 80, None)
     assert find_source_facts(blank, 80, warm, ignored).described == "JPEG of quality 80, 300 × 20"

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.engines.local.conftest import BOTH_PRECISIONS, FAITHFUL, SRGB, Enlarge, crop, decibels, png, shrunk
 from tests.support import pictures
+from upscaler import upscaling_models
 from upscaler.engines.base import Order
 from upscaler.engines.local.engine import LocalEngine
 
@@ -64,6 +65,8 @@ def test_the_cleaning_follows_the_quality_in_the_file(
     content = pictures.encoded(crop(box=(0, 0, 24, 24)), "JPEG", quality=quality)
     made = engine.advance(order(content, "recraft"), lambda fraction, text: None).provenance
     assert made["networks"][0].endswith(network)
+    assert made["source"].startswith("JPEG of quality")
+    assert made["engine"] == f"local {upscaling_models.ENGINE_VERSIONS['local']}"
     assert made["precision"] in ("f32", "bf16")
 
 

@@ -130,7 +130,7 @@ def _dat(scale: int, cost: float) -> Network:
         scale=scale,
         crop=8,
         pads=True,
-        tile=256,
+        tile=288,
         feather=8,
         cost=cost,
         pools=True,
