@@ -56,6 +56,7 @@ urlpatterns = [
     path("batches/<int:pk>/retry/", batches.retry, name="batch-retry"),
     path("batches/<int:pk>/again/", batches.again, name="batch-again"),
     path("batches/<int:pk>/email/", batches.email, name="batch-email"),
+    path("batches/<int:pk>/channels/", batches.channels, name="batch-channels"),
     path("batches/<int:pk>/results.zip", results_zip.of_batch, name="batch-zip"),
     path("channels/", channels.table, name="channels"),
     path("channels/check/", channels.check_files, name="channel-check"),

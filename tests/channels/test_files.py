@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 from PIL import Image
 
 from tests.channels import shots
@@ -17,7 +19,9 @@ from upscaler.channels import files, teams
 from upscaler.channels.names import Codes
 from upscaler.channels.table import CHANNELS
 from upscaler.errors import PublicError
-from upscaler.models import ChannelFile, Upscale, media_storage
+from upscaler.models import Batch, ChannelFile, Upscale, media_storage
+from upscaler.processing import worker_step
+from upscaler.queue import tasks
 from upscaler.storage import cleanup
 
 Done = Callable[..., Upscale]
@@ -125,3 +129,48 @@ def test_a_cut_out_is_laid_on_white_in_the_process_for_pictures(owner: Person, d
     made = files.make(upscale, CHANNELS["otto"])
     with media_storage().open(made.file) as file, Image.open(file) as image:
         assert (image.mode, image.getpixel((0, 0))) == ("RGB", (255, 255, 255))
+
+
+def test_a_batchs_files_are_made_and_lie_in_the_zip_by_channel(
+    owner: Person, order_batch: Callable[..., Batch], done: Done
+) -> None:
+    batch = order_batch("front.jpg", "back.jpg")
+    for row in Upscale.objects.filter(batch=batch):
+        Upscale.objects.filter(pk=row.pk).update(sku="A-1")
+        worker_step.step(row.pk)
+    answer = owner.client.post(f"/batches/{batch.pk}/channels/", {"channel": "etsy"}, follow=True)
+    assert "Files for Etsy are being made" in text(answer)
+    tasks.fit_files.func(batch.pk)
+    assert ChannelFile.objects.filter(upscale__batch=batch, problems=[]).count() == 2
+    assert "<b>Etsy</b> 2 of 2 right." in text(owner.client.get(f"/batches/{batch.pk}/"))
+    content = b"".join(owner.client.get(f"/batches/{batch.pk}/results.zip").streaming_content)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        assert {"for etsy/A-1_1.jpg", "for etsy/A-1_2.jpg"} <= set(archive.namelist())
+
+
+def test_what_can_not_be_made_is_said_and_not_tried_for_ever(
+    owner: Person, order_batch: Callable[..., Batch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = order_batch("front.jpg")
+    for row in Upscale.objects.filter(batch=batch):
+        worker_step.step(row.pk)
+    monkeypatch.setattr(files, "MAX_PIXELS", 10)
+    files.choose(batch, CHANNELS["etsy"])
+    assert files.make_due(batch.pk, most=5) == 1
+    assert files.make_due(batch.pk, most=5) == 0
+    assert "1 could not be made" in text(owner.client.get(f"/batches/{batch.pk}/"))
+    monkeypatch.undo()
+    files.choose(batch, CHANNELS["etsy"])
+    assert files.make_due(batch.pk, most=5) == 1
+    assert ChannelFile.objects.get().file
+
+
+def test_a_picture_that_ends_later_gets_its_file_too(owner: Person, order_batch: Callable[..., Batch]) -> None:
+    batch = order_batch("front.jpg")
+    files.choose(batch, CHANNELS["etsy"])
+    tasks.work.func("cpu")
+    messages = DBTaskResult.objects.filter(task_path=tasks.fit_files.module_path)
+    assert [message.args_kwargs["args"] for message in messages] == [[batch.pk]]
+    tasks.fit_files.func(batch.pk)
+    assert ChannelFile.objects.get().channel_id == "etsy"

@@ -80,6 +80,8 @@ GET   batch-again             sign-in   405       405           405     405     
 POST  batch-again             sign-in   404       302           302     no-team   no-team
 GET   batch-email             sign-in   405       405           405     405       405
 POST  batch-email             sign-in   404       302           404     no-team   no-team
+GET   batch-channels          sign-in   405       405           405     405       405
+POST  batch-channels          sign-in   404       302           302     no-team   no-team
 GET   batch-zip               sign-in   404       200           200     no-team   no-team
 POST  batch-zip               sign-in   405       405           405     405       405
 GET   result-names            sign-in   405       405           405     405       405

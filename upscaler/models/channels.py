@@ -52,13 +52,15 @@ class ChannelFile(models.Model):
     upscale = models.ForeignKey(Upscale, on_delete=models.CASCADE, related_name="channel_files")
     channel_id = models.SlugField(max_length=40)
     title = models.CharField(max_length=100, help_text="What the channel was called when it was made.")
-    file = models.CharField(max_length=255, help_text="The file's name in the picture storage.")
-    format = models.CharField(
-        max_length=10, choices=[(one.name, one.title) for one in picture_formats.FORMATS.values()]
+    file = models.CharField(
+        max_length=255, blank=True, help_text="The file's name in the picture storage; empty where none could be made."
     )
-    width = models.PositiveIntegerField()
-    height = models.PositiveIntegerField()
-    file_size = models.PositiveBigIntegerField(help_text="Bytes.")
+    format = models.CharField(
+        max_length=10, blank=True, choices=[(one.name, one.title) for one in picture_formats.FORMATS.values()]
+    )
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    file_size = models.PositiveBigIntegerField(default=0, help_text="Bytes.")
     problems = models.JSONField(default=list, blank=True, help_text="Why the channel would refuse it, in sentences.")
     key = models.CharField(max_length=64, help_text="Of channel, result and wishes; another one makes another file.")
     made_at = models.DateTimeField(auto_now=True)

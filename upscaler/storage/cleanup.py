@@ -69,7 +69,7 @@ def remove_deleted() -> int:
     for upscale in waiting[:BATCH]:
         fitted = ChannelFile.objects.filter(upscale=upscale)
         try:
-            for path in [*_unneeded(upscale), *fitted.values_list("file", flat=True)]:
+            for path in [*_unneeded(upscale), *fitted.exclude(file="").values_list("file", flat=True)]:
                 media_storage().delete(path)
         except OSError:
             logger.exception("upscale %s: its files can't be removed, tried again later", upscale.pk)

@@ -8,9 +8,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from upscaler import file_names
 from upscaler.accounts import download_log
-from upscaler.channels import files, names, table, teams
+from upscaler.channels import files, teams
 from upscaler.errors import PublicError
 from upscaler.models import ChannelFile, Upscale
 from upscaler.views.access import TeamRequest, team_required
@@ -43,24 +42,12 @@ def make(request: TeamRequest, pk: int) -> HttpResponse:
 def download(request: TeamRequest, pk: int) -> HttpResponseBase:
     """A channel file under the name that the channel's rule gives it, or the result's own where a code is missing."""
     made = get_object_or_404(
-        ChannelFile.objects.select_related("upscale"),
+        ChannelFile.objects.select_related("upscale__team").exclude(file=""),
         pk=pk,
         upscale__team=request.team,
         upscale__withdrawn_at=None,
         upscale__deleted_at=None,
     )
-    response = serve(made.file, name=_name(request, made), as_attachment=True)
+    response = serve(made.file, name=files.name_of(made), as_attachment=True)
     download_log.note(made.upscale, user=request.user, request=request)
     return response
-
-
-def _name(request: TeamRequest, made: ChannelFile) -> str:
-    upscale = made.upscale
-    stem = file_names.stem(upscale.source_name) or "picture"
-    channel = teams.channels(request.team).get(made.channel_id) or table.CHANNELS.get(made.channel_id)
-    if channel is not None:
-        known = teams.codes_of(request.team, [upscale.sku] if upscale.sku else [])
-        [name] = names.names(channel, [names.Picture(upscale.sku, fallback=stem)], known, format_=made.format)
-        if name.name:
-            return name.name
-    return f"{stem}.{made.file.rpartition('.')[2]}"
