@@ -26,7 +26,9 @@ def make(request: TeamRequest, pk: int) -> HttpResponse:
         wishes = {wish: request.POST.get(wish) == "true" for wish in ("crop", "trim")}
         made = files.make(upscale, channel, **wishes)
     except PublicError as refusal:
+        # Without the place in the page: the message stands at its top.
         messages.error(request, refusal.message)
+        return redirect("upscale", pk)
     else:
         if made.problems:
             messages.warning(
