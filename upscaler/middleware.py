@@ -37,7 +37,10 @@ CHOSEN_TEAM = "team"
 
 PAGES_OF_FORMS = {
     "submit": ("submit", "again", "switch-team"),
-    "history": ("retry", "history-act", "batch-cancel", "batch-retry", "batch-again", "batch-email"),
+    "history": (
+        "retry", "history-act", "batch-cancel", "batch-retry", "batch-again", "batch-email", "batch-channels",
+        "channel-files",
+    ),
     "ledger": ("grant", "budgets"),
     "tokens": ("tokens", "revoke-token"),
     "channels": ("channel-codes", "channel", "channel-copy", "channel-switch"),

@@ -14,7 +14,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from tests.conftest import Person
 from tests.support import access_table as table
 from tests.support.draft_page import DraftPage
-from upscaler.channels import teams
+from upscaler.channels import files, teams
+from upscaler.channels.table import CHANNELS
 from upscaler.models import ApiToken, Batch, Upscale
 from upscaler.processing import lifecycle
 from upscaler.storage import pictures, signed_links
@@ -79,6 +80,8 @@ GET   batch-again             sign-in   405       405           405     405     
 POST  batch-again             sign-in   404       302           302     no-team   no-team
 GET   batch-email             sign-in   405       405           405     405       405
 POST  batch-email             sign-in   404       302           404     no-team   no-team
+GET   batch-channels          sign-in   405       405           405     405       405
+POST  batch-channels          sign-in   404       302           302     no-team   no-team
 GET   batch-zip               sign-in   404       200           200     no-team   no-team
 POST  batch-zip               sign-in   405       405           405     405       405
 GET   result-names            sign-in   405       405           405     405       405
@@ -96,6 +99,10 @@ POST  result                  sign-in   405       405           405     405     
 GET   download                sign-in   404       200           200     no-team   no-team
 POST  download                sign-in   405       405           405     405       405
 
+GET   channel-files           sign-in   405       405           405     405       405
+POST  channel-files           sign-in   404       302           302     no-team   no-team
+GET   channel-file            sign-in   404       200           200     no-team   no-team
+POST  channel-file            sign-in   405       405           405     405       405
 GET   channels                sign-in   200       200           200     no-team   no-team
 POST  channels                sign-in   405       405           405     405       405
 GET   channel-check           sign-in   200       200           200     no-team   no-team
@@ -242,6 +249,8 @@ def address(
             assert failed is not None
             lifecycle.fail(failed, message="No.", code="test")
             return reverse(page, args=[failed.pk])
+        if page == "channel-file":
+            return reverse(page, args=[files.make(done(), CHANNELS["etsy"]).pk])
         if page in ("channel", "channel-copy", "channel-switch"):
             return reverse(page, args=[teams.copy(owner.team, "zalando", "Ours").id])
         if page.startswith("batch"):

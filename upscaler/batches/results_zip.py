@@ -19,7 +19,8 @@ from zipstream import ZipStream
 
 from upscaler import result_names
 from upscaler.batches.manifest import NAME, manifest
-from upscaler.models import Upscale, media_storage
+from upscaler.channels import files
+from upscaler.models import ChannelFile, Upscale, media_storage
 
 CHUNK = 1024 * 1024
 
@@ -89,6 +90,12 @@ def build(upscales: Sequence[Upscale], *, name: str, template: str, keep_folders
         else:
             stream.add(_chunks(storage, path), paths[upscale.pk], size=upscale.result_bytes)
     digest = hashlib.sha256(table)
+    for path, file in _channel_files([upscale for _, upscale in given]):
+        if not is_folder:
+            stream.add(_chunks(storage, file.file), path, size=file.file_size)
+        elif storage.exists(file.file):
+            stream.add_path(storage.path(file.file), path)
+        digest.update(f"{path} {file.file} {file.file_size}\n".encode())
     for _, upscale in given:
         digest.update(f"{upscale.pk} {upscale.result_file.name} {upscale.result_bytes}\n".encode())
     return ResultsZip(
@@ -99,6 +106,21 @@ def build(upscales: Sequence[Upscale], *, name: str, template: str, keep_folders
         _stream=stream,
         _folder=folder,
     )
+
+
+def _channel_files(upscales: Sequence[Upscale]) -> Iterator[tuple[str, ChannelFile]]:
+    """The files that were made for shops, each with its path: a folder for each channel."""
+    rows: list[ChannelFile] = []
+    numbers = [upscale.pk for upscale in upscales]
+    for start in range(0, len(numbers), 1000):
+        part = ChannelFile.objects.filter(upscale__in=numbers[start : start + 1000]).exclude(file="")
+        rows += part.select_related("upscale__team").order_by("upscale_id")
+    folders: dict[str, list[ChannelFile]] = {}
+    for row in rows:
+        folders.setdefault(row.channel_id, []).append(row)
+    for channel_id, found in sorted(folders.items()):
+        for name, row in zip(files.names_of(found), found, strict=True):
+            yield f"for {channel_id}/{result_names.safe_part(name)}", row
 
 
 def _is_folder(storage: Storage) -> bool:

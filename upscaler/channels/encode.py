@@ -67,11 +67,11 @@ def encode(
     channel: Channel,
     metadata: Metadata,
     profile: bytes | None,
-    work: Path,
+    path: Path,
     *,
     keep_private: bool,
 ) -> Encoded:
-    """The file's bytes. ``canvas``: (height, width, 3 or 4) of 8 bits. ``work``: a folder for a moment.
+    """The file's bytes. ``canvas``: (height, width, 3 or 4) of 8 bits. ``path``: where libvips may write a PNG.
 
     Raises PublicError with code ``channel_format`` where the format can't hold so many pixels.
     """
@@ -99,7 +99,6 @@ def encode(
     if format_ == "TIFF":
         content: bytes = image.tiffsave_buffer(compression="lzw", predictor="horizontal", keep=keep)
         return Encoded(content, None, most is not None and len(content) > most)
-    path = work / "fitted.png"
     for compression in (6, 9):
         if packet:
             save_png(image, path, packet, keep, compression=compression)

@@ -5,6 +5,7 @@ Nothing is enlarged here, and nothing of the product is cut off. What the channe
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from upscaler.channels import background, check, encode, frame
+from upscaler.channels import background, check, encode, frame, table
 from upscaler.channels.encode import Encoded
 from upscaler.channels.frame import Frame
 from upscaler.channels.shrink import shrink
@@ -63,7 +64,7 @@ def fit(
     trim: bool = False,
     keep_private: bool = False,
 ) -> Fitted:
-    """Write ``source`` to ``target`` as the channel wants it.
+    """Write ``source`` to ``target`` as the channel wants it; the file is there whole or not at all.
 
     ``asked``: Pillow's name of the format; None for the one that suits. ``crop``: whether the ratio is met by cropping
     the surroundings, never the product, before anything is padded. ``trim``: whether empty margin is taken off until
@@ -71,6 +72,24 @@ def fit(
 
     Raises PublicError for a file that can't be read or a format that the channel does not take, and OSError.
     """
+    with TemporaryDirectory(dir=target.parent, prefix=".fit-") as folder:
+        made = Path(folder) / "made"
+        fitted = fit_into(source, made, channel, asked=asked, crop=crop, trim=trim, keep_private=keep_private)
+        os.replace(made, target)
+    return fitted
+
+
+def fit_into(
+    source: Path,
+    target: Path,
+    channel: Channel,
+    *,
+    asked: str | None = None,
+    crop: bool = False,
+    trim: bool = False,
+    keep_private: bool = False,
+) -> Fitted:
+    """`fit`, written straight into ``target``, which may be an open file's place under ``/dev/fd``."""
     picture = codec.load(source)
     format_ = encode.choose(channel, is_transparent=measuring.is_transparent(picture), asked=asked)
     prepared = _prepared(picture, channel, format_)
@@ -78,28 +97,30 @@ def fit(
     size = prepared.colours.shape[1], prepared.colours.shape[0]
     box = _safe_box(prepared, around.colour) if around.box else None
     planned = frame.plan(size, channel, box, crop=crop, trim=trim)
-    with TemporaryDirectory(dir=target.parent, prefix=".fit-") as folder:
-        work = Path(folder)
-        for _ in range(TRIES):
-            canvas = _framed(prepared, planned, channel)
-            made = encode.encode(
-                canvas, format_, channel, picture.metadata, prepared.profile, work, keep_private=keep_private
-            )
-            smaller = _smaller(made, planned, channel, format_)
-            if smaller is None:
-                break
-            planned = smaller
-        finished = work / "finished"
-        finished.write_bytes(made.content)
-        measured = measuring.measure(finished)
-        findings = check.judge(measured, channel, ending="")
-        # Of the background, the source's own tells more than the file's, whose edge may be padding.
-        said = [one.message for one in findings if not (one.passed or (one.rule == "background" and prepared.notes))]
-        if crop and channel.ratio and box is None:
-            said.append("Where the product ends can't be told from what is around it, so nothing was cropped.")
-        os.replace(finished, target)
+    for _ in range(TRIES):
+        canvas = _framed(prepared, planned, channel)
+        made = encode.encode(
+            canvas, format_, channel, picture.metadata, prepared.profile, target, keep_private=keep_private
+        )
+        smaller = _smaller(made, planned, channel, format_)
+        if smaller is None:
+            break
+        planned = smaller
+    target.write_bytes(made.content)
+    measured = measuring.measure(target)
+    findings = check.judge(measured, channel, ending="")
+    # Of the background, the source's own tells more than the file's, whose edge may be padding.
+    said = [one.message for one in findings if not (one.passed or (one.rule == "background" and prepared.notes))]
+    if crop and channel.ratio and box is None:
+        said.append("Where the product ends can't be told from what is around it, so nothing was cropped.")
     problems = tuple(dict.fromkeys([*said, *prepared.notes]))
     return Fitted(measured.width, measured.height, measured.bytes, measured.format, problems)
+
+
+def in_child(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """`fit_into` in the process that reads strangers' pictures: ``channel`` is a row, and the answer is JSON too."""
+    channel = table.from_row(options["channel"])
+    return dataclasses.asdict(fit_into(source, target, channel, crop=options["crop"], trim=options["trim"]))
 
 
 def _prepared(picture: Picture, channel: Channel, format_: str) -> _Prepared:

@@ -36,6 +36,8 @@ OWN_MEMORY = 120_000_000
 """Bytes that a process takes before it reads a picture, beside a file of some MB."""
 BYTES_PER_PIXEL, RECODE_BYTES_PER_PIXEL = 24, 24
 """Memory that small pictures and results reserve at most: less than half of it is ever used."""
+CONVERT_BYTES_PER_PIXEL = 150
+"""What whitening, shrinking and encoding may take at once, the canvas among it."""
 LARGE_SOURCE_BYTES_PER_PIXEL = 8.5
 """What reading a large source may take: 600 MB in all for one of 64 megapixels. Kinds of files that need more have a
 lower limit of pixels, see `SampledFile.memory_per_pixel`."""
@@ -156,6 +158,25 @@ def recode(path: Path, target: Path, result_format: str) -> None:
     named = "The result"
     with path.open("rb") as file, target.open("wb+") as written, decoding.turn((1, 1), named, patience=None):
         _answered(*_asked("recode", file, options, named, limits, written))
+
+
+def convert(
+    module: str, file: IO[bytes], target: IO[bytes], options: dict[str, Any], *, named: str, size: tuple[int, int]
+) -> dict[str, Any]:
+    """Have the desk's ``module`` make one file out of another, in the process that reads strangers' pictures.
+
+    ``module``: its name below ``upscaler``; it is Django-free and has a function ``in_child`` of two paths and
+    ``options``, whose answer is JSON. ``size``: the picture's, in pixels. It waits for its turn as long as it takes.
+
+    Raises PublicError.
+    """
+    memory = OWN_MEMORY + CONVERT_BYTES_PER_PIXEL * size[0] * size[1]
+    limits = Limits(RESULT_CPU_SECONDS * 5, RESULT_WALL_SECONDS * 2, memory, file_size=4 * 10**9)
+    with decoding.turn(size, named, patience=None):
+        answer, _ = _answered(
+            *_asked("above", file, {**options, "module": module, "named": named}, named, limits, target)
+        )
+    return answer
 
 
 def _source_limits(pixels: int, file_size: int) -> Limits:

@@ -3,7 +3,7 @@
 from upscaler.models.append_only import AppendOnlyError
 from upscaler.models.audit import AuditEvent
 from upscaler.models.batches import Batch, DraftItem
-from upscaler.models.channels import ProductCode, TeamChannel
+from upscaler.models.channels import ChannelFile, ProductCode, TeamChannel
 from upscaler.models.engines import EngineState
 from upscaler.models.handovers import Handover
 from upscaler.models.identity import DeskIdentity, desk_identity
@@ -26,6 +26,7 @@ __all__ = [
     "AppendOnlyError",
     "AuditEvent",
     "Batch",
+    "ChannelFile",
     "CreditEntry",
     "DeskIdentity",
     "DraftItem",

@@ -42,6 +42,7 @@ class Batch(models.Model):
     )
     settings = models.JSONField(default=dict, blank=True)
     requested_format = models.CharField(max_length=10, blank=True, choices=list(picture_formats.RESULT_FORMATS.items()))
+    channels = models.JSONField(default=list, blank=True, help_text="Ids of the channels that files are made for.")
     sku_pattern = models.CharField(max_length=255, blank=True, help_text="How the SKU stands in a file's name.")
     total = models.PositiveIntegerField(default=0, help_text="Upscales that were ordered.")
     credits = models.PositiveIntegerField(default=0, help_text="What they cost when they were ordered.")

@@ -1,10 +1,12 @@
-"""What a team has of its own about channels: changed or switched-off rows of the table, and its products' codes."""
+"""What a team has of its own about channels: rows of the table, changed or switched off; codes; and its files."""
 
 from __future__ import annotations
 
 from django.db import models
 
+from upscaler import picture_formats
 from upscaler.models.teams import Team
+from upscaler.models.upscales import Upscale
 
 
 class TeamChannel(models.Model):
@@ -42,3 +44,30 @@ class ProductCode(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sku} of {self.team}"
+
+
+class ChannelFile(models.Model):
+    """A result fitted to a channel. One for each channel; it goes with the upscale's other files."""
+
+    upscale = models.ForeignKey(Upscale, on_delete=models.CASCADE, related_name="channel_files")
+    channel_id = models.SlugField(max_length=40)
+    title = models.CharField(max_length=100, help_text="What the channel was called when it was made.")
+    file = models.CharField(
+        max_length=255, blank=True, help_text="The file's name in the picture storage; empty where none could be made."
+    )
+    format = models.CharField(
+        max_length=10, blank=True, choices=[(one.name, one.title) for one in picture_formats.FORMATS.values()]
+    )
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    file_size = models.PositiveBigIntegerField(default=0, help_text="Bytes.")
+    problems = models.JSONField(default=list, blank=True, help_text="Why the channel would refuse it, in sentences.")
+    key = models.CharField(max_length=64, help_text="Of channel, result and wishes; another one makes another file.")
+    made_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("title",)
+        constraints = (models.UniqueConstraint(fields=("upscale", "channel_id"), name="channel_file_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.upscale_id} for {self.title}"

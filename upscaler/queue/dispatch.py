@@ -23,6 +23,11 @@ def removal() -> None:
     tasks.remove_deleted.enqueue()
 
 
+def fit_files(batch_id: int) -> None:
+    """Wake a worker for the files that a batch's channels lack."""
+    tasks.fit_files.enqueue(batch_id)
+
+
 def email(email_id: int) -> None:
     """Wake a worker for one e-mail."""
     tasks.send_email.enqueue(email_id)

@@ -9,8 +9,9 @@ from django.utils import timezone
 from django_tasks import task
 
 from upscaler.accounts import passwords
+from upscaler.channels import files
 from upscaler.mail import outbox
-from upscaler.models import Email
+from upscaler.models import Batch, Email, Upscale
 from upscaler.processing import ranks, worker_step
 from upscaler.processing.worker_step import NextStep
 from upscaler.queue import broker, fairness
@@ -18,6 +19,8 @@ from upscaler.storage import cleanup
 
 logger = logging.getLogger(__name__)
 
+FILES_AT_ONCE = 5
+"""Channel files that one message makes: then enlarging has its turn."""
 MAX_ALARMS = 20
 """So many upscales of a queue that wait for a moment get a message for it; the sweep sees to the others."""
 
@@ -31,9 +34,28 @@ def work(queue: str) -> None:
     # Before the work too: it may take an hour, and others may be idle.
     _wake_others(queue)
     next_step = worker_step.work(upscale)
+    _fit_its_files(upscale)
     if next_step is not None:
         _wake_for(next_step)
     _wake_others(queue)
+
+
+@task(queue_name="cpu")
+def fit_files(batch_id: int) -> None:
+    """Make files for the batch's channels, and send a message for the rest where there are many."""
+    if files.make_due(batch_id, most=FILES_AT_ONCE) == FILES_AT_ONCE:
+        fit_files.enqueue(batch_id)
+
+
+def _fit_its_files(upscale: Upscale) -> None:
+    if upscale.batch_id is None or not Batch.objects.filter(pk=upscale.batch_id).exclude(channels=[]).exists():
+        return
+    if Upscale.objects.filter(pk=upscale.pk, status=Upscale.Status.DONE).exists():
+        try:
+            fit_files.enqueue(upscale.batch_id)
+        except Exception:
+            # The result is there, and its files are made with the next one's, or when somebody asks again.
+            logger.exception("batch %s: no message for its channel files could be sent", upscale.batch_id)
 
 
 def wake(queue: str) -> int:

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from upscaler.errors import PublicError
-from upscaler.models import DELETED, DraftItem, Upscale, media_storage
+from upscaler.models import DELETED, ChannelFile, DraftItem, Upscale, media_storage
 from upscaler.storage import quota
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ FIELDS = {
     "thumbnails": ("source_thumbnail", "result_thumbnail"),
     "results": ("result_file", "source_file"),
     "previews": ("before_preview", "after_preview"),
+    "channels": (),
 }
 """Which fields may name a file of each folder."""
 DRAFT_FIELDS = {"sources": "file", "thumbnails": "thumbnail"}
@@ -66,12 +67,14 @@ def remove_deleted() -> int:
     waiting = Upscale.objects.filter(deleted_at__isnull=False).exclude(source_file="", result_file="").order_by("pk")
     done = 0
     for upscale in waiting[:BATCH]:
+        fitted = ChannelFile.objects.filter(upscale=upscale)
         try:
-            for path in _unneeded(upscale):
+            for path in [*_unneeded(upscale), *fitted.exclude(file="").values_list("file", flat=True)]:
                 media_storage().delete(path)
         except OSError:
             logger.exception("upscale %s: its files can't be removed, tried again later", upscale.pk)
             continue
+        fitted.delete()
         Upscale.objects.filter(pk=upscale.pk).update(**dict.fromkeys(FILE_FIELDS, ""))
         done += 1
     return done
@@ -132,6 +135,9 @@ def _remove_orphans_in(folder: PurePosixPath, before: datetime) -> int:
     if (field_of_drafts := DRAFT_FIELDS.get(folder.parts[0])) is not None:
         chosen = DraftItem.objects.filter(**{f"{field_of_drafts}__startswith": f"{folder}/"})
         paths -= set(chosen.values_list(field_of_drafts, flat=True))
+    if folder.parts[0] == "channels":
+        kept = ChannelFile.objects.filter(file__startswith=f"{folder}/")
+        paths -= set(kept.values_list("file", flat=True))
     old = [path for path in paths if storage.get_modified_time(path) < before]
     for path in old:
         storage.delete(path)

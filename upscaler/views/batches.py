@@ -15,9 +15,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from upscaler import upscaling_models
 from upscaler.batches import draft_items, drafts, progress
+from upscaler.channels import files, teams
 from upscaler.errors import PublicError
 from upscaler.models import CANCELLED_CODE, Batch, Upscale
 from upscaler.ordering.new_batches import DraftOrderedBefore
+from upscaler.queue import dispatch
 from upscaler.text import format_credits
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
@@ -147,6 +149,24 @@ def email(request: TeamRequest, pk: int) -> HttpResponse:
     return redirect(found)
 
 
+@require_POST
+@team_required
+def channels(request: TeamRequest, pk: int) -> HttpResponse:
+    """Have files for a channel made of all results, which costs nothing."""
+    found = _find(request, pk)
+    try:
+        channel = teams.find(request.team, request.POST.get("channel", ""))
+    except PublicError as refusal:
+        messages.error(request, refusal.message)
+        return redirect(found)
+    files.choose(found, channel)
+    dispatch.fit_files(found.pk)
+    messages.success(
+        request, f"Files for {channel.title} are being made; they lie in the ZIP in a folder of their own."
+    )
+    return redirect(found)
+
+
 def _put_into_draft(request: TeamRequest, rows: Iterable[Upscale]) -> int:
     while True:
         try:
@@ -184,5 +204,7 @@ def _context(request: TeamRequest, found: Batch) -> dict[str, Any]:
         "hours_left": round((left or 0) / 3600),
         "at_work": progress.page(found, start=0, size=MAX_AT_WORK, state=Upscale.Status.ONGOING),
         "retry_credits": counts.failed * model.credits if model else None,
+        "channel_counts": files.counts(found),
+        "channels": teams.channels(found.team).values(),
         "is_mine": found.created_by_id == request.user.pk,
     }

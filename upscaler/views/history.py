@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from upscaler.channels import teams
 from upscaler.engines import get_engine
 from upscaler.models import Batch, MonthlySpend, Upscale
 from upscaler.views import history_filters
@@ -108,7 +109,8 @@ def upscale(request: TeamRequest, pk: int) -> HttpResponse:
         return render(request, "410.html", {"message": row.why_closed}, status=410)
     filters = history_filters.read(request.GET)
     way = trail(_filtered(request, filters), pk, request.GET, filters, PAGE_SIZE)
-    return render(request, "history/upscale.html", {**_detail(row), **way})
+    fitted = {"channels": teams.channels(request.team).values(), "channel_files": row.channel_files.all()}
+    return render(request, "history/upscale.html", {**_detail(row), **way, **(fitted if row.gives_result else {})})
 
 
 @require_safe

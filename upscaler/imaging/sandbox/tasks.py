@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import socket
@@ -74,10 +75,18 @@ def _measure(file: IO[bytes], _: list[int], options: dict[str, Any]) -> Answer:
         return {"measured": asdict(measuring.of_picture(picture, os.fstat(file.fileno()).st_size))}, []
 
 
+def _above(file: IO[bytes], targets: list[int], options: dict[str, Any]) -> Answer:
+    """What a room above this one does with a picture: the ``in_child`` of a module of the desk's, which is named."""
+    module = importlib.import_module(f"upscaler.{options['module']}")
+    with guarded(options["named"]):
+        return module.in_child(Path(f"/dev/fd/{file.fileno()}"), Path(f"/dev/fd/{targets[0]}"), options), []
+
+
 TASKS: dict[str, Callable[[IO[bytes], list[int], dict[str, Any]], Answer]] = {
     "examine": _examine,
     "examine_result": _examine_result,
     "preview": _preview,
     "recode": _recode,
     "measure": _measure,
+    "above": _above,
 }
