@@ -19,7 +19,8 @@ from typing import IO, Any, cast
 from django.conf import settings
 
 from upscaler import upscaling_models
-from upscaler.engines.base import EngineError, Finished, Order, Report, SamePicture
+from upscaler.engines.base import EngineError, Finished, Order, Report, SamePicture, Step, Timing, Timings
+from upscaler.engines.local import plan
 
 Message = dict[str, Any]
 
@@ -97,6 +98,17 @@ class LocalEngine:
                 code="engine_setup",
                 permanent=True,
             )
+
+    def steps(
+        self, model_name: str, settings: Mapping[str, Any], size: tuple[int, int], source_name: str, result_format: str
+    ) -> Sequence[Step]:
+        """See `PlannedEngine`."""
+        threads = self.threads or len(os.sched_getaffinity(0))
+        return tuple(
+            plan.steps(
+                model_name, settings, size, source_name, result_format, threads=threads, precision=self.precision
+            )
+        )
 
     def start(self, order: Order) -> None:
         """Nothing to hand over: ``advance`` does all the work."""
@@ -261,7 +273,9 @@ class _Child:
 
 
 def _finished(fields: Message) -> Finished:
-    return Finished(**{**fields, "path": Path(fields["path"])})
+    measured = fields["timings"]
+    timings = Timings(**{**measured, "steps": [Timing(**step) for step in measured["steps"]]})
+    return Finished(**{**fields, "path": Path(fields["path"]), "timings": timings})
 
 
 def _error(fields: Message) -> Message:

@@ -7,19 +7,25 @@ told what the picture went through; x4plus is Real-ESRGAN's (BSD-3), which inven
 from __future__ import annotations
 
 import os
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-import openvino as ov
 
 from upscaler.engines.base import EngineError
-from upscaler.engines.local import dat, ncnn, srmd
+from upscaler.engines.local import srmd
 from upscaler.imaging.samples import Floats
+
+if TYPE_CHECKING:
+    # Not before a network is compiled: whoever only plans a job, as the web process does, needs no runtime.
+    import openvino as ov
+
+    from upscaler.engines.local import ncnn
 
 Precision = Literal["f32", "bf16"]
 PRECISIONS = ("auto", "f32", "bf16")
@@ -134,7 +140,7 @@ def _dat(scale: int, cost: float) -> Network:
         feather=8,
         cost=cost,
         pools=True,
-        step=dat.STEP,
+        step=32,
         probe=48,
     )
 
@@ -183,9 +189,13 @@ class Networks:
         self._asked_precision = precision
         self._compiled: OrderedDict[_Form, ov.InferRequest] = OrderedDict()
         self._detectors: dict[str, ov.CompiledModel] = {}
+        self.compilations: list[tuple[str, float]] = []
+        """The networks that were compiled, and the seconds that each took. Whoever reads it empties it."""
 
     @cached_property
     def _core(self) -> ov.Core:
+        import openvino as ov
+
         return ov.Core()
 
     @cached_property
@@ -275,10 +285,14 @@ class Networks:
             del self._compiled[kept]
         while len(self._compiled) >= COMPILED_KEPT:
             self._compiled.popitem(last=False)
+        began = time.monotonic()
         self._compiled[form] = self._compile(form).create_infer_request()
+        self.compilations.append((form.network.name, time.monotonic() - began))
         return self._compiled[form]
 
     def _compile(self, form: _Form) -> ov.CompiledModel:
+        from upscaler.engines.local import dat, ncnn
+
         stem = _weights(form.network)
         size = form.height, form.width
         try:
