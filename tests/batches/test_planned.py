@@ -16,7 +16,7 @@ from tests.support import pictures
 from upscaler import upscaling_models
 from upscaler.batches import estimate
 from upscaler.engines import get_engine
-from upscaler.engines.base import PlannedEngine, Timing, Timings
+from upscaler.engines.base import PlannedEngine, Step, Timing, Timings
 from upscaler.models import NetworkSpeed, Upscale
 from upscaler.ordering import reorder, submission
 from upscaler.ordering.new_batches import NewBatch
@@ -34,31 +34,35 @@ def cancel_all() -> None:
     lifecycle.cancel(Upscale.objects.all(), by=None)
 
 
+def note(timings: Timings) -> None:
+    network_speeds.note(timings, planned=(), kind="order")
+
+
 def all_steps_take(seconds: float) -> None:
     """Pretend that every step of these jobs was measured: so long for each unit of work."""
     engine = get_engine("local")
     assert isinstance(engine, PlannedEngine)
     for ending in ("jpg", "png"):
         steps = engine.steps("recraft", {}, (250, 250), f"a.{ending}", "")
-        network_speeds.note(of(*((step.name, 1, 0 if step.once else seconds) for step in steps)))
-    network_speeds.note(of(("keep JPEG", 1, 0), ("keep PNG", 1, 0)))
+        note(of(*((step.name, 1, 0 if step.once else seconds) for step in steps)))
+    note(of(("keep JPEG", 1, 0), ("keep PNG", 1, 0)))
 
 
 def test_figures_follow_the_newest_jobs_and_large_ones_count_for_more() -> None:
-    network_speeds.note(of(("a", 1, 1), ("b", 2, 10)))
-    network_speeds.note(of(("a", 9, 18)))
+    note(of(("a", 1, 1), ("b", 2, 10)))
+    note(of(("a", 9, 18)))
     row = NetworkSpeed.objects.get(step="a")
     assert (row.jobs, row.rate) == (2, pytest.approx((0.9 + 18) / (0.9 + 9)))
     for _ in range(40):
-        network_speeds.note(of(("a", 1, 5)))
+        note(of(("a", 1, 5)))
     assert network_speeds.measured().rates["a"] == pytest.approx(5, rel=0.05)
     assert network_speeds.measured().rates["b"] == 5
 
 
 def test_what_was_measured_in_another_way_is_left_out() -> None:
-    network_speeds.note(of(("a", 1, 1)))
-    network_speeds.note(of(("b", 1, 2), threads=1))
-    assert network_speeds.measured().rates == {"b": 2}
+    note(of(("a", 1, 1)))
+    note(of(("b", 1, 2), threads=1))
+    assert dict(network_speeds.measured().rates) == {"b": 2}
     assert NetworkSpeed.objects.count() == 2
 
 
@@ -70,7 +74,7 @@ def test_a_step_that_was_not_measured_is_guessed_by_those_that_were(owner: Perso
     guessed = network_speeds.measured().seconds(steps)
     assert guessed > 0
     first = next(step for step in steps if step.name == "waifu2x-cunet")
-    network_speeds.note(of((first.name, first.work, 3 * first.usual * first.work)))
+    note(of((first.name, first.work, 3 * first.usual * first.work)))
     assert network_speeds.measured().seconds(steps) == pytest.approx(3 * guessed)
 
 
@@ -128,6 +132,17 @@ def test_several_slots_share_pictures_but_not_one(order: Callable[..., Upscale],
     assert estimate.seconds([upscale] * 4) == pytest.approx(four / 2)
 
 
+def test_what_only_the_pictures_tell_is_learnt_by_kind_of_order() -> None:
+    planned = [Step("a", 10, 1.0), Step("compile a", 1, 5.0, once="a")]
+    # Half of each picture is white, so that half the work is spared, in these and in no others.
+    for _ in range(3):
+        timings = of(("compile a", 1, 3), ("b", 1, 5))
+        network_speeds.note(timings, planned=planned, kind="order white")
+    speeds = network_speeds.measured()
+    assert speeds.seconds(planned, "order white") == pytest.approx(5 + 3)
+    assert speeds.seconds(planned, "order other") == pytest.approx(10 + 3)
+
+
 def test_telling_the_time_loads_no_runtime() -> None:
     program = """
 import json, sys, upscaler.engines.local.plan as plan
@@ -144,6 +159,6 @@ print(json.dumps([[step.name for step in steps], "openvino" in sys.modules]))
         "waifu2x-cunet-denoise0",
         "compile waifu2x-photo",
         "waifu2x-photo",
-        "finish",
+        "finish, colour kept",
         "save JPEG",
     ]

@@ -52,7 +52,9 @@ class Plans:
                 return None
             steps = self._of(order.model_name, order.settings, size, order.source_name, order.requested_format)
             # What the picture before it needed too is warm.
-            found.append(self._speeds.seconds(step for step in steps if not step.once or step.once not in compiled))
+            needed = (step for step in steps if not step.once or step.once not in compiled)
+            kind = network_speeds.kind(order.model_name, order.settings, order.source_name)
+            found.append(self._speeds.seconds(needed, kind))
             compiled = {step.once for step in steps}
         return found
 
@@ -66,7 +68,8 @@ class Plans:
         if size is None:
             return 0.0
         steps = self._of(group.model_name, group.settings, size, USUAL_NAME, group.requested_format)
-        return group.count * self._speeds.seconds(step for step in steps if not step.once)
+        kind = network_speeds.kind(group.model_name, group.settings, USUAL_NAME)
+        return group.count * self._speeds.seconds((step for step in steps if not step.once), kind)
 
     def _of(
         self, model_name: str, chosen: Mapping[str, Any], size: tuple[int, int], name: str, result_format: str

@@ -7,8 +7,10 @@ picture counts for more than a small one, and a machine that became faster is kn
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
 
 from django.db import DatabaseError, connection
 from django.db.models import F
@@ -33,10 +35,24 @@ def keeping(pixels: int, result_format: str) -> Step:
     return Step(f"keep {result_format}", pixels / 1e6 + KEEP_ALWAYS, KEEP_SECONDS.get(result_format, 0.05))
 
 
-def note(timings: Timings, *others: Timing) -> None:
-    """Count what a job measured. A fault of the database costs these figures only."""
+def kind(model_name: str, settings: Mapping[str, Any], source_name: str) -> str:
+    """The name under which it is kept how orders like this one differ from their plan.
+
+    They differ by what only the pictures tell: how much of them is plain white, how much is subject, which networks
+    suit them.
+    """
+    chosen = [str(settings[key]) for key in ("enhance_model", "upscale_factor", "face_enhancement") if key in settings]
+    return ", ".join(["order", model_name, *chosen, PurePath(source_name).suffix.lower()])[:100]
+
+
+def note(timings: Timings, *others: Timing, planned: Sequence[Step], kind: str) -> None:
+    """Count what a job measured, and how it differed from its plan. A database that fails costs these figures only."""
+    steps = [*timings.steps, *others]
     try:
-        for timing in (*timings.steps, *others):
+        told = measured().seconds(step for step in planned if not step.once)
+        compiling = {step.name for step in planned if step.once}
+        took = sum(timing.seconds for timing in steps if timing.name not in compiling)
+        for timing in (*steps, Timing(kind, told, took)):
             _count(timing, timings)
     except DatabaseError:
         logger.exception("how long a job took could not be noted")
@@ -68,11 +84,15 @@ class Speeds:
     rates: Mapping[str, float]
     """Seconds for a unit of work, by step."""
 
-    def seconds(self, steps: Iterable[Step]) -> float:
-        """How long the steps take together."""
+    def seconds(self, steps: Iterable[Step], kind: str = "") -> float:
+        """How long the steps take together, in an order of that kind."""
         steps = list(steps)
         ratio = self._ratio(steps)
-        return sum(step.work * self.rates.get(step.name, step.usual * ratio) for step in steps)
+        differs = self.rates.get(kind, 1.0)
+        return sum(
+            step.work * self.rates.get(step.name, step.usual * ratio) * (1.0 if step.once else differs)
+            for step in steps
+        )
 
     def _ratio(self, steps: Iterable[Step]) -> float:
         """How much slower than guessed this machine is, by the steps that are known; 1 where none is."""

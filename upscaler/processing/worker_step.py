@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from upscaler import fetching
 from upscaler.engines import get_engine
-from upscaler.engines.base import Finished, Order, Pending, RemoteEngine, Report, Timing
+from upscaler.engines.base import Finished, Order, Pending, PlannedEngine, RemoteEngine, Report, Timing
 from upscaler.errors import PublicError
 from upscaler.imaging import codec, intake
 from upscaler.imaging.previews import Preview
@@ -144,10 +144,23 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> NextStep | No
         with suppress(SourceGone):
             _copy_source(upscale, source)
     _keep(upscale, outcome, source if source.exists() else None)
-    if outcome.timings is not None:
-        keeping = network_speeds.keeping(outcome.width * outcome.height, outcome.format)
-        network_speeds.note(outcome.timings, Timing(keeping.name, keeping.work, around + time.monotonic()))
+    if isinstance(engine, PlannedEngine):
+        _note_speed(upscale, engine, outcome, around + time.monotonic())
     return None
+
+
+def _note_speed(upscale: Upscale, engine: PlannedEngine, finished: Finished, around: float) -> None:
+    """``around``: seconds that the desk itself took beside the engine."""
+    if finished.timings is None or upscale.source_size is None:
+        return
+    order = (upscale.model_name, upscale.settings, upscale.source_size, upscale.source_name, upscale.requested_format)
+    keeping = network_speeds.keeping(finished.width * finished.height, finished.format)
+    network_speeds.note(
+        finished.timings,
+        Timing(keeping.name, keeping.work, around),
+        planned=(*engine.steps(*order), keeping),
+        kind=network_speeds.kind(upscale.model_name, upscale.settings, upscale.source_name),
+    )
 
 
 def _copy_source(upscale: Upscale, target: Path) -> None:

@@ -86,7 +86,7 @@ def run(
             plan = replace(plan, restoring=None)
         steps = _Steps(loaded, facts, plan, mapped.strength, networks, output_dir, report, watch)
         enlarged = steps.enlarge()
-        with watch.step(timing.finishing(width * height)):
+        with watch.step(timing.finishing(plan, width * height)):
             finished = steps.finish(enlarged)
         with watch.step(timing.saving(width * height, written)):
             codec.save(finished, path, written, loaded, generative=plan.restoring is not None)

@@ -20,7 +20,12 @@ LIKELY_QUALITY = 90
 JPEG_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
 COST_THREADS = 2
 """How many threads the networks' costs were measured with."""
-SPEED = (({"amx_bf16"}, 0.13, 0.36), ({"avx512_bf16"}, 0.18, 0.36), ({"avx512f"}, 0.36, 0.36), (set(), 0.7, 0.7))
+SPEED: tuple[tuple[set[str], float, float], ...] = (
+    ({"amx_bf16"}, 0.13, 0.36),
+    ({"avx512_bf16"}, 0.18, 0.36),
+    ({"avx512f"}, 0.36, 0.36),
+    (set(), 0.7, 0.7),
+)
 """By a processor's instructions, what to multiply a network's cost with: where bf16 may be used, and in f32.
 
 From `make bench`; the last, without AVX-512, from the width of its registers."""
@@ -62,7 +67,7 @@ def steps(
         yield _scaled(timing.rebuilding(plan, plan.restoring, height, width), speed)
     width, height = width * plan.factor, height * plan.factor
     asked = result_format or ("JPEG" if is_jpeg else Path(source_name).suffix.removeprefix(".").upper())
-    yield timing.finishing(width * height)
+    yield timing.finishing(plan, width * height)
     yield timing.saving(width * height, codec.result_format(asked, width, height))
 
 

@@ -53,9 +53,10 @@ def rebuilding(recipe: Recipe, network: Network, height: int, width: int) -> Ste
     return Step(part, tiles.work(height, width, network), network.cost)
 
 
-def finishing(pixels: int) -> Step:
-    """Colours, size and transparency of a result of so many pixels."""
-    return Step("finish", pixels / MEGA + 0.1, 0.15)
+def finishing(recipe: Recipe, pixels: int) -> Step:
+    """Colours, size and transparency of a result of so many pixels: the more is kept, the more rounds it takes."""
+    resampled = ", resampled" if recipe.work_factor != recipe.factor else ""
+    return Step(f"finish, {recipe.keep.name.lower()} kept{resampled}", pixels / MEGA + 0.1, 0.15)
 
 
 def saving(pixels: int, result_format: str) -> Step:
