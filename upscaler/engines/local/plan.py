@@ -30,6 +30,9 @@ SPEED: tuple[tuple[set[str], float, float], ...] = (
 
 From `make bench`; the last, without AVX-512, from the width of its registers."""
 
+GPU_SPEED = 0.05
+"""The same on a GPU: a guess, since none was at hand."""
+
 
 def steps(
     model_name: str,
@@ -43,14 +46,14 @@ def steps(
 ) -> Iterator[Step]:
     """The steps of a job, as `PlannedEngine.steps` describes them.
 
-    What only the picture can tell is guessed: a JPEG's quality, how it was made smaller, and that no tile is spared. ``threads`` and
-    ``precision`` are those that the networks will work in.
+    What only the picture can tell is guessed: a JPEG's quality, how it was made smaller, and that no tile is spared.
+    ``threads`` and ``precision`` are those that the networks will work in.
     """
     width, height = size
     is_jpeg = source_name.lower().endswith(JPEG_ENDINGS)
     facts = SourceFacts(width, height, LIKELY_QUALITY if is_jpeg else None, shrink=None)
     plan = recipe(model_name, settings, facts)
-    speed = _speed(precision) * COST_THREADS / threads
+    speed = GPU_SPEED if precision == "f16" else _speed(precision) * COST_THREADS / threads
     yield timing.opening(width * height)
     examining = timing.examining(facts.jpeg_quality)
     if examining.work:
