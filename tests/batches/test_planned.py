@@ -134,13 +134,21 @@ def test_several_slots_share_pictures_but_not_one(order: Callable[..., Upscale],
 
 def test_what_only_the_pictures_tell_is_learnt_by_kind_of_order() -> None:
     planned = [Step("a", 10, 1.0), Step("compile a", 1, 5.0, once="a")]
-    # Half of each picture is white, so that half the work is spared, in these and in no others.
-    for _ in range(3):
-        timings = of(("compile a", 1, 3), ("b", 1, 5))
-        network_speeds.note(timings, planned=planned, kind="order white")
+    # Half of each picture of one kind is white, so that half the work is spared, and no picture of the other.
+    for _ in range(10):
+        for kind, seconds in (("order white", 5), ("order other", 10)):
+            network_speeds.note(of(("compile a", 1, 3), ("a", 10, seconds)), planned=planned, kind=kind)
     speeds = network_speeds.measured()
-    assert speeds.seconds(planned, "order white") == pytest.approx(5 + 3)
-    assert speeds.seconds(planned, "order other") == pytest.approx(10 + 3)
+    assert speeds.seconds(planned, "order white") == pytest.approx(5 + 3, rel=0.1)
+    assert speeds.seconds(planned, "order other") == pytest.approx(10 + 3, rel=0.1)
+    # Of a kind that nobody has ordered yet, the mean of all.
+    assert 5 + 3 < speeds.seconds(planned, "order new") < 10 + 3
+
+
+def test_a_slow_machine_is_learnt_once_and_not_twice() -> None:
+    planned = [Step("a", 10, 1.0)]
+    network_speeds.note(of(("a", 10, 90)), planned=planned, kind="order")
+    assert network_speeds.measured().seconds(planned, "order") == pytest.approx(90)
 
 
 def test_telling_the_time_loads_no_runtime() -> None:
