@@ -190,8 +190,8 @@ def run() -> str:
         parts += [table(titles, rows), ""]
     return "\n".join(
         [
-            "Sources as photographs reach a desk, enlarged by each network with the engine's last pass; PSNR in dB, means "
-            f"of {', '.join(photograph.name for photograph in SAMPLE)}. *Taken*: how often the engine took which. "
+            "Sources as photographs reach a desk, enlarged by each network with the engine's last pass; PSNR in dB, "
+            f"means of {', '.join(photograph.name for photograph in SAMPLE)}. *Taken*: how often the engine took which. "
             "*Before*: CUNet, then photo, for all sources; in brackets the photograph that lost most.",
             "",
             *parts,

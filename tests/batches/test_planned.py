@@ -70,10 +70,10 @@ def test_a_step_that_was_not_measured_is_guessed_by_those_that_were(owner: Perso
     engine = get_engine("local")
     assert isinstance(engine, PlannedEngine)
     chosen = upscaling_models.MODELS["topaz"].defaults | {"enhance_model": "Low Resolution V2"}
-    steps = [step for step in engine.steps("topaz", chosen, (600, 400), "a.png", "") if "20" not in step.once]
+    steps = [step for step in engine.steps("topaz", chosen, (600, 400), "a.jpg", "") if not step.once]
     guessed = network_speeds.measured().seconds(steps)
     assert guessed > 0
-    first = next(step for step in steps if step.name == "waifu2x-cunet")
+    first = next(step for step in steps if step.name == "waifu2x-cunet-denoise0")
     note(of((first.name, first.work, 3 * first.usual * first.work)))
     assert network_speeds.measured().seconds(steps) == pytest.approx(3 * guessed)
 

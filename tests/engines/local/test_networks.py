@@ -14,7 +14,7 @@ from PIL import Image
 from tests.engines.local.conftest import BOTH_PRECISIONS, crop
 from tests.support import pictures
 from upscaler import upscaling_models
-from upscaler.engines.local import ncnn, networks, recipe, tiles
+from upscaler.engines.local import dat, ncnn, networks, recipe, tiles
 from upscaler.engines.local.resample import LANCZOS, apply, taps
 from upscaler.engines.local.source_facts import SourceFacts
 from upscaler.engines.local.strength import Strength
@@ -101,6 +101,10 @@ def test_layers_that_are_written_anew_give_the_same_numbers(kind: str) -> None:
         expected = whole[:, 3:-3, 3:-3]
     expected += bias[:, None, None]
     assert np.abs(found(values)[0][0] - np.where(expected > 0, expected, 0.1 * expected)).max() < 1e-4
+
+
+def test_tiles_fit_the_network_that_wants_multiples() -> None:
+    assert networks.DAT_2X.step == networks.DAT_4X.step == dat.STEP
 
 
 def test_a_tile_of_one_colour_keeps_it_and_is_not_run() -> None:

@@ -320,7 +320,9 @@ class Networks:
         import openvino as ov
 
         stem = _weights(form.network)
-        weights = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in stem.parent.glob(f"{stem.name}.*")]
+        weights = [
+            (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in stem.parent.glob(f"{stem.name}.*")
+        ]
         key = compiled_forms.key(
             form,
             sorted(weights),
