@@ -191,8 +191,8 @@ def run() -> str:
     return "\n".join(
         [
             "Sources as photographs reach a desk, enlarged by each network with the engine's last pass; PSNR in dB, "
-            f"means of {', '.join(photograph.name for photograph in SAMPLE)}. *Taken*: how often the engine took which. "
-            "*Before*: CUNet, then photo, for all sources; in brackets the photograph that lost most.",
+            f"means of {', '.join(photograph.name for photograph in SAMPLE)}. *Taken*: how often the engine took "
+            "which. *Before*: CUNet, then photo, for all sources; in brackets the photograph that lost most.",
             "",
             *parts,
         ]
