@@ -154,6 +154,7 @@ def test_a_slow_machine_is_learnt_once_and_not_twice() -> None:
     assert network_speeds.measured().seconds(planned, "order") == pytest.approx(90)
 
 
+@pytest.mark.processes
 def test_telling_the_time_loads_no_runtime() -> None:
     program = """
 import json, sys, upscaler.engines.local.plan as plan
