@@ -84,6 +84,7 @@ def test_layers_that_are_written_anew_give_the_same_numbers(kind: str) -> None:
         [given.output(0)],
         parameters | {9: [2.0], 10: [0.1]},
         ncnn._Blob(flag + weights.tobytes() + bias.tobytes()),
+        (),
     )
     assert layer.get_node().get_type_name() == "DepthToSpace"
     found = ov.Core().compile_model(ov.Model([layer], [given], "layer"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
