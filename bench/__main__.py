@@ -4,57 +4,83 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from bench import machine
+from bench import machine, results
 
 README = Path(__file__).parent / "README.md"
 PARTS = {
     "speed": "Speed of the networks",
     "end_to_end": "From file to file",
+    "told": "Time told before",
     "quality": "Quality",
     "kinds": "Kinds of source",
     "fidelity": "Fidelity",
     "desk": "Pages of a busy desk",
     "batches": "Many pictures at once",
 }
-"""Modules of this package with a function ``run`` that gives Markdown, in the order of the README, and their titles."""
+"""Modules of this package, in the order of the README, and their titles.
+
+Each has a function ``run``, which gives Markdown or what JSON can hold, and for the latter a function ``render``: from
+what was found on each kind of processor to Markdown.
+"""
 HEAD = """# Bench
 
-Written by `make bench`, which runs all of it; `make bench PART=quality` runs one part. Each part says when it was
-measured and how busy the machine was before; figures of different dates are from the same kind of machine if the table
-below still fits.
+Written by `make bench`, which runs all of it; `make bench PART=quality` runs one part. What depends on the processor
+stands side by side for each kind that was measured, elsewhere the newest figures count. They are kept in
+`bench/results/`, by kind of processor.
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the local engine and the desk.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    asked = parser.parse_args().parts or list(PARTS)
+    parser.add_argument("--write", action="store_true", help="measure nothing, write README.md from what is kept")
+    given = parser.parse_args()
+    asked = [] if given.write else given.parts or list(PARTS)
     if unknown := set(asked) - set(PARTS):
         parser.error(f"There is no part {', '.join(sorted(unknown))}. Parts: {', '.join(PARTS)}.")
     for part in asked:
         busy, began = machine.load(), time.monotonic()
-        body = importlib.import_module(f"bench.{part}").run()
+        found = importlib.import_module(f"bench.{part}").run()
         minutes = (time.monotonic() - began) / 60
         when = (
             f"{datetime.now(UTC):%Y-%m-%d}, {minutes:.1f} minutes, load before: {busy:.1f} on {machine.cores()} cores"
         )
-        _write(part, f"## {PARTS[part]}\n\n*{when}*\n\n{body.strip()}\n")
-        print(body, flush=True)
+        results.keep(part, when, found)
+        README.write_text(written(results.load()))
+        print(_section(part, results.load()), flush=True)
+    if given.write:
+        README.write_text(written(results.load()))
 
 
-def _write(part: str, section: str) -> None:
-    """Put one section into the README; the others stay as they are."""
-    sections = (
-        dict(re.findall(r"<!-- (\w+) -->\n(.*?)<!-- end -->", README.read_text(), re.S)) if README.exists() else {}
-    )
-    sections[part] = section
-    body = "\n".join(f"<!-- {name} -->\n{sections[name]}<!-- end -->\n" for name in PARTS if name in sections)
-    README.write_text(f"{HEAD}\n{machine.described()}\n\n{body}")
+def written(kept: dict[str, dict[str, Any]]) -> str:
+    """The whole README, from what is kept."""
+    machines = [f"### {results.title(kind)}\n\n{found['machine']}" for kind, found in kept.items()]
+    sections = [_section(part, kept) for part in PARTS]
+    return "\n\n".join([HEAD.strip(), "## Machines", *machines, *filter(None, sections)]) + "\n"
+
+
+def _section(part: str, kept: dict[str, dict[str, Any]]) -> str:
+    """One part's section; empty where it was never run."""
+    by_kind = {kind: found["parts"][part] for kind, found in kept.items() if part in found["parts"]}
+    if not by_kind:
+        return ""
+    rendered = {kind: measured for kind, measured in by_kind.items() if not isinstance(measured["found"], str)}
+    if rendered:
+        shown = rendered
+        body = importlib.import_module(f"bench.{part}").render(
+            {kind: measured["found"] for kind, measured in rendered.items()}
+        )
+    else:
+        newest = max(by_kind, key=lambda kind: by_kind[kind]["when"])
+        shown = {newest: by_kind[newest]}
+        body = by_kind[newest]["found"]
+    when = "; ".join(f"{results.title(kind)}: {measured['when']}" for kind, measured in shown.items())
+    return f"## {PARTS[part]}\n\n*{when}*\n\n{body.strip()}"
 
 
 if __name__ == "__main__":

@@ -7,13 +7,15 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from PIL import Image
 
-from bench import report
+from bench import report, results
 from bench.enlarging import settings
 from bench.photographs import gravel, mosaic
 from upscaler import upscaling_models
@@ -64,24 +66,32 @@ RUNS = (
     Run(2500, 2500, upscaling_models.RECRAFT),
     Run(512, 512, upscaling_models.RECRAFT, precision="f32"),
     Run(1024, 1024, upscaling_models.RECRAFT, precision="f32"),
-    Run(1024, 1024, upscaling_models.TOPAZ, LOW, precision="f32"),
-    Run(3000, 4000, upscaling_models.TOPAZ, HIGH_2X, precision="f32"),
 )
 
 
-def run() -> str:
-    """All runs, each once, in a process of its own."""
+def run() -> list[dict[str, Any]]:
+    """All runs, each once, in a process of its own: a row for each."""
     rows, worked = [], ""
     with TemporaryDirectory() as folder:
         for order in RUNS:
             report.progress(f"{order.title}, {order.precision}")
-            row, precision = _measured(order, Path(folder))
+            row = _measured(order, Path(folder))
             if order.precision == "auto":
-                worked = precision
-            elif precision == worked:
+                worked = row["precision"]
+            elif row["precision"] == worked:
                 continue
             rows.append(row)
-    head = ["order", "precision", "seconds, whole process", "seconds, engine", "peak MB of the child", "goal"]
+    return rows
+
+
+def render(by_kind: Mapping[str, list[dict[str, Any]]]) -> str:
+    """The rows of each kind of processor, side by side."""
+    columns = {"seconds": "seconds", "in the engine": "engine", "peak MB": "megabytes"}
+    heads, cells = results.side_by_side(by_kind, columns)
+    goals = {run.title: run for run in RUNS if run.precision == "auto"}
+    rows = [
+        [name, *found, _verdicts(goals.get(name.rpartition(", ")[0]), name, by_kind)] for name, found in cells.items()
+    ]
     return "\n".join(
         [
             "`manage.py upscale_file`, started anew each time: starting Python, reading and compiling the networks, "
@@ -89,15 +99,31 @@ def run() -> str:
             "Resolution V2 of gravel, in which there is no subject, so that all of it is enhanced), at JPEG quality "
             "95 or as PNG; the result has the source's format. The peak is the kernel's VmHWM of the process "
             "that enlarges; it counts pages of the canvas files, which the system may write out and take back. The "
-            "goals for seconds are set for two cores with AMX.",
+            "goals for seconds are set for two cores with AMX and judged there alone, those for memory everywhere.",
             "",
-            report.table(head, rows),
+            report.table(["order, precision", *heads, "goal"], rows),
         ]
     )
 
 
-def _measured(order: Run, folder: Path) -> tuple[list[str], str]:
-    """A row of the table, and the precision that the engine worked in."""
+def _verdicts(run: Run | None, name: str, by_kind: Mapping[str, list[dict[str, Any]]]) -> str:
+    found = {kind: row for kind, rows in by_kind.items() for row in rows if row["row"] == name}
+    if run is None or not name.endswith(", bf16"):
+        return ""
+    said = []
+    if run.seconds is not None:
+        verdict = (
+            report.verdict(float(found["amx"]["seconds"]), run.seconds, at_most=True) if "amx" in found else "open"
+        )
+        said.append(f"{run.seconds:g} s: {verdict}")
+    if run.megabytes is not None:
+        most = max(float(row["megabytes"]) for row in found.values())
+        said.append(f"{run.megabytes:g} MB: {report.verdict(most, run.megabytes, at_most=True)}")
+    return "; ".join(said)
+
+
+def _measured(order: Run, folder: Path) -> dict[str, Any]:
+    """A row of the table."""
     source, target = folder / f"source.{order.ending}", folder / f"result.{order.ending}"
     order.picture.save(source, quality=95)
     command = [sys.executable, "manage.py", "upscale_file", str(source), str(target), "--model", order.model]
@@ -121,13 +147,13 @@ def _measured(order: Run, folder: Path) -> tuple[list[str], str]:
     told = re.search(TOLD, said, re.MULTILINE)
     if process.returncode or told is None:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode} and said: {said}")
-    goals = []
-    if order.seconds is not None:
-        goals.append(f"{order.seconds:g} s: {report.verdict(seconds, order.seconds, at_most=True)}")
-    if order.megabytes is not None:
-        goals.append(f"{order.megabytes:g} MB: {report.verdict(peak, order.megabytes, at_most=True)}")
-    row = [order.title, told[1], f"{seconds:.1f}", told[2], f"{peak:.0f}", "; ".join(goals)]
-    return row, told[1]
+    return {
+        "row": f"{order.title}, {told[1]}",
+        "precision": told[1],
+        "seconds": f"{seconds:.1f}",
+        "engine": told[2],
+        "megabytes": f"{peak:.0f}",
+    }
 
 
 def _children(pid: int) -> list[int]:

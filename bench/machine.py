@@ -21,7 +21,7 @@ def cores() -> int:
 
 def described() -> str:
     """Processor, memory, system and versions, as a table."""
-    flags = _field("/proc/cpuinfo", "flags").split()
+    found = flags()
     memory = int(_field("/proc/meminfo", "MemTotal").split()[0]) / 1024**2
     system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
     family, model = _field("/proc/cpuinfo", "cpu family"), _field("/proc/cpuinfo", "model")
@@ -29,13 +29,18 @@ def described() -> str:
         ["machine", ""],
         [
             ["processor", f"{_field('/proc/cpuinfo', 'model name')} (family {family}, model {model}), {cores()} cores"],
-            ["instructions", ", ".join(name for name in INSTRUCTIONS if name in flags) or "none of note"],
-            ["without", ", ".join(name for name in INSTRUCTIONS if name not in flags) or "none of note"],
+            ["instructions", ", ".join(name for name in INSTRUCTIONS if name in found) or "none of note"],
+            ["without", ", ".join(name for name in INSTRUCTIONS if name not in found) or "none of note"],
             ["memory", f"{memory:.0f} GB"],
             ["system", f"{system}, Linux {platform.release()}, Python {platform.python_version()}"],
             ["packages", ", ".join(f"{name} {_version(name)}" for name in PACKAGES)],
         ],
     )
+
+
+def flags() -> set[str]:
+    """The processor's instructions, as the kernel names them."""
+    return set(_field("/proc/cpuinfo", "flags").split())
 
 
 def load() -> float:

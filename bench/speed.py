@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from statistics import median
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench import report, rivals, roofline
+from bench import report, results, rivals, roofline
 from bench.photographs import named, whole
 from upscaler.engines.local.networks import CUNET, PHOTO, X4PLUS, Network
 
@@ -20,8 +21,13 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 ROUNDS = 5
+BURST = 1.0
+"""Seconds that one runner works in a round, tile after tile, as in a picture: after a pause the first is slower."""
 PAUSE = 0.3
 """Seconds between two runners: the threads of some wait actively for a while after their work."""
+NCNN_MOST = {X4PLUS.name: 160}
+"""The largest tile for ncnn, where a larger one takes too much memory: x4plus at 312 took 15 GB, which grow with the
+tile's area."""
 NCNN_TILES = (0.6, 1.4)
 """Tile sizes tried with ncnn, as shares of this engine's."""
 NCNN_OPTIONS: tuple[dict[str, Any], ...] = (
@@ -52,7 +58,7 @@ class Entrant:
         return self.megapixels / median(self.seconds)
 
 
-def run() -> str:
+def run() -> dict[str, Any]:
     """All networks, one after the other, and the share of the machine's peak."""
     measured: list[tuple[Network, list[Entrant], list[str]]] = []
     peaks: dict[str, tuple[float, int]] = {}
@@ -68,28 +74,44 @@ def run() -> str:
         for entrant in entrants:
             entrant.runner = None
         measured.append((network, entrants, left_out))
-    lines: list[str] = []
+    networks = {}
     for network, entrants, left_out in measured:
         flops = (
             2 * roofline.multiply_adds(rivals.model(network, network.tile)) / _megapixels(network, network.tile) / 1e9
         )
-        lines += [f"### {network.name}", "", _table(entrants, flops, peaks), "", *left_out]
+        networks[network.name] = {"rows": _rows(entrants, flops, peaks), "left_out": left_out}
     best = "; ".join(f"{name}: {rate:.0f} GFLOP/s at {size} × {size}" for name, (rate, size) in sorted(peaks.items()))
+    return {"networks": networks, "best": best, "timed": f"tiles back to back, {BURST:g} s at a time, as in a picture"}
+
+
+def render(by_kind: Mapping[str, dict[str, Any]]) -> str:
+    """The rows of each kind of processor, side by side."""
+    lines: list[str] = []
+    columns = {"MP/s": "rate", "this engine is": "times", "PSNR dB": "psnr", "of the best matmul": "share"}
+    for name in dict.fromkeys(name for found in by_kind.values() for name in found["networks"]):
+        here = {kind: found["networks"][name] for kind, found in by_kind.items() if name in found["networks"]}
+        heads, cells = results.side_by_side({kind: found["rows"] for kind, found in here.items()}, columns)
+        lines += [f"### {name}", "", report.table(["", *heads], [[row, *found] for row, found in cells.items()]), ""]
+        for kind, found in here.items():
+            lines += [f"{results.title(kind)}: {line}\n" for line in found["left_out"]]
+    timed = "; ".join(f"{results.title(kind)}: {found['timed']}" for kind, found in by_kind.items())
+    best = "; ".join(f"{results.title(kind)}: {found['best']}" for kind, found in by_kind.items())
     return "\n".join(
         [
-            f"Output megapixels per second of one tile, without the border that is thrown away. All take turns, "
-            f"{ROUNDS} rounds after a warm-up, and the median counts. “this engine is” compares the first line with "
-            "the others, round by round, and takes the median. PSNR is against this engine in f32, on a tile of a "
-            "photograph. This engine's time includes turning bytes into numbers; the others' leaves out the way back "
-            "from numbers to a picture. ncnn runs with its default options at the same tile size; other options and "
-            f"tile sizes were tried, and where some were faster by {NCNN_CLEARLY - 1:.0%} or more the best are a line "
-            "of their own.",
+            "Output megapixels per second, without the border of each tile that is thrown away. Timed were: "
+            f"{timed}. All take turns, {ROUNDS} rounds after a warm-up, and the "
+            "median counts. “this engine is” compares the first line with the others, round by round, and takes the "
+            "median. PSNR is against this engine in f32, on a tile of a photograph. This engine's time includes "
+            "turning bytes into numbers; the others' leaves out the way back from numbers to a picture. ncnn runs "
+            "with its default options at the same tile size, or a smaller one where that takes too much memory; other "
+            f"options and tile sizes were tried, and where some were faster by {NCNN_CLEARLY - 1:.0%} or more the best "
+            "are a line of their own.",
             "",
             *lines,
-            "",
-            f"The machine's best matrix products through OpenVINO: {best}. GFLOP/s counts the multiplications and "
-            "additions that the convolutions ask for; ncnn and others make fewer where they use Winograd's algorithm "
-            "for 3 × 3 kernels, so that their share is no measure of how busy they keep the processor.",
+            f"The machines' best matrix products through OpenVINO: {best}. The share of them counts the "
+            "multiplications and additions that the convolutions ask for; ncnn and others make fewer where they use "
+            "Winograd's algorithm for 3 × 3 kernels, so that their share is no measure of how busy they keep the "
+            "processor.",
         ]
     )
 
@@ -114,7 +136,9 @@ def _entrants(network: Network) -> tuple[list[Entrant], list[str]]:
 
 def _ncnn(network: Network) -> list[Entrant]:
     usual = rivals.ncnn(network)
-    tiles = {network.tile} | {round(share * network.tile / 4) * 4 for share in NCNN_TILES}
+    most = NCNN_MOST.get(network.name, round(max(NCNN_TILES) * network.tile))
+    first = min(network.tile, most)
+    tiles = {first} | {min(most, round(share * network.tile)) // 4 * 4 for share in NCNN_TILES}
     rates = {tile: _tried(network, usual, tile) for tile in tiles}
     tile = max(rates, key=rates.__getitem__)
     best, options = rates[tile], NCNN_OPTIONS[0]
@@ -123,8 +147,8 @@ def _ncnn(network: Network) -> list[Entrant]:
         rate = _tried(network, rivals.ncnn(network, **others), tile)
         if rate > best:
             best, options = rate, others
-    entrants = [_entrant(network, usual, network.tile)]
-    if best > NCNN_CLEARLY * rates[network.tile]:
+    entrants = [_entrant(network, usual, first)]
+    if best > NCNN_CLEARLY * rates[first]:
         entrants.append(_entrant(network, rivals.ncnn(network, **options), tile))
     return entrants
 
@@ -134,8 +158,7 @@ def _onnxruntime(network: Network) -> list[Entrant]:
 
 
 def _tried(network: Network, runner: rivals.Runner, tile: int) -> float:
-    """Megapixels per second of the second of two runs."""
-    runner.run(_tile(tile))
+    """Megapixels per second."""
     return _megapixels(network, tile) / _seconds(runner, _tile(tile))
 
 
@@ -159,11 +182,16 @@ def _megapixels(network: Network, tile: int) -> float:
     return ((tile - 2 * network.crop) * network.scale) ** 2 / 1e6
 
 
-def _seconds(runner: rivals.Runner, pixels: Bytes) -> float:
+def _seconds(runner: rivals.Runner | None, pixels: Bytes) -> float:
+    """For one tile of a burst."""
+    assert runner is not None
     time.sleep(PAUSE)
-    began = time.perf_counter()
     runner.run(pixels)
-    return time.perf_counter() - began
+    count, began = 0, time.perf_counter()
+    while not count or time.perf_counter() - began < BURST:
+        runner.run(pixels)
+        count += 1
+    return (time.perf_counter() - began) / count
 
 
 def _psnr(result: Floats, reference: Floats) -> float:
@@ -175,7 +203,9 @@ def _precision(entrant: Entrant) -> str:
     return "bf16" if "bf16" in entrant.name else "f32"
 
 
-def _table(entrants: list[Entrant], gflop_per_megapixel: float, peaks: dict[str, tuple[float, int]]) -> str:
+def _rows(
+    entrants: list[Entrant], gflop_per_megapixel: float, peaks: dict[str, tuple[float, int]]
+) -> list[dict[str, str]]:
     first = entrants[0]
     rows = []
     for entrant in entrants:
@@ -183,18 +213,14 @@ def _table(entrants: list[Entrant], gflop_per_megapixel: float, peaks: dict[str,
             theirs / entrant.megapixels / (ours / first.megapixels)
             for ours, theirs in zip(first.seconds, entrant.seconds, strict=True)
         )
-        achieved = entrant.rate * gflop_per_megapixel
-        share = achieved / peaks[_precision(entrant)][0]
+        share = entrant.rate * gflop_per_megapixel / peaks[_precision(entrant)][0]
         rows.append(
-            [
-                entrant.name,
-                entrant.tile,
-                f"{entrant.rate:.3g}",
-                "" if entrant is first else f"{times:.2f} times",
-                "reference" if np.isinf(entrant.psnr) else f"{entrant.psnr:.1f}",
-                f"{achieved:.0f}",
-                f"{share:.0%} of {_precision(entrant)}",
-            ]
+            {
+                "row": f"{entrant.name}, tile {entrant.tile}",
+                "rate": f"{entrant.rate:.3g}",
+                "times": "" if entrant is first else f"{times:.2f} times",
+                "psnr": "reference" if np.isinf(entrant.psnr) else f"{entrant.psnr:.1f}",
+                "share": f"{share:.0%} of {_precision(entrant)}",
+            }
         )
-    head = ["", "tile", "MP/s", "this engine is", "PSNR dB", "GFLOP/s", "of the best matmul"]
-    return report.table(head, rows)
+    return rows

@@ -55,6 +55,21 @@ def whole(name: str, default: int, minimum: int = 0) -> int:
     return value
 
 
+def cache_folder(name: str) -> Path | None:
+    """The folder that the variable ``name`` gives; the user's own cache without, none for ``off``."""
+    raw = env.str(name, default="").strip()
+    if raw == "off":
+        return None
+    if raw:
+        return Path(raw).absolute()
+    usual = env.str("XDG_CACHE_HOME", default="").strip()
+    try:
+        return (Path(usual) if usual else Path.home() / ".cache") / "upscaler"
+    except RuntimeError:
+        # A user without a home, as services have.
+        return None
+
+
 def ports(name: str, default: tuple[int, ...]) -> list[int]:
     """The variable ``name`` as a list of ports with commas between them. Raises ImproperlyConfigured."""
     raw = env.str(name, default="").strip() or ",".join(map(str, default))

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import BASE_DIR, env, one_of, ports, s3_options, switch, whole
+from config.environment import BASE_DIR, cache_folder, env, one_of, ports, s3_options, switch, whole
 from config.private_files import keep_private
 from config.secret_key import kept_key
 
@@ -194,6 +194,12 @@ UWEAR_TIME_LIMIT = whole("UWEAR_TIME_LIMIT", 60 * 60, minimum=1)
 UWEAR_OUTAGE_LIMIT = whole("UWEAR_OUTAGE_LIMIT", 24 * 60 * 60, minimum=1)
 UWEAR_MAX_RESULT_BYTES = whole("UWEAR_MAX_RESULT_MB", 1000, minimum=1) * 1_000_000
 LOCAL_PRECISION = one_of("LOCAL_PRECISION", "auto", ("auto", "f32", "bf16"))
+LOCAL_DEVICE = one_of("LOCAL_DEVICE", "CPU", ("CPU", "GPU"))
+if LOCAL_DEVICE == "GPU" and LOCAL_PRECISION == "bf16":
+    raise ImproperlyConfigured(
+        "LOCAL_PRECISION is 'bf16', which no GPU works in here. With LOCAL_DEVICE=GPU leave it out (f16), or take f32."
+    )
+LOCAL_CACHE_DIR = cache_folder("LOCAL_CACHE_DIR")
 # Of one slot; 0 shares the cores out among the slots.
 LOCAL_THREADS = whole("LOCAL_THREADS", 0)
 LOCAL_TIME_LIMIT: float = whole("LOCAL_TIME_LIMIT", 1500, minimum=1)

@@ -7,6 +7,8 @@ import tempfile
 
 os.environ.setdefault("SECRET_KEY", "for-tests-only")
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "sqlite://:memory:")
+# Also of the processes that tests start.
+os.environ["LOCAL_CACHE_DIR"] = "off"
 
 from config.settings import *
 from config.settings import DATABASES

@@ -30,7 +30,7 @@ from upscaler.admin.base import (
     list_link,
 )
 from upscaler.errors import PublicError
-from upscaler.models import MAX_ID, AuditEvent, CreditEntry, EngineState, Upscale
+from upscaler.models import MAX_ID, AuditEvent, CreditEntry, EngineState, NetworkSpeed, Upscale
 from upscaler.ordering.reorder import retry
 from upscaler.processing.manual_refunds import MAX_NOTE_LENGTH, refund_by_hand
 from upscaler.text import format_credits
@@ -235,3 +235,16 @@ def _upscales(number: int) -> str:
 @admin.register(EngineState)
 class EngineStateAdmin(ReadOnlyAdmin):
     list_display = ("engine", "failures", "failing_since", "retry_at", "busy_since", "busy_until")
+
+
+@admin.register(NetworkSpeed)
+class NetworkSpeedAdmin(ReadOnlyAdmin):
+    """What quotes tell the time by."""
+
+    list_display = ("step", "precision", "threads", "seconds_each", "jobs", "updated_at")
+    list_filter = ("precision", "threads")
+
+    @admin.display(description="seconds a megapixel")
+    def seconds_each(self, row: NetworkSpeed) -> str:
+        """Of what is no network, for a unit of its own."""
+        return f"{row.rate:.3g}"

@@ -15,6 +15,8 @@
     draft_order    a draft becomes a batch
 
     quotes         what orders would cost            estimate      how long they would take
+    planned        time by the steps of a job        pace          time by what the desk did lately
+    waiting        what comes before an order
     items          orders of a program's batch       progress      how an ordered batch stands
     results_zip    results as one ZIP                manifest      what became of each picture
 """

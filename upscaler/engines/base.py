@@ -58,6 +58,38 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One step of a job, of which it can be told before how long it will take."""
+
+    name: str
+    """The same for all jobs in which the same is done: a network's name, or that of what is done beside."""
+    work: float
+    """How much is to be done: mostly megapixels of what comes out, with what every job costs counted as some more."""
+    usual: float
+    """Seconds for a unit of work, guessed from the kind of processor: it holds until the step was measured."""
+    once: str = ""
+    """Of a step that is done once for several jobs in a row, as compiling is: the same for all of them."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one step of a job took."""
+
+    name: str
+    work: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How long the steps of a job took, and on what."""
+
+    precision: str
+    threads: int
+    steps: Sequence[Timing]
+
+
+@dataclass(frozen=True)
 class Finished:
     """The enlarged picture, as a file inside the order's ``work_dir``."""
 
@@ -72,6 +104,8 @@ class Finished:
     """What made it, for the record: networks, precision, seconds; ``notes`` are sentences that the page shows."""
     referable_until: datetime | None = None
     """Until when the engine itself takes ``result_id`` as a source; None where it sets no time of its own."""
+    timings: Timings | None = None
+    """How long each step took; None from an engine that can't tell."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +209,21 @@ class Engine(Protocol):
         """Do the work, or ask how it stands.
 
         Raises EngineError.
+        """
+        ...
+
+
+@runtime_checkable
+class PlannedEngine(Engine, Protocol):
+    """An engine that knows before what a job is made of. Told apart by ``isinstance``."""
+
+    def steps(
+        self, model_name: str, settings: Mapping[str, Any], size: tuple[int, int], source_name: str, result_format: str
+    ) -> Sequence[Step]:
+        """The steps of a job with complete settings, as far as they can be known without its picture.
+
+        ``size``: the source's width and height in pixels. ``source_name``: its file's name. ``result_format``: JPEG,
+        PNG or WEBP; empty for the source's own.
         """
         ...
 

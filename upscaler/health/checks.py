@@ -24,7 +24,9 @@ def engine_is_there(**kwargs: Any) -> list[checks.CheckMessage]:
     try:
         engine.check()
     except EngineError as error:
-        return [checks.Error(error.message, hint=engine.setup_hint, id="upscaler.E001")]
+        # Of a device that is not there, the message itself says what to do.
+        hint = None if error.code == "engine_device" else engine.setup_hint
+        return [checks.Error(error.message, hint=hint, id="upscaler.E001")]
     return []
 
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0022_result_names'),
+        ('upscaler', '0023_network_speeds'),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from upscaler.models.append_only import AppendOnlyError
 from upscaler.models.audit import AuditEvent
 from upscaler.models.batches import Batch, DraftItem
 from upscaler.models.channels import ChannelFile, ProductCode, TeamChannel
-from upscaler.models.engines import EngineState
+from upscaler.models.engines import EngineState, NetworkSpeed
 from upscaler.models.handovers import Handover
 from upscaler.models.identity import DeskIdentity, desk_identity
 from upscaler.models.ledger import CreditEntry, MonthlySpend
@@ -37,6 +37,7 @@ __all__ = [
     "Lane",
     "Membership",
     "MonthlySpend",
+    "NetworkSpeed",
     "ProductCode",
     "Team",
     "TeamChannel",

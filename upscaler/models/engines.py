@@ -1,8 +1,9 @@
-"""What all workers know of a remote engine."""
+"""What all workers know of the engines: how a remote one answers, how fast the networks here are."""
 
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 
 
 class EngineState(models.Model):
@@ -20,3 +21,33 @@ class EngineState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.engine}: {'down' if self.retry_at else 'up'}"
+
+
+class NetworkSpeed(models.Model):
+    """How fast one step of the work is on this desk's machines: a network, or what is done beside.
+
+    Only ``upscaler.processing.network_speeds`` writes it, with every job that ends; older jobs count less and less.
+    """
+
+    step = models.CharField(max_length=100, help_text="A network's name, or what is done beside: save JPEG.")
+    precision = models.CharField(max_length=10, help_text="What the networks worked in.")
+    threads = models.PositiveSmallIntegerField(help_text="How many one job worked on.")
+    seconds = models.FloatField(help_text="What the work took.")
+    work = models.FloatField(
+        help_text="Megapixels that were made; compiling and looking count one each time, and what a step costs "
+        "whatever the size counts as some more."
+    )
+    jobs = models.PositiveBigIntegerField(default=0, help_text="In which it was measured, all of them.")
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("step", "precision", "threads")
+        constraints = (models.UniqueConstraint(fields=("step", "precision", "threads"), name="network_speed_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.step}, {self.precision}, {self.threads} threads: {self.rate:.3g} s"
+
+    @property
+    def rate(self) -> float:
+        """Seconds for a unit of work, mostly a megapixel."""
+        return self.seconds / self.work

@@ -15,12 +15,12 @@ from django.db import connection, transaction
 
 from upscaler import fetching
 from upscaler.engines import get_engine
-from upscaler.engines.base import Finished, Order, Pending, RemoteEngine, Report
+from upscaler.engines.base import Finished, Order, Pending, PlannedEngine, RemoteEngine, Report, Timing
 from upscaler.errors import PublicError
 from upscaler.imaging import codec, intake
 from upscaler.imaging.previews import Preview
 from upscaler.models import Upscale, search_text
-from upscaler.processing import handover, lifecycle
+from upscaler.processing import handover, lifecycle, network_speeds
 from upscaler.processing.circuit_breaker import Pause
 from upscaler.processing.lifecycle import ClaimLost, Heartbeat
 from upscaler.storage.cleanup import WORK_PREFIX
@@ -88,6 +88,7 @@ def work(upscale: Upscale) -> NextStep | None:
 
 
 def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> NextStep | None:
+    began = time.monotonic()
     engine = get_engine(upscale.engine)
     source = folder / "source"
     if not upscale.source_file:
@@ -118,6 +119,7 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> NextStep | No
         made=lambda: handover.is_made(upscale),
     )
     report = _reporter(upscale, heartbeat)
+    before = time.monotonic()
     if isinstance(engine, RemoteEngine):
         if order.engine_id is None:
             order = handover.hand_over(upscale, engine, order)
@@ -130,6 +132,7 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> NextStep | No
             lifecycle.record(upscale, engine_id=engine_id)
             order = replace(order, engine_id=engine_id)
         outcome = engine.advance(order, report)
+    around = before - began - time.monotonic()
     if isinstance(outcome, Pending):
         if outcome.progress is not None:
             lifecycle.progress(upscale, outcome.progress, "")
@@ -141,7 +144,23 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> NextStep | No
         with suppress(SourceGone):
             _copy_source(upscale, source)
     _keep(upscale, outcome, source if source.exists() else None)
+    if isinstance(engine, PlannedEngine):
+        _note_speed(upscale, engine, outcome, around + time.monotonic())
     return None
+
+
+def _note_speed(upscale: Upscale, engine: PlannedEngine, finished: Finished, around: float) -> None:
+    """``around``: seconds that the desk itself took beside the engine."""
+    if finished.timings is None or upscale.source_size is None:
+        return
+    order = (upscale.model_name, upscale.settings, upscale.source_size, upscale.source_name, upscale.requested_format)
+    keeping = network_speeds.keeping(finished.width * finished.height, finished.format)
+    network_speeds.note(
+        finished.timings,
+        Timing(keeping.name, keeping.work, around),
+        planned=(*engine.steps(*order), keeping),
+        kind=network_speeds.kind(upscale.model_name, upscale.settings, upscale.source_name),
+    )
 
 
 def _copy_source(upscale: Upscale, target: Path) -> None:

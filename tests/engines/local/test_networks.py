@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import openvino as ov
 import pytest
+from openvino import opset13 as ops
 from PIL import Image
 
 from tests.engines.local.conftest import BOTH_PRECISIONS, crop
 from tests.support import pictures
 from upscaler import upscaling_models
-from upscaler.engines.local import networks, recipe, tiles
+from upscaler.engines.local import dat, ncnn, networks, recipe, tiles
 from upscaler.engines.local.resample import LANCZOS, apply, taps
 from upscaler.engines.local.source_facts import SourceFacts
 from upscaler.engines.local.strength import Strength
@@ -65,6 +67,45 @@ def test_x4plus_fades_from_tile_to_tile(warm: networks.Networks) -> None:
     border = tiles.Axis.cut(96, small).stop(0) * 4
     error = whole(source, small, warm) - whole(source, networks.X4PLUS, warm)
     assert np.abs(error[:, border] - error[:, border - 1]).mean() < 2
+
+
+@pytest.mark.parametrize("kind", ["Convolution", "Deconvolution"])
+def test_layers_that_are_written_anew_give_the_same_numbers(kind: str) -> None:
+    # A last layer of three channels, and a doubling one, each beside what its definition says.
+    random = np.random.default_rng(1)
+    kernel, stride, padding = (3, 1, 1) if kind == "Convolution" else (4, 2, 3)
+    weights = random.normal(size=(3, 5, kernel, kernel)).astype(np.float32)
+    bias, values = random.normal(size=3).astype(np.float32), random.normal(size=(1, 5, 12, 8)).astype(np.float32)
+    parameters = {0: [3.0], 1: [float(kernel)], 3: [float(stride)], 4: [float(padding)], 5: [1.0], 6: [weights.size]}
+    given = ops.parameter(values.shape, ov.Type.f32)
+    flag = np.uint32(ncnn.F32_FLAG).tobytes()
+    layer = ncnn._layer(
+        kind,
+        [given.output(0)],
+        parameters | {9: [2.0], 10: [0.1]},
+        ncnn._Blob(flag + weights.tobytes() + bias.tobytes()),
+        (),
+    )
+    assert layer.get_node().get_type_name() == "DepthToSpace"
+    found = ov.Core().compile_model(ov.Model([layer], [given], "layer"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    if kind == "Convolution":
+        expected = np.zeros((3, 12, 8))
+        padded = np.pad(values[0], ((0, 0), (1, 1), (1, 1)))
+        for row, column in np.ndindex(3, 3):
+            expected += np.tensordot(weights[:, :, row, column], padded[:, row : row + 12, column : column + 8], 1)
+    else:
+        whole = np.zeros((3, 12 * 2 + 2, 8 * 2 + 2))
+        for row, column in np.ndindex(4, 4):
+            whole[:, row : row + 24 : 2, column : column + 16 : 2] += np.tensordot(
+                weights[:, :, row, column], values[0], 1
+            )
+        expected = whole[:, 3:-3, 3:-3]
+    expected += bias[:, None, None]
+    assert np.abs(found(values)[0][0] - np.where(expected > 0, expected, 0.1 * expected)).max() < 1e-4
+
+
+def test_tiles_fit_the_network_that_wants_multiples() -> None:
+    assert networks.DAT_2X.step == networks.DAT_4X.step == dat.STEP
 
 
 def test_a_tile_of_one_colour_keeps_it_and_is_not_run() -> None:

@@ -19,7 +19,8 @@ from typing import IO, Any, cast
 from django.conf import settings
 
 from upscaler import upscaling_models
-from upscaler.engines.base import EngineError, Finished, Order, Report, SamePicture
+from upscaler.engines.base import EngineError, Finished, Order, Report, SamePicture, Step, Timing, Timings
+from upscaler.engines.local import plan
 
 Message = dict[str, Any]
 
@@ -67,21 +68,32 @@ class LocalEngine:
     queue = "cpu"
     setup_hint = "Run `make setup`."
 
-    def __init__(self, *, threads: int = 0, precision: str = "auto", time_limit: float = 1500) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int = 0,
+        precision: str = "auto",
+        device: str = "CPU",
+        cache_dir: Path | None = None,
+        time_limit: float = 1500,
+    ) -> None:
         """``threads``: how many one job works on; 0 for all cores. ``precision``: ``auto``, ``f32`` or ``bf16``.
 
+        ``device``: ``CPU`` or ``GPU``. ``cache_dir``: a folder for compiled networks; None keeps none.
         ``time_limit``: seconds for one job; under the 30 minutes after which RabbitMQ takes a message back from its
         worker.
         """
         self.threads = threads
         self.precision = precision
+        self.device = device
+        self.cache_dir = cache_dir
         self.time_limit = time_limit
         self._lock = threading.Lock()
         self._ids = count(1)
         self._child: _Child | None = None
 
     def check(self) -> None:
-        """Raises EngineError where one of the packages that the engine works with is not installed."""
+        """Raises EngineError where a package that the engine works with, or the device for it, is not there."""
         missing = [package for package in PACKAGES if find_spec(package) is None]
         if missing:
             raise EngineError(
@@ -97,6 +109,19 @@ class LocalEngine:
                 code="engine_setup",
                 permanent=True,
             )
+
+        if self.device == "GPU":
+            _check_gpu()
+
+    def steps(
+        self, model_name: str, settings: Mapping[str, Any], size: tuple[int, int], source_name: str, result_format: str
+    ) -> Sequence[Step]:
+        """See `PlannedEngine`."""
+        threads = self.threads or len(os.sched_getaffinity(0))
+        precision = "f16" if self.device == "GPU" else self.precision
+        return tuple(
+            plan.steps(model_name, settings, size, source_name, result_format, threads=threads, precision=precision)
+        )
 
     def start(self, order: Order) -> None:
         """Nothing to hand over: ``advance`` does all the work."""
@@ -148,7 +173,7 @@ class LocalEngine:
     def _running_child(self) -> _Child:
         if self._child is None or not self._child.alive:
             self._drop_child()
-            self._child = _Child(self.threads, self.precision)
+            self._child = _Child(self.threads, self.precision, self.device, self.cache_dir)
         return self._child
 
     def _drop_child(self) -> None:
@@ -194,23 +219,47 @@ def from_settings() -> LocalEngine:
     return LocalEngine(
         threads=settings.LOCAL_THREADS or share,
         precision=settings.LOCAL_PRECISION,
+        device=settings.LOCAL_DEVICE,
+        cache_dir=settings.LOCAL_CACHE_DIR,
         time_limit=settings.LOCAL_TIME_LIMIT,
+    )
+
+
+def _check_gpu() -> None:
+    """Raises EngineError where OpenVINO finds none, as where its driver is missing."""
+    # Not above: it is heavy, and on a processor nobody needs it in this process.
+    import openvino as ov
+
+    core = ov.Core()
+    found = core.available_devices
+    if any(device.partition(".")[0] == "GPU" for device in found):
+        return
+    named = ", ".join(f"{device} ({core.get_property(device, 'FULL_DEVICE_NAME')})" for device in found)
+    raise EngineError(
+        f"LOCAL_DEVICE is GPU, but OpenVINO finds no Intel GPU here. It finds: {named or 'nothing'}. Install the GPU's "
+        "driver (Debian: intel-opencl-icd), let the desk's user into the group render, or set LOCAL_DEVICE=CPU.",
+        code="engine_device",
+        permanent=True,
     )
 
 
 class _Child:
     """One child process, see ``worker.py``, and the thread that reads what it says."""
 
-    def __init__(self, threads: int, precision: str) -> None:
+    def __init__(self, threads: int, precision: str, device: str, cache_dir: Path | None) -> None:
         environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | {
             "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
         }
         if threads:
             # numpy's and libvips's own threads, on which they decide when they are imported
             environment["OPENBLAS_NUM_THREADS"] = environment["VIPS_CONCURRENCY"] = str(threads)
+        command = [sys.executable, "-m", "upscaler.engines.local", f"--threads={threads}", f"--precision={precision}"]
+        command.append(f"--device={device}")
+        if cache_dir is not None:
+            command.append(f"--cache-dir={cache_dir}")
         # A session of its own: Ctrl-C in the terminal is for the parent, which lets a job finish.
         self._process = subprocess.Popen(  # noqa: S603 - our own command line
-            [sys.executable, "-m", "upscaler.engines.local", f"--threads={threads}", f"--precision={precision}"],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -261,7 +310,9 @@ class _Child:
 
 
 def _finished(fields: Message) -> Finished:
-    return Finished(**{**fields, "path": Path(fields["path"])})
+    measured = fields["timings"]
+    timings = Timings(**{**measured, "steps": [Timing(**step) for step in measured["steps"]]})
+    return Finished(**{**fields, "path": Path(fields["path"]), "timings": timings})
 
 
 def _error(fields: Message) -> Message:

