@@ -18,10 +18,11 @@ import numpy as np
 from upscaler.engines.base import EngineError, Report
 from upscaler.engines.local import back_projection, strength_map, tiles
 from upscaler.engines.local.networks import Network, Networks
-from upscaler.engines.local.recipe import Recipe, recipe
+from upscaler.engines.local.recipe import Recipe, for_worn, recipe
 from upscaler.engines.local.resample import BOX
 from upscaler.engines.local.source_facts import SourceFacts, find_source_facts
 from upscaler.engines.local.strength import Strength
+from upscaler.engines.local.wear import find_wear
 from upscaler.imaging import codec
 from upscaler.imaging.codec import Picture
 from upscaler.imaging.samples import Floats, Samples, to_floats, to_samples
@@ -70,6 +71,13 @@ def run(
         loaded = codec.load(source)
         facts = find_source_facts(loaded.pixels, loaded.jpeg_quality, networks, report)
         plan = recipe(model_name, settings, facts)
+        judged = facts.described
+        if plan.strength:
+            report(0.0, "Finding how worn the picture is")
+            wear = find_wear(loaded.pixels)
+            plan = for_worn(plan, wear, loaded.jpeg_quality)
+            if plan.deblurring:
+                judged += f", blurred by {wear.blur:.1f} pixels"
         width, height = loaded.width * plan.factor, loaded.height * plan.factor
         asked = result_format or loaded.format
         written = codec.result_format(asked, width, height)
@@ -77,7 +85,7 @@ def run(
         output_dir.mkdir(parents=True, exist_ok=True)
         mapped = strength_map.find_strength_map(loaded, plan, networks, report)
         if mapped.strength.is_zero:
-            plan = replace(plan, restoring=None)
+            plan = replace(plan, restoring=None, deblurring=())
         steps = _Steps(loaded, facts, plan, mapped.strength, networks, output_dir, report)
         codec.save(steps.finish(steps.enlarge()), path, written, loaded, generative=plan.restoring is not None)
     except OSError as error:
@@ -97,7 +105,7 @@ def run(
     provenance = {
         "engine": versioned("local"),
         "networks": plan.networks,
-        "source": facts.described,
+        "source": judged,
         "precision": networks.precision,
         "seconds": seconds,
         **mapped.found,
@@ -128,6 +136,7 @@ class _Steps:
         self._shrink = facts.shrink or BOX
         self._plan = plan
         self._strength = strength
+        self._changed = strength.stretched(plan.strength) if plan.deblurring else strength
         self._networks = networks
         self._folder = folder
         self._report = report
@@ -139,8 +148,13 @@ class _Steps:
         work = self._source.pixels
         for network in self._plan.passes:
             work = self._passed(work, network)
+        if self._plan.deblurring:
+            before = self._source.pixels
+            for network in self._plan.deblurring[:-1]:
+                before = self._passed(before, network)
+            self._mix_in(work, before, self._plan.deblurring[-1], self._changed, "Taking the blur away")
         if self._plan.restoring is not None:
-            self._mix_in(work, self._plan.restoring)
+            self._mix_in(work, self._source.pixels, self._plan.restoring, self._strength, "Rebuilding detail")
         return work
 
     def _passed(self, before: Samples, network: Network) -> Samples:
@@ -152,17 +166,17 @@ class _Steps:
         self._networks.rest()
         return after
 
-    def _mix_in(self, work: Samples, network: Network) -> None:
-        """Move ``work`` towards what the restoring network makes of the source, as far as the strength says."""
+    def _mix_in(self, work: Samples, before: Samples, network: Network, strength: Strength, text: str) -> None:
+        """Move ``work`` towards what the network makes of ``before``, which has the source's size, by the strength."""
         shrink = network.scale // self._plan.work_factor
-        for block in tiles.enlarge(self._source.pixels, network, self._networks, self._strength.anywhere):
-            restored = _averaged(block.pixels, shrink)
+        for block in tiles.enlarge(before, network, self._networks, strength.anywhere):
+            made = _averaged(block.pixels, shrink)
             rows, columns = (_divided(part, shrink) for part in block.area)
             top, left = (_divided(part, network.scale) for part in block.area)
-            share = self._strength.within(top, left, self._plan.work_factor)
-            faithful = to_floats(work[rows, columns])
-            work[rows, columns] = to_samples(faithful + share * (restored - faithful), work.dtype)
-            self._advance(block.pixels, network.cost, "Rebuilding detail")
+            share = strength.within(top, left, self._plan.work_factor)
+            there = to_floats(work[rows, columns])
+            work[rows, columns] = to_samples(there + share * (made - there), work.dtype)
+            self._advance(block.pixels, network.cost, text)
         self._networks.rest()
 
     def finish(self, work: Samples) -> Samples:
@@ -172,7 +186,7 @@ class _Steps:
         canvas = self._canvas(source.height * factor, source.width * factor, channels)
         projection = back_projection.BackProjection(source.pixels, work, factor, self._plan.keep, self._shrink)
         for area in back_projection.squares(source.height, source.width):
-            pixels = projection.square(area, self._strength.within(*projection.reach(area), 1))
+            pixels = projection.square(area, self._changed.within(*projection.reach(area), 1))
             rows, columns = (slice(part.start * factor, part.stop * factor) for part in area)
             if source.grey:
                 canvas[rows, columns, 0] = to_samples(pixels.mean(axis=2), canvas.dtype)
@@ -204,8 +218,8 @@ class _Steps:
         for network in plan.passes:
             factor *= network.scale
             total += network.cost * factor**2
-        if plan.restoring is not None:
-            total += plan.restoring.cost * plan.restoring.scale**2
+        for network in (*plan.deblurring, *filter(None, [plan.restoring])):
+            total += network.cost * network.scale**2
         return pixels * (total + (FINISH_COST + SAVE_COST) * plan.factor**2)
 
 
