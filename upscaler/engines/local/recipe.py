@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from upscaler import upscaling_models
 from upscaler.engines.local.back_projection import Keep
 from upscaler.engines.local.networks import (
@@ -29,7 +31,6 @@ from upscaler.engines.local.networks import (
 )
 from upscaler.engines.local.resample import BOX
 from upscaler.engines.local.source_facts import JPEG_CLEAN_FROM, SourceFacts
-from upscaler.engines.local.srmd import MOST_BLUR
 from upscaler.engines.local.wear import Wear
 
 STRENGTH = {
@@ -39,16 +40,15 @@ STRENGTH = {
 }
 """How much of the restoring expert is mixed in, in the part of the picture that is enhanced."""
 
-STRENGTH_DEBLURRED = 0.5
-"""How much of that is left where a network takes the blur away, which then needs less inventing: at sigma 1 and quality
-40 0.3 is best, and 0.2 and 0.4 lose 0.05 dB."""
+STRENGTH_DEBLURRED = 0.4
+"""What is left of that where a network takes the blur away, which leaves less to be invented."""
 BLURRED_FROM, SURE = 0.6, 0.5
 """The blur in source pixels, and the confidence in it, from which a picture is taken for a blurred one."""
-BLUR_STEP = 0.4
-"""Blurs are told in steps of the result's pixels, so that pictures share compiled networks.
-
-Told is 4 times the blur at 1, and less below: a blur that is told too large costs more than one that is too small."""
-NOISE, JPEG_NOISE = 5, 16
+BLURS, TOLD, TOLD_STEP = (0.6, 0.8, 1.0, 1.2), (1.6, 3.2, 4.4, 4.8), 0.4
+"""Blurs in source pixels, what SRMD is told of them in the result's at 4x, and in which steps, so that pictures share
+compiled networks. Small ones are told as smaller yet, since there they may be none: a blur that is told and not there
+costs 2 to 4 dB."""
+NOISE, JPEG_NOISE = 5, 14
 """Noise that is told, in levels of 255: of a picture that is no JPEG, and of a JPEG before its quality takes 2 away for
 each 20. More than there is makes the network careful where the blur is told wrongly."""
 
@@ -154,11 +154,11 @@ def _kept(jpeg_quality: int | None) -> Keep:
 def for_worn(plan: Recipe, wear: Wear, jpeg_quality: int | None) -> Recipe:
     """``plan``, where it restores a picture that is surely blurred, by a network that is told of the blur.
 
-    Unsure of it, or of a sharp picture, the plan stays as it is: a blur that is not there, taken away, costs some 4 dB.
+    Where that is unsure or the picture sharp, the plan stays as it is.
     """
     if plan.restoring is None or not plan.strength or wear.confidence < SURE or wear.blur < BLURRED_FROM:
         return plan
-    told = min(round((6 * wear.blur - 2) / BLUR_STEP) * BLUR_STEP, MOST_BLUR)
+    told = round(float(np.interp(wear.blur, BLURS, TOLD)) / TOLD_STEP) * TOLD_STEP
     noise = NOISE if jpeg_quality is None else JPEG_NOISE - 2 * round(jpeg_quality / 20)
     deblurring = srmd_4x(round(told, 1), noise)
     cleans = jpeg_quality is not None and jpeg_quality < JPEG_GOOD_FROM
