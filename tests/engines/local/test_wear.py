@@ -76,6 +76,8 @@ def low(quality: int | None) -> Recipe:
 
 
 def test_what_is_sharp_or_unsure_or_not_restored_stays_as_it_was() -> None:
+    for quality in (None, 70, 90):
+        assert for_worn(low(quality), BLURRED, quality) == low(quality)
     assert for_worn(low(40), Wear(0.5, 1.0), 40) == low(40)
     assert for_worn(low(40), Wear(1.0, 0.4), 40) == low(40)
     faithful = recipe("topaz", LOW | {"enhance_model": upscaling_models.HIGH_FIDELITY_V2}, of(40))
@@ -84,13 +86,12 @@ def test_what_is_sharp_or_unsure_or_not_restored_stays_as_it_was() -> None:
     assert for_worn(recraft, BLURRED, 40) == recraft
 
 
-def test_a_blurred_picture_is_deblurred_and_a_jpeg_is_cleaned_first() -> None:
-    jpeg, png = for_worn(low(40), BLURRED, 40), for_worn(low(None), BLURRED, None)
-    assert jpeg.networks == [*low(40).networks[:2], "waifu2x-cunet-clean1", "srmd-x4", "realesrgan-x4plus"]
-    assert png.networks == [*low(None).networks[:2], "srmd-x4", "realesrgan-x4plus"]
-    assert jpeg.strength == png.strength and png.strength == pytest.approx(low(40).strength * 0.4)
-    assert jpeg.deblurring[-1] == srmd_4x(3.2, 10)
-    assert for_worn(low(None), Wear(3.0, 1.0), None).deblurring[-1].planes[:15] == srmd.planes(srmd.MOST_BLUR)
+def test_a_worn_jpeg_that_is_blurred_is_cleaned_and_deblurred() -> None:
+    plan = for_worn(low(40), BLURRED, 40)
+    assert plan.networks == [*low(40).networks[:2], "waifu2x-cunet-clean1", "srmd-x4", "realesrgan-x4plus"]
+    assert plan.strength == pytest.approx(low(40).strength * 0.4)
+    assert plan.deblurring[-1] == srmd_4x(3.2, 10)
+    assert for_worn(low(60), Wear(3.0, 1.0), 60).deblurring[-1].planes == srmd.planes(srmd.MOST_BLUR, 8)
 
 
 def test_shares_are_stretched_to_all_of_what_was_asked() -> None:

@@ -72,7 +72,7 @@ def run(
         facts = find_source_facts(loaded.pixels, loaded.jpeg_quality, networks, report)
         plan = recipe(model_name, settings, facts)
         judged = facts.described
-        if plan.strength:
+        if plan.strength and loaded.jpeg_quality is not None:
             report(0.0, "Finding how worn the picture is")
             wear = find_wear(loaded.pixels)
             plan = for_worn(plan, wear, loaded.jpeg_quality)

@@ -48,9 +48,9 @@ BLURS, TOLD, TOLD_STEP = (0.6, 0.8, 1.0, 1.2), (1.6, 3.2, 4.4, 4.8), 0.4
 """Blurs in source pixels, what SRMD is told of them in the result's at 4x, and in which steps, so that pictures share
 compiled networks. Small ones are told as smaller yet, since there they may be none: a blur that is told and not there
 costs 2 to 4 dB."""
-NOISE, JPEG_NOISE = 5, 14
-"""Noise that is told, in levels of 255: of a picture that is no JPEG, and of a JPEG before its quality takes 2 away for
-each 20. More than there is makes the network careful where the blur is told wrongly."""
+JPEG_NOISE = 14
+"""Noise that is told of a JPEG, in levels of 255, before its quality takes 2 away for each 20. More than there is makes
+the network careful where the blur is told wrongly."""
 
 JPEG_GOOD_FROM, JPEG_WORN_BELOW = 83, 70
 """JPEG qualities between which the cleaning networks change places.
@@ -152,15 +152,16 @@ def _kept(jpeg_quality: int | None) -> Keep:
 
 
 def for_worn(plan: Recipe, wear: Wear, jpeg_quality: int | None) -> Recipe:
-    """``plan``, where it restores a picture that is surely blurred, by a network that is told of the blur.
+    """``plan``; where it restores a worn JPEG that is surely blurred, by a network that is told of the blur.
 
-    Where that is unsure or the picture sharp, the plan stays as it is.
+    Elsewhere the plan stays as it is. Of better JPEGs the faithful expert makes so much that a blur told a little
+    wrongly loses: 0.15 dB at quality 90 on a photograph whose blur of 0.8 was read as 0.96.
     """
     if plan.restoring is None or not plan.strength or wear.confidence < SURE or wear.blur < BLURRED_FROM:
         return plan
+    if jpeg_quality is None or jpeg_quality >= JPEG_WORN_BELOW:
+        return plan
     told = round(float(np.interp(wear.blur, BLURS, TOLD)) / TOLD_STEP) * TOLD_STEP
-    noise = NOISE if jpeg_quality is None else JPEG_NOISE - 2 * round(jpeg_quality / 20)
-    deblurring = srmd_4x(round(told, 1), noise)
-    cleans = jpeg_quality is not None and jpeg_quality < JPEG_GOOD_FROM
-    deblurred = (CUNET_CLEAN_1, deblurring) if cleans else (deblurring,)
-    return replace(plan, strength=plan.strength * STRENGTH_DEBLURRED, deblurring=deblurred)
+    noise = JPEG_NOISE - 2 * round(jpeg_quality / 20)
+    deblurring = CUNET_CLEAN_1, srmd_4x(round(told, 1), noise)
+    return replace(plan, strength=plan.strength * STRENGTH_DEBLURRED, deblurring=deblurring)
