@@ -78,7 +78,7 @@ def low(quality: int | None) -> Recipe:
 def test_what_is_sharp_or_unsure_or_not_restored_stays_as_it_was() -> None:
     for quality in (None, 70, 90):
         assert for_worn(low(quality), BLURRED, quality) == low(quality)
-    assert for_worn(low(40), Wear(0.5, 1.0), 40) == low(40)
+    assert for_worn(low(40), Wear(0.69, 1.0), 40) == low(40)
     assert for_worn(low(40), Wear(1.0, 0.4), 40) == low(40)
     faithful = recipe("topaz", LOW | {"enhance_model": upscaling_models.HIGH_FIDELITY_V2}, of(40))
     assert for_worn(faithful, BLURRED, 40) == faithful

@@ -42,9 +42,9 @@ STRENGTH = {
 
 STRENGTH_DEBLURRED = 0.4
 """What is left of that where a network takes the blur away, which leaves less to be invented."""
-BLURRED_FROM, SURE = 0.6, 0.5
+BLURRED_FROM, SURE = 0.7, 0.5
 """The blur in source pixels, and the confidence in it, from which a picture is taken for a blurred one."""
-BLURS, TOLD, TOLD_STEP = (0.6, 0.8, 1.0, 1.2), (1.6, 3.2, 4.4, 4.8), 0.4
+BLURS, TOLD, TOLD_STEP = (0.7, 0.8, 1.0, 1.2), (2.4, 3.2, 4.4, 4.8), 0.4
 """Blurs in source pixels, what SRMD is told of them in the result's at 4x, and in which steps, so that pictures share
 compiled networks. Small ones are told as smaller yet, since there they may be none: a blur that is told and not there
 costs 2 to 4 dB."""
