@@ -18,11 +18,12 @@ import numpy as np
 from upscaler.engines.base import EngineError, Report, Timings
 from upscaler.engines.local import back_projection, strength_map, tiles, timing
 from upscaler.engines.local.networks import Network, Networks
-from upscaler.engines.local.recipe import Recipe, recipe
+from upscaler.engines.local.recipe import Recipe, for_worn, recipe
 from upscaler.engines.local.resample import BOX
 from upscaler.engines.local.source_facts import SourceFacts, find_source_facts
 from upscaler.engines.local.strength import Strength
 from upscaler.engines.local.timing import Stopwatch
+from upscaler.engines.local.wear import find_wear
 from upscaler.imaging import codec
 from upscaler.imaging.codec import Picture
 from upscaler.imaging.samples import Floats, Samples, to_floats, to_samples
@@ -75,6 +76,13 @@ def run(
         with watch.step(timing.examining(loaded.jpeg_quality)):
             facts = find_source_facts(loaded.pixels, loaded.jpeg_quality, networks, report)
         plan = recipe(model_name, settings, facts)
+        judged = facts.described
+        if plan.strength and loaded.jpeg_quality is not None:
+            report(0.0, "Finding how worn the picture is")
+            wear = find_wear(loaded.pixels)
+            plan = for_worn(plan, wear, loaded.jpeg_quality)
+            if plan.deblurring:
+                judged += f", blurred by {wear.blur:.1f} pixels"
         width, height = loaded.width * plan.factor, loaded.height * plan.factor
         asked = result_format or loaded.format
         written = codec.result_format(asked, width, height)
@@ -83,7 +91,7 @@ def run(
         with watch.step(timing.looking(plan)):
             mapped = strength_map.find_strength_map(loaded, plan, networks, report)
         if mapped.strength.is_zero:
-            plan = replace(plan, restoring=None)
+            plan = replace(plan, restoring=None, deblurring=())
         steps = _Steps(loaded, facts, plan, mapped.strength, networks, output_dir, report, watch)
         enlarged = steps.enlarge()
         with watch.step(timing.finishing(plan, width * height)):
@@ -107,7 +115,7 @@ def run(
     provenance = {
         "engine": versioned("local"),
         "networks": plan.networks,
-        "source": facts.described,
+        "source": judged,
         "precision": networks.precision,
         "seconds": seconds,
         **mapped.found,
@@ -140,6 +148,7 @@ class _Steps:
         self._shrink = facts.shrink or BOX
         self._plan = plan
         self._strength = strength
+        self._changed = strength.stretched(plan.strength) if plan.deblurring else strength
         self._networks = networks
         self._folder = folder
         self._report = report
@@ -153,9 +162,18 @@ class _Steps:
         for network in self._plan.passes:
             with self._watch.step(timing.enlarging(network, *work.shape[:2])):
                 work = self._passed(work, network)
+        source = self._source.pixels
+        if self._plan.deblurring:
+            *earlier, last = self._plan.deblurring
+            before = source
+            for network in earlier:
+                with self._watch.step(timing.enlarging(network, *before.shape[:2])):
+                    before = self._passed(before, network)
+            with self._watch.step(timing.rebuilding(self._plan, last, *before.shape[:2])):
+                self._mix_in(work, before, last, self._changed, "Taking the blur away")
         if self._plan.restoring is not None:
-            with self._watch.step(timing.rebuilding(self._plan, self._plan.restoring, *self._source.pixels.shape[:2])):
-                self._mix_in(work, self._plan.restoring)
+            with self._watch.step(timing.rebuilding(self._plan, self._plan.restoring, *source.shape[:2])):
+                self._mix_in(work, source, self._plan.restoring, self._strength, "Rebuilding detail")
         return work
 
     def _passed(self, before: Samples, network: Network) -> Samples:
@@ -167,17 +185,17 @@ class _Steps:
         self._networks.rest()
         return after
 
-    def _mix_in(self, work: Samples, network: Network) -> None:
-        """Move ``work`` towards what the restoring network makes of the source, as far as the strength says."""
+    def _mix_in(self, work: Samples, before: Samples, network: Network, strength: Strength, text: str) -> None:
+        """Move ``work`` towards what the network makes of ``before``, which has the source's size, by the strength."""
         shrink = network.scale // self._plan.work_factor
-        for block in tiles.enlarge(self._source.pixels, network, self._networks, self._strength.anywhere):
-            restored = _averaged(block.pixels, shrink)
+        for block in tiles.enlarge(before, network, self._networks, strength.anywhere):
+            made = _averaged(block.pixels, shrink)
             rows, columns = (_divided(part, shrink) for part in block.area)
             top, left = (_divided(part, network.scale) for part in block.area)
-            share = self._strength.within(top, left, self._plan.work_factor)
-            faithful = to_floats(work[rows, columns])
-            work[rows, columns] = to_samples(faithful + share * (restored - faithful), work.dtype)
-            self._advance(block.pixels, network.cost, "Rebuilding detail")
+            share = strength.within(top, left, self._plan.work_factor)
+            there = to_floats(work[rows, columns])
+            work[rows, columns] = to_samples(there + share * (made - there), work.dtype)
+            self._advance(block.pixels, network.cost, text)
         self._networks.rest()
 
     def finish(self, work: Samples) -> Samples:
@@ -187,7 +205,7 @@ class _Steps:
         canvas = self._canvas(source.height * factor, source.width * factor, channels)
         projection = back_projection.BackProjection(source.pixels, work, factor, self._plan.keep, self._shrink)
         for area in back_projection.squares(source.height, source.width):
-            pixels = projection.square(area, self._strength.within(*projection.reach(area), 1))
+            pixels = projection.square(area, self._changed.within(*projection.reach(area), 1))
             rows, columns = (slice(part.start * factor, part.stop * factor) for part in area)
             if source.grey:
                 canvas[rows, columns, 0] = to_samples(pixels.mean(axis=2), canvas.dtype)
@@ -219,8 +237,8 @@ class _Steps:
         for network in plan.passes:
             factor *= network.scale
             total += network.cost * factor**2
-        if plan.restoring is not None:
-            total += plan.restoring.cost * plan.restoring.scale**2
+        for network in (*plan.deblurring, *filter(None, [plan.restoring])):
+            total += network.cost * network.scale**2
         return pixels * (total + (FINISH_COST + SAVE_COST) * plan.factor**2)
 
 

@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from io import BytesIO
@@ -99,6 +99,10 @@ def _photo(suffix: str = "") -> Network:
 CUNET = _cunet()
 CUNET_DENOISE_0 = _cunet("denoise0")
 CUNET_DENOISE_1 = _cunet("denoise1")
+CUNET_CLEAN_1 = replace(
+    CUNET_DENOISE_1, name="waifu2x-cunet-clean1", stem="WAIFU2X_CUNET_UP1X_DENOISE1X", scale=1, crop=28, cost=5.4
+)
+"""Cleans a JPEG and leaves its size."""
 PHOTO = _photo()
 PHOTO_DENOISE_3 = _photo("denoise3")
 X4PLUS = Network(

@@ -33,6 +33,11 @@ class Strength:
         )
         return bool(self._share[down, across].any())
 
+    def stretched(self, full: float) -> Strength:
+        """Shares of ``full`` and more become 1, smaller ones rise in proportion."""
+        share = np.minimum(np.asarray(self._share, np.float32) / np.float32(full), np.float32(1))
+        return Strength(float(share) if isinstance(self._share, float) else share, self._step)
+
     @property
     def is_zero(self) -> bool:
         """Whether the restoring network is needed nowhere."""
