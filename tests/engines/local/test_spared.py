@@ -15,6 +15,7 @@ from upscaler import upscaling_models
 from upscaler.engines.local import text_map, weave
 from upscaler.engines.local.networks import Networks
 from upscaler.engines.local.recipe import recipe
+from upscaler.engines.local.source_facts import SourceFacts
 from upscaler.engines.local.strength_map import find_strength_map
 from upscaler.imaging import codec
 
@@ -138,7 +139,10 @@ def test_print_and_weave_get_nothing_of_the_restoring_network_and_the_rest_does(
     picture.paste(line((96, 96), (8, 40), 12, "Wool 47"), (192, 0))
     path = tmp_path / "source"
     path.write_bytes(png(picture))
-    plan = replace(recipe("topaz", upscaling_models.MODELS["topaz"].defaults | REBUILT, None), part=None)
+    plan = replace(
+        recipe("topaz", upscaling_models.MODELS["topaz"].defaults | REBUILT, SourceFacts(288, 96, None, None)),
+        part=None,
+    )
     mapped = find_strength_map(codec.load(path), plan, warm, lambda fraction, text: None)
     share = mapped.strength.within(slice(0, 96), slice(0, 288), 1)
     assert isinstance(share, np.ndarray)
