@@ -113,11 +113,11 @@ def _orientation(exif: bytes) -> int:
 def _png(data: bytes) -> tuple[int, int]:
     if data[12:16] != b"IHDR":
         raise Unreadable
-    return struct.unpack_from(">II", data, 16)  # type: ignore[return-value]
+    return struct.unpack_from(">II", data, 16)
 
 
 def _gif(data: bytes) -> tuple[int, int]:
-    return struct.unpack_from("<HH", data, 6)  # type: ignore[return-value]
+    return struct.unpack_from("<HH", data, 6)
 
 
 def _webp(data: bytes) -> tuple[int, int]:
@@ -189,7 +189,7 @@ def _tiff(data: bytes) -> tuple[int, int]:
 def _bmp(data: bytes) -> tuple[int, int]:
     (size,) = struct.unpack_from("<I", data, 14)
     if size == 12:
-        return struct.unpack_from("<HH", data, 18)  # type: ignore[return-value]
+        return struct.unpack_from("<HH", data, 18)
     width, height = struct.unpack_from("<ii", data, 18)
     # A negative height means that the rows run downwards.
     return width, abs(height)

@@ -57,7 +57,7 @@ def opened(file: IO[bytes]) -> IO[str]:
     return _text(reader, _guessed(head[:4096]))
 
 
-def _text(reader: io.BufferedReader, encoding: str) -> IO[str]:
+def _text(reader: Any, encoding: str) -> IO[str]:
     return io.TextIOWrapper(reader, encoding=encoding, errors=FALLBACK, newline=None)
 
 

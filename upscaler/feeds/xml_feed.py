@@ -78,8 +78,8 @@ def _check_head(head: str) -> None:
         )
     if found := _DECLARATION.search(head):
         raise PublicError(
-            f"The feed begins with a <!{found[1].upper()}>, by which a small file can grow to fill a computer, so it is "
-            "not read. No product feed needs one: take that part out, and send it again.",
+            f"The feed begins with a <!{found[1].upper()}>, by which a small file can grow to fill a computer, so it "
+            "is not read. No product feed needs one: take that part out, and send it again.",
             code="feed_dtd",
         )
 

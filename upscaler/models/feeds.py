@@ -116,6 +116,7 @@ class FeedPicture(models.Model):
     row = models.PositiveIntegerField(help_text="Its place in the feed, from 1: the line, or the product's number.")
     place = models.PositiveSmallIntegerField(default=0, help_text="0 for a product's main picture.")
     sku = models.CharField(max_length=100, blank=True)
+    product_key = models.BigIntegerField(default=0, help_text="Of one product the same number, in every check.")
     title = models.CharField(max_length=255, blank=True)
     url = models.TextField(blank=True)
     url_key = models.BigIntegerField(default=0, help_text="Of equal addresses the same number.")
@@ -133,7 +134,7 @@ class FeedPicture(models.Model):
         ordering = ("row", "place")
         constraints = (models.UniqueConstraint(fields=("check_of", "row", "place"), name="feed_picture_once"),)
         indexes = (
-            models.Index(fields=("check_of", "sku"), name="feed_picture_sku"),
+            models.Index(fields=("check_of", "product_key"), name="feed_picture_product"),
             models.Index(fields=("check_of", "url_key"), name="feed_picture_url"),
             models.Index(fields=("check_of", "host", "id"), condition=Q(status="Waiting"), name="feed_picture_waiting"),
         )

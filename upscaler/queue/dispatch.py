@@ -23,6 +23,16 @@ def removal() -> None:
     tasks.remove_deleted.enqueue()
 
 
+def feeds() -> None:
+    """Wake the workers for catalogue checks."""
+    tasks.wake_feeds()
+
+
+def removed_feeds() -> None:
+    """Wake a worker for the rows of removed feeds."""
+    tasks.forget_removed_feeds.enqueue()
+
+
 def email(email_id: int) -> None:
     """Wake a worker for one e-mail."""
     tasks.send_email.enqueue(email_id)
