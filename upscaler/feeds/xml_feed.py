@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import IO
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
@@ -35,6 +36,7 @@ _PREFIX = re.compile(r"</?([A-Za-z_][\w.-]*):|\s([A-Za-z_][\w.-]*):[\w.-]+\s*=")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _STRAY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});)(?:([A-Za-z][A-Za-z0-9]{1,30});)?")
 _CLOSING = {"<![CDATA[": "]]>", "<!--": "-->"}
+_plain = lru_cache(maxsize=2_000)(column_titles.plain)
 _GOOGLE = "http://base.google.com/ns/1.0"
 
 
@@ -199,7 +201,7 @@ def _product(number: int, product: str, spaces: dict[str, str]) -> Entry | Wrong
 def _of_fields(number: int, fields: list[tuple[str, str]], google: dict[str, str], own_id: str) -> Entry | WrongEntry:
     first: dict[str, str] = {}
     for name, value in fields:
-        first.setdefault(column_titles.plain(name), value)
+        first.setdefault(_plain(name), value)
     main = google.get("image_link") or first.get("imagelink", "")
     urls = [main] if main else []
     urls += [value for name, value in fields if _is_picture(name) and value != main and is_address(value)]
@@ -216,7 +218,7 @@ def _of_fields(number: int, fields: list[tuple[str, str]], google: dict[str, str
 
 
 def _is_picture(name: str) -> bool:
-    return name != "lifestyle_image_link" and column_titles.is_picture(column_titles.plain(name))
+    return name != "lifestyle_image_link" and column_titles.is_picture(_plain(name))
 
 
 def _parsed(product: str, spaces: dict[str, str]) -> Element:
