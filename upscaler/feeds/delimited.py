@@ -24,6 +24,9 @@ HEADER_LINES = 10
 """The titles stand in one of the first so many rows."""
 GOOGLE, SHOPIFY, TITLED, LIST = "Google Merchant, in rows", "Shopify export", "table", "list of addresses"
 
+TOO_LONG = "\0\n"
+"""What comes in the place of a line of more than `MAX_LINE` characters. No other line has a NUL."""
+
 _DELIMITERS = (",", ";", "\t", "|")
 _SEPARATOR = re.compile(r'"?sep=([,;\t|:^~#])"?\s*', re.IGNORECASE)
 _FORMULA = re.compile(r'=\s*"([^"]*)"')
@@ -54,10 +57,10 @@ def read(source: IO[str], found: list[str]) -> Iterator[Entry | WrongEntry]:
     that ends in the middle.
     """
     lines = _Lines(source)
-    first = lines.peek()
-    separator = _SEPARATOR.fullmatch(first)
+    first = lines.peek(HEADER_LINES)
+    separator = _SEPARATOR.fullmatch(first[0]) if first else None
     if separator:
-        lines.skip()
+        next(lines)
     rows = _Rows(lines, separator[1] if separator else _delimiter(first))
     yield from of_rows(iter(rows), found)
     if rows.is_cut_off:
@@ -175,7 +178,7 @@ def _at(cells: list[str], column: int | None) -> str:
 
 
 class _Lines:
-    """The lines of a text, of which some can be put back; too long ones come as None."""
+    """The lines of a text, of which some can be put back; too long ones come as `TOO_LONG`."""
 
     def __init__(self, source: IO[str]) -> None:
         self._source = source
@@ -183,16 +186,15 @@ class _Lines:
         self.number = 0
         """Of the line that was given out last."""
 
-    def peek(self) -> str:
-        """The next line, which stays."""
-        line = next(self, "")
-        if line:
-            self.put_back([line])
-        return line
-
-    def skip(self) -> None:
-        """Leave a line out."""
-        next(self, None)
+    def peek(self, number: int) -> list[str]:
+        """The next lines, which stay."""
+        found: list[str] = []
+        for line in self:
+            found.append(line)
+            if len(found) == number:
+                break
+        self.put_back(found)
+        return found
 
     def put_back(self, lines: list[str]) -> None:
         """Give the lines out again."""
@@ -213,12 +215,8 @@ class _Lines:
         if len(line) >= MAX_LINE and not line.endswith("\n"):
             while (rest := self._source.readline(MAX_LINE)) and not rest.endswith("\n"):
                 pass
-            raise _LineTooLong
+            return TOO_LONG
         return line.replace("\0", "")
-
-
-class _LineTooLong(Exception):
-    pass
 
 
 class _Rows:
@@ -275,6 +273,10 @@ class _RowTooLong(Exception):
     pass
 
 
+class _LineTooLong(Exception):
+    pass
+
+
 class _Noted:
     """The lines of one row, as they are read."""
 
@@ -294,6 +296,8 @@ class _Noted:
                 # The file is over, and the quotation mark still open.
                 raise _RowTooLong from None
             raise
+        if line == TOO_LONG:
+            raise _LineTooLong
         self.lines.append(line)
         self._size += len(line)
         if len(self.lines) > MAX_LINES or (len(self.lines) > 1 and self._size > MAX_ROW):
@@ -309,24 +313,29 @@ def _cell(text: str) -> str:
     return text[1:] if text.startswith("'") and not text.endswith("'") else text
 
 
-def _delimiter(line: str) -> str:
+def _delimiter(lines: list[str]) -> str:
     def score(delimiter: str) -> tuple[int, int]:
-        try:
-            cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
-        except csv.Error:
-            return 0, 0
-        names = [column_titles.plain(cell) for cell in cells]
-        known = sum(
-            column_titles.is_picture(name)
-            or name in column_titles.ADDRESSES
-            or name in column_titles.SKUS
-            or name in column_titles.NAMES
-            for name in names
-        )
-        # An address may have any of them in it.
-        return known + sum(is_address(cell.strip()) for cell in cells), len(cells)
+        return max((_known(line, delimiter) for line in lines), default=(0, 0))
 
     return max(_DELIMITERS, key=score)
+
+
+def _known(line: str, delimiter: str) -> tuple[int, int]:
+    """How many cells of a line are titles or addresses, and how many it has."""
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        return 0, 0
+    names = [column_titles.plain(cell) for cell in cells]
+    known = sum(
+        column_titles.is_picture(name)
+        or name in column_titles.ADDRESSES
+        or name in column_titles.SKUS
+        or name in column_titles.NAMES
+        for name in names
+    )
+    # An address may have any of them in it.
+    return known + sum(is_address(cell.strip()) for cell in cells), len(cells)
 
 
 def _no_addresses() -> PublicError:

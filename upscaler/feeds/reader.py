@@ -42,16 +42,17 @@ class Feed:
             return
         if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8")):
             raise _not_read("a document or a picture")
-        source = text.opened(self._file)
-        beginning = source.read(2000)
+        beginning = text.Source(self._file).stream.read(2000)
         if beginning.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
             raise _not_read("JSON")
-        source = text.opened(self._file)
+        source = text.Source(self._file)
         if xml_feed.is_xml(beginning):
             self._found.append("XML")
-            yield from xml_feed.read(source)
+            yield from xml_feed.read(source.stream)
         else:
-            yield from delimited.read(source, self._found)
+            yield from delimited.read(source.stream, self._found)
+        if source.fault is not None:
+            raise source.fault
 
 
 def _not_read(kind: str) -> PublicError:

@@ -162,8 +162,6 @@ class Hold:
             done = 0
             for one in found:
                 picture = one.picture
-                # What was said of the row before stays where there is nothing new to say.
-                told = {"message": one.message[:MAX_MESSAGE]} if one.message else {}
                 same = FeedPicture.objects.filter(check_of=self.check, url_key=picture.url_key, url=picture.url)
                 done += same.filter(status=FeedPicture.Status.WAITING).update(
                     status=FeedPicture.Status.FAILED if one.problem else FeedPicture.Status.MEASURED,
@@ -172,7 +170,7 @@ class Hold:
                     format=one.format,
                     file_size=one.file_size,
                     problem=one.problem,
-                    **told,
+                    message=one.message[:MAX_MESSAGE],
                 )
             self.renew(waiting=F("waiting") - done, **values)
 
@@ -188,13 +186,13 @@ class Hold:
             self.renew(waiting=F("waiting") - done)
 
     def note_twins(self) -> None:
-        """Say of rows whose product stands in the feed before that it does. Raises Lost."""
+        """Mark rows whose product stands in the feed before. Raises Lost."""
         self.renew(lease=timedelta(minutes=10))
         before = FeedPicture.objects.filter(
             check_of=self.check, product_key=OuterRef("product_key"), row__lt=OuterRef("row")
-        ).exclude(sku="")
-        twins = FeedPicture.objects.filter(Exists(before), check_of=self.check, place=0).exclude(sku="")
-        twins.filter(message="").update(message=TWIN)
+        )
+        rows = FeedPicture.objects.filter(Exists(before), check_of=self.check).exclude(sku="")
+        rows.update(is_twin=True)
         self.renew()
 
     def release(self, *, due_in: float = 0.0, **values: Any) -> None:
@@ -208,9 +206,6 @@ class Hold:
         self.renew(status=status, problem=problem[:2000] or F("problem"), ended_at=timezone.now(), **values)
         FeedCheck.objects.filter(pk=self.check.pk).update(lease_until=None)
         _forget_old(self.check.feed)
-
-
-TWIN = "This id stands in the feed more than once. Google takes one of them: give each product an id of its own."
 
 
 def stop(check: FeedCheck) -> bool:

@@ -28,6 +28,7 @@ def count(check: FeedCheck) -> dict[str, Any]:
     totals = rows.aggregate(
         products=Count("product_key", distinct=True, filter=~limits.BAD_ROW | ~Q(sku="")),
         bad_rows=Count("pk", filter=limits.BAD_ROW),
+        twins=Count("row", distinct=True, filter=Q(is_twin=True)),
     )
     found.update(totals)
     before = previous(check)
@@ -69,6 +70,8 @@ def pictures(check: FeedCheck, channel: Channel | None, state: str) -> QuerySet[
     rows = check.rows.order_by("row", "place")
     if state == BAD_ROWS:
         return rows.filter(limits.BAD_ROW)
+    if state == TWINS:
+        return rows.filter(is_twin=True)
     if channel is None:
         return rows
     if state in (MENDED, NEW):

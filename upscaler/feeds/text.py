@@ -39,15 +39,26 @@ def cut_off(row: int) -> CutOff:
     )
 
 
-def opened(file: IO[bytes]) -> IO[str]:
+class Source:
     """The text of a feed, read as it is asked for; a line's end is any of the three that there are.
 
     Bytes that mean nothing in UTF-8 are read as Windows-1252, which is what they are in practice.
     """
-    file.seek(0)
-    is_packed = file.read(2) == GZIP
-    file.seek(0)
-    source: Any = _Unpacked(file) if is_packed else file
+
+    def __init__(self, file: IO[bytes]) -> None:
+        file.seek(0)
+        is_packed = file.read(2) == GZIP
+        file.seek(0)
+        self._unpacked = _Unpacked(file) if is_packed else None
+        self.stream = _opened(self._unpacked or file)
+
+    @property
+    def fault(self) -> CutOff | None:
+        """Why the text ended before its end, once it has. It ends quietly, so that all before it is read."""
+        return self._unpacked.fault if self._unpacked else None
+
+
+def _opened(source: Any) -> IO[str]:
     reader = io.BufferedReader(_Raw(source), CHUNK)
     head = reader.peek(CHUNK)
     for mark, encoding in _MARKS:
@@ -92,23 +103,29 @@ class _Unpacked:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._left = gzip.GzipFile(fileobj=file), settings.FEED_MAX_BYTES
+        self.fault: CutOff | None = None
 
     def read(self, size: int) -> bytes:
+        if self.fault is not None:
+            return b""
         try:
-            content = self._file.read(size)
+            # As much as there is: what comes before a fault counts.
+            content = self._file.read1(size)
         except (EOFError, zlib.error, OSError):
-            raise CutOff(
+            self.fault = CutOff(
                 "The packed feed is damaged or ends in the middle. The rows before are checked. Send it again for the "
                 "rest.",
                 code="cut_off",
-            ) from None
+            )
+            return b""
         self._left -= len(content)
         if self._left < 0:
-            raise CutOff(
+            self.fault = CutOff(
                 f"The feed unpacks to more than {settings.FEED_MAX_BYTES / 1e6:,.0f} MB. The rows before are checked. "
                 "Split it into several.",
                 code="too_large",
             )
+            return b""
         return content
 
 

@@ -121,6 +121,7 @@ class FeedPicture(models.Model):
     url = models.TextField(blank=True)
     url_key = models.BigIntegerField(default=0, help_text="Of equal addresses the same number.")
     host = models.CharField(max_length=255, blank=True)
+    is_twin = models.BooleanField(default=False, help_text="Its id stands in an earlier row too, where each has its own.")
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     width = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels, as displayed.")

@@ -241,7 +241,7 @@ def _chosen(request: TeamRequest, feed: Feed) -> tuple[Any, str]:
     known = limits.chosen(feed.channels)
     channel = next((one for one in known if one.id == request.GET.get("channel")), known[0] if known else None)
     state = request.GET.get("state", limits.BELOW_MINIMUM)
-    states = (*limits.STATES, report.MENDED, report.NEW, report.BAD_ROWS, "all")
+    states = (*limits.STATES, report.MENDED, report.NEW, report.BAD_ROWS, report.TWINS, "all")
     return channel, state if state in states else limits.BELOW_MINIMUM
 
 
@@ -287,8 +287,10 @@ def _context(feed: Feed, check: FeedCheck, channel: Any, state: str) -> dict[str
             report.MENDED: "Mended since the last check",
             report.NEW: "Too small since the last check",
             report.BAD_ROWS: "Rows that can’t be read",
+            report.TWINS: "Products whose id stands in an earlier row too",
             "all": "All pictures",
         }[state],
         "bad_rows": check.counts.get("bad_rows", 0),
+        "twins": check.counts.get("twins", 0),
         "has_before": any(report.MENDED in one["figures"] for one in shown),
     }
