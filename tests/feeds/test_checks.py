@@ -222,6 +222,30 @@ def test_a_host_that_asks_to_come_later_is_asked_later(
     assert check.status == "Done" and found(check)["a.jpg"].width == 500
 
 
+def test_a_host_s_pause_holds_up_no_other_host_and_outlives_the_slice(owner: Person, settings: Any) -> None:
+    asked: list[str] = []
+    busy = webserver.body(b"", 503, Retry_After="600")
+    with (
+        webserver.serving({"/a.jpg": counted(asked, busy)}) as away,
+        webserver.serving({"/b.jpg": ranged(JUST)}) as well,
+    ):
+        away, well = away.replace("127.0.0.1", "localhost"), well
+        settings.FETCH_ALLOW_HOSTS = [away, well]
+        check = begun(owner, google([("A", [f"http://{away}/a.jpg"]), ("B", [f"http://{well}/b.jpg"])]))
+        worked(check)
+        assert (check.status, check.waiting, found(check)["b.jpg"].width) == ("Measuring", 1, 500)
+        FeedCheck.objects.filter(pk=check.pk).update(due_at=timezone.now())
+        worked(check)
+        assert len(asked) == 1 and check.due_at > timezone.now() + timedelta(minutes=9), (
+            "not asked again before its time"
+        )
+        for number in (1, 2):
+            with time_machine.travel(timezone.now() + number * timedelta(seconds=620), tick=True):
+                worked(check)
+    assert (check.status, found(check)["a.jpg"].problem) == ("Done", "fetch_status")
+    assert "asked 3 times to come again later" in found(check)["a.jpg"].message
+
+
 def test_a_feed_from_an_address(owner: Person, settings: Any) -> None:
     with webserver.serving({"/p.jpg": ranged(SMALL)}) as shop:
         pages = {

@@ -33,8 +33,8 @@ MAX_ATTEMPTS = 3
 """Times that a host may ask to come again for the same picture."""
 MAX_DELAYS = 2_000
 """Hosts whose pace is remembered."""
-FORGOTTEN = 30.0
-"""Seconds of a host's pause that are waited for within a slice; it would hold up the worker longer than that."""
+FORGOTTEN = 5.0
+"""Seconds of a host's pause that are waited for within a slice; for longer ones the worker does something else."""
 
 
 def measure(hold: Hold, *, seconds: float = SLICE) -> float | None:
@@ -91,9 +91,7 @@ class _Slice:
         self._flush()
         if not self.waiting.exists():
             return None
-        now = time.monotonic()
-        pauses = [max(0.0, host.next_at - now) for host in self.hosts.values() if self.queues[host.name]]
-        return min(pauses, default=0.0)
+        return min(self._pauses(), default=0.0)
 
     def _open_hosts(self, pool: ThreadPoolExecutor) -> None:
         """Begin with hosts that were not asked yet, where there is a place for them."""
@@ -111,6 +109,8 @@ class _Slice:
             self.hold.renew(delays=dict(list(self.delays.items())[:MAX_DELAYS]))
         for name in fresh:
             self.hosts[name], self.queues[name] = Host(name, self.delays.get(name, 0.0)), deque()
+            # The pace goes on where the last slice, or the last worker, has left it.
+            self.hosts[name].pause(self.hold.check.pauses.get(name, 0.0) - time.time())
 
     def _next(self, number: int) -> list[FeedPicture]:
         """At most so many pictures whose hosts may be asked now, one of each host after the other."""
@@ -142,12 +142,15 @@ class _Slice:
                 self.seen.add(picture.url_key)
                 return picture
 
-    def _pause(self) -> float | None:
-        """Seconds until a host may be asked again of which something waits; None where that is long or never."""
+    def _pauses(self) -> list[float]:
+        """Seconds until each host may be asked again of which something waits."""
         now = time.monotonic()
-        times = [host.next_at - now for host in self.hosts.values() if self.queues[host.name]]
-        soon = [max(0.0, pause) for pause in times if pause <= FORGOTTEN]
-        return min(soon) if soon else None
+        waiting = [host for host in self.hosts.values() if self.queues[host.name] or host.name not in self.exhausted]
+        return [max(0.0, host.next_at - now) for host in waiting]
+
+    def _pause(self) -> float | None:
+        """The least of them that is worth waiting for here; None where there is none."""
+        return min((pause for pause in self._pauses() if pause <= FORGOTTEN), default=None)
 
     def _take(self, picture: FeedPicture, future: Future[Measured]) -> None:
         host = self.hosts[picture.host]
@@ -174,6 +177,7 @@ class _Slice:
         if host.is_hopeless:
             self._flush()
             self.queues[host.name].clear()
+            self.exhausted.add(host.name)
             self.last_ids[host.name] = 2**62
             host.in_vain = 0
             self.hold.give_up(
@@ -192,6 +196,7 @@ class _Slice:
             requests=F("requests") + requests,
             bytes_read=F("bytes_read") + bytes_read,
             seconds=F("seconds") + (now - self.flushed_at),
+            pauses={host.name: time.time() + host.next_at - now for host in self.hosts.values() if host.next_at > now},
         )
         self.noted = [self.noted[0] + requests, self.noted[1] + bytes_read]
         self.flushed_at = now

@@ -74,7 +74,9 @@ def create_feed(*, team: Team, user: Any, name: str, channels: Sequence[str], ad
 
 def store_file(file: IO[bytes]) -> str:
     """Put a feed's file into the storage. Returns its name there. Raises OSError."""
-    name: str = media_storage().save(f"{FOLDER}/{timezone.now():%Y/%m}/{uuid.uuid4().hex}", File(file))
+    # As it is where it is one of Django's: a large upload is moved then, not copied.
+    content = file if isinstance(file, File) else File(file)
+    name: str = media_storage().save(f"{FOLDER}/{timezone.now():%Y/%m}/{uuid.uuid4().hex}", content)
     return name
 
 

@@ -71,6 +71,7 @@ class FeedCheck(models.Model):
     waiting = models.PositiveIntegerField(default=0, help_text="Pictures that are not measured yet.")
     counts = models.JSONField(default=dict, help_text="The report's figures, by channel.")
     delays = models.JSONField(default=dict, help_text="Seconds between two requests that a host asks for.")
+    pauses = models.JSONField(default=dict, help_text="When a host may be asked again, in seconds since 1970.")
     requests = models.PositiveIntegerField(default=0)
     bytes_read = models.PositiveBigIntegerField(default=0)
     seconds = models.FloatField(default=0, help_text="That were worked on it.")
@@ -121,7 +122,9 @@ class FeedPicture(models.Model):
     url = models.TextField(blank=True)
     url_key = models.BigIntegerField(default=0, help_text="Of equal addresses the same number.")
     host = models.CharField(max_length=255, blank=True)
-    is_twin = models.BooleanField(default=False, help_text="Its id stands in an earlier row too, where each has its own.")
+    is_twin = models.BooleanField(
+        default=False, help_text="Its id stands in an earlier row too, where each has its own."
+    )
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     width = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels, as displayed.")

@@ -279,6 +279,9 @@ def _context(feed: Feed, check: FeedCheck, channel: Any, state: str) -> dict[str
         "feed": feed,
         "check": check,
         "percent": 100 * check.measured // check.pictures if check.pictures else 0,
+        "slow_host": max(
+            ((host, delay) for host, delay in check.delays.items() if delay), key=lambda one: one[1], default=None
+        ),
         "figures": shown,
         "channel": channel,
         "state": state,
