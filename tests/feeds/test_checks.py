@@ -53,7 +53,7 @@ def test_exactly_those_below_the_limits_are_reported(owner: Person, settings: An
     assert google_["below_minimum_pictures"] == 3
     assert [zalando[state] for state in limits.STATES] == [3, 2, 3, 1, 0]
     assert check.counts["bad_rows"] == 1
-    small = report.pictures(check, limits.chosen(["google"])[0], limits.BELOW_MINIMUM)
+    small = report.pictures(check, limits.chosen(owner.team, ["google"])[0], limits.BELOW_MINIMUM)
     assert [(row.sku, row.width, row.height) for row in small] == [("A", 499, 800), ("C", 3000, 499), ("C", 499, 800)]
     assert len(log) == 4, "one request each, and the twin's picture once"
     # robots.txt, the six addresses.

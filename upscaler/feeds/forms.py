@@ -8,10 +8,10 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from upscaler.channels.table import CHANNELS
 from upscaler.errors import PublicError
 from upscaler.feeds import limits
 from upscaler.fetching import addresses
+from upscaler.models import Team
 
 MAX_TEXT = 1_000_000
 """Characters of a pasted list; a file may have any number."""
@@ -25,10 +25,13 @@ class SourceForm(forms.Form):
     file = forms.FileField(required=False, allow_empty_file=True)
     address = forms.CharField(required=False, max_length=addresses.MAX_SIGNED_URL_LENGTH)
     text = forms.CharField(required=False, max_length=MAX_TEXT, strip=False)
-    channels = forms.MultipleChoiceField(
-        required=False, choices=[(channel.id, channel.title) for channel in CHANNELS.values()]
-    )
+    channels = forms.MultipleChoiceField(required=False)
     is_needed = False
+
+    def __init__(self, *args: Any, team: Team, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(channel.id, channel.title) for channel in limits.known(team).values()]
+        self.fields["channels"].choices = choices  # type: ignore[attr-defined]
 
     def clean_file(self) -> Any:
         """Refuse a file that is empty or larger than is read."""

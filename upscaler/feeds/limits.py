@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db.models import Q
 
 from upscaler.channels.table import CHANNELS, Channel
-from upscaler.models import FeedPicture
+from upscaler.models import FeedPicture, Team
 
 DEFAULT = ("google",)
 """Google's new minimum of 500 × 500 from 31 January 2027 is why most people come."""
@@ -34,10 +34,15 @@ BAD_ROW = _FAILED & Q(url="")
 """A row of the feed without a picture that could be asked for."""
 
 
-def chosen(ids: Iterable[str]) -> list[Channel]:
-    """The channels of these ids, in the table's order; unknown ones are left out."""
+def known(team: Team) -> Mapping[str, Channel]:
+    """The channels that the team may choose, by their ids."""
+    return CHANNELS
+
+
+def chosen(team: Team, ids: Iterable[str]) -> list[Channel]:
+    """The team's channels of these ids, in the table's order; unknown ones are left out."""
     wanted = set(ids)
-    return [channel for channel in CHANNELS.values() if channel.id in wanted]
+    return [channel for channel in known(team).values() if channel.id in wanted]
 
 
 def is_state(channel: Channel, state: str) -> Q:

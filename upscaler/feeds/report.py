@@ -32,7 +32,7 @@ def count(check: FeedCheck) -> dict[str, Any]:
     )
     found.update(totals)
     before = previous(check)
-    for channel in limits.chosen(check.feed.channels):
+    for channel in limits.chosen(check.feed.team, check.feed.channels):
         wanted: dict[str, Any] = {}
         for state in STATES:
             is_state = limits.is_state(channel, state)
@@ -90,14 +90,14 @@ def too_small(check: FeedCheck, channel: Channel, *, below_best: bool = False) -
 
 def csv_header(feed: Feed) -> list[str]:
     """The titles of the report as a table."""
-    channels = limits.chosen(feed.channels)
+    channels = limits.chosen(feed.team, feed.channels)
     fixed = ["SKU", "Title", "Row in the feed", "Picture", "Address", "Width", "Height", "Format", "Bytes"]
     return [*fixed, *(f"{channel.title}" for channel in channels), "Problem"]
 
 
 def csv_rows(check: FeedCheck, rows: QuerySet[FeedPicture]) -> Iterator[list[Any]]:
     """The report as a table, read bit by bit."""
-    channels = limits.chosen(check.feed.channels)
+    channels = limits.chosen(check.feed.team, check.feed.channels)
     for row in rows.iterator(chunk_size=ROWS_AT_ONCE):
         known = picture_formats.FORMATS.get(row.format)
         yield [

@@ -17,11 +17,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from upscaler import file_names
 from upscaler.batches import draft_feeds, drafts
-from upscaler.channels.table import CHANNELS, is_stale
+from upscaler.channels.table import is_stale
 from upscaler.errors import PublicError
 from upscaler.feeds import intake, limits, reader, records, report
 from upscaler.feeds.forms import NewFeedForm, SourceForm
-from upscaler.models import Batch, Feed, FeedCheck
+from upscaler.models import Batch, Feed, FeedCheck, Team
 from upscaler.ordering.new_batches import DraftOrderedBefore
 from upscaler.queue import dispatch
 from upscaler.views.access import TeamRequest, team_required
@@ -49,7 +49,11 @@ def feeds(request: TeamRequest) -> HttpResponse:
 @team_required
 def new(request: TeamRequest) -> HttpResponse:
     """The form for a new feed, and taking it."""
-    form = NewFeedForm(request.POST, request.FILES) if request.method == "POST" else NewFeedForm()
+    form = (
+        NewFeedForm(request.POST, request.FILES, team=request.team)
+        if request.method == "POST"
+        else NewFeedForm(team=request.team)
+    )
     problems: list[str] = []
     if form.is_bound and form.is_valid():
         try:
@@ -65,7 +69,12 @@ def new(request: TeamRequest) -> HttpResponse:
     elif form.is_bound:
         problems = [str(message) for errors in form.errors.values() for message in errors]
     chosen = request.POST.getlist("channels") if form.is_bound else list(limits.DEFAULT)
-    context = {"form": form, "problems": problems, "channels": _choices(chosen), "accept": ",".join(reader.ENDINGS)}
+    context = {
+        "form": form,
+        "problems": problems,
+        "channels": _choices(request.team, chosen),
+        "accept": ",".join(reader.ENDINGS),
+    }
     context["max_mb"] = settings.FEED_MAX_BYTES // 1_000_000
     return render(request, "feeds/new.html", context, status=422 if problems else 200)
 
@@ -98,7 +107,7 @@ def feed(request: TeamRequest, pk: int) -> HttpResponse:
             "older_url": f"?{urlencode({**query, 'page': page + 1})}#pictures" if len(shown) > PAGE_SIZE else None,
             "csv_url": f"{reverse('feed-csv', args=[pk])}?{urlencode({**query, 'check': check.pk})}",
             "csv_all_url": f"{reverse('feed-csv', args=[pk])}?{urlencode({'check': check.pk})}",
-            "channels": _choices(found.channels),
+            "channels": _choices(request.team, found.channels),
             "accept": ",".join(reader.ENDINGS),
         },
     )
@@ -120,7 +129,7 @@ def live(request: TeamRequest, pk: int) -> HttpResponse:
 def check_again(request: TeamRequest, pk: int) -> HttpResponse:
     """Check the feed once more, with a new file where one is given."""
     found = _find(request, pk)
-    form = SourceForm(request.POST, request.FILES)
+    form = SourceForm(request.POST, request.FILES, team=request.team)
     if not form.is_valid():
         for errors in form.errors.values():
             for message in errors:
@@ -172,7 +181,7 @@ def mend(request: TeamRequest, pk: int) -> HttpResponse:
     """Put all pictures that are too small for a channel into the person's draft, where one quote stands for them."""
     found = _find(request, pk)
     check = found.checks.order_by("-pk").first()
-    channel = next(iter(limits.chosen([request.POST.get("channel", "")])), None)
+    channel = next(iter(limits.chosen(request.team, [request.POST.get("channel", "")])), None)
     if check is None or channel is None:
         messages.error(request, "Choose a channel whose pictures are to be enlarged.")
         return redirect(found)
@@ -219,7 +228,7 @@ def report_csv(request: TeamRequest, pk: int) -> HttpResponseBase:
 
 
 def _find(request: TeamRequest, pk: int) -> Feed:
-    return get_object_or_404(Feed.objects.filter(team=request.team, removed_at=None), pk=pk)
+    return get_object_or_404(Feed.objects.filter(team=request.team, removed_at=None).select_related("team"), pk=pk)
 
 
 def _wake() -> None:
@@ -238,7 +247,7 @@ def _small_of(feed: Feed, check: FeedCheck) -> int | None:
 
 def _chosen(request: TeamRequest, feed: Feed) -> tuple[Any, str]:
     """The channel and the state that the address asks for; of a wrong one the first."""
-    known = limits.chosen(feed.channels)
+    known = limits.chosen(feed.team, feed.channels)
     channel = next((one for one in known if one.id == request.GET.get("channel")), known[0] if known else None)
     state = request.GET.get("state", limits.BELOW_MINIMUM)
     states = (*limits.STATES, report.MENDED, report.NEW, report.BAD_ROWS, report.TWINS, "all")
@@ -250,16 +259,16 @@ def _query(request: TeamRequest, channel: Any, state: str) -> dict[str, Any]:
     return {**query, "check": request.GET["check"]} if number(request.GET, "check") else query
 
 
-def _choices(chosen: list[str]) -> list[dict[str, Any]]:
+def _choices(team: Team, chosen: list[str]) -> list[dict[str, Any]]:
     return [
         {"channel": channel, "asks": limits.in_words(channel), "is_chosen": channel.id in chosen}
-        for channel in CHANNELS.values()
+        for channel in limits.known(team).values()
     ]
 
 
 def _context(feed: Feed, check: FeedCheck, channel: Any, state: str) -> dict[str, Any]:
     figures = check.counts.get("channels", {})
-    known = limits.chosen(feed.channels)
+    known = limits.chosen(feed.team, feed.channels)
     today = timezone.localdate()
     shown = [
         {
