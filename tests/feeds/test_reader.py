@@ -94,7 +94,7 @@ def test_csv_with_titles(feed: str) -> None:
 
 
 def test_a_list_of_addresses() -> None:
-    good, [wrong], error = read(b"https://s.example/1.jpg\nA-1, https://s.example/2.jpg\nhello\n")
+    good, [wrong], error = read(b"https://s.example/1.jpg\nA-1, https://s.example/2.jpg\nhello")
     assert [(entry.sku, entry.urls) for entry in good] == [
         ("", ("https://s.example/1.jpg",)),
         ("A-1", ("https://s.example/2.jpg",)),

@@ -63,7 +63,7 @@ def read(source: IO[str], found: list[str]) -> Iterator[Entry | WrongEntry]:
         next(lines)
     rows = _Rows(lines, separator[1] if separator else _delimiter(first))
     yield from of_rows(iter(rows), found)
-    if rows.is_cut_off:
+    if rows.is_cut_off and LIST not in found:
         raise text.cut_off(max(0, rows.last - 1))
 
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from upscaler.feeds import records
 from upscaler.models import Feed, FeedCheck, Team, media_storage
 
-PASTED = "pasted list"
+PASTED = "Pasted list"
 
 
 def begin(*, team: Team, user: Any, values: dict[str, Any]) -> FeedCheck:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from django.conf import settings
+from django.db import reset_queries
 from django.db.models import F
 
 from upscaler import fetching
@@ -143,6 +144,8 @@ def _read(hold: Hold) -> None:
                     group.append(entry)
                 if len(group) >= GROUP and entry.row != group[-2].row:
                     hold.add_rows(group[:-1])
+                    # In development Django keeps what it has said to the database, and this is a lot.
+                    reset_queries()
                     group = group[-1:]
                     beaten_at = time.monotonic()
                 elif time.monotonic() - beaten_at > BEAT:

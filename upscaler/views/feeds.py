@@ -303,6 +303,7 @@ def _context(feed: Feed, check: FeedCheck, channel: Any, state: str) -> dict[str
             "all": "All pictures",
         }[state],
         "bad_rows": check.counts.get("bad_rows", 0),
+        "named": check.pictures - check.counts.get("bad_rows", 0),
         "twins": check.counts.get("twins", 0),
         "has_before": any(report.MENDED in one["figures"] for one in shown),
     }
