@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.conftest import Person
 from tests.support import webserver
 from tests.support.draft_page import DraftPage
 from tests.support.feed_pages import begun, google, picture, ranged, worked
+from upscaler.channels import teams
 from upscaler.feeds import intake, records
 from upscaler.models import Batch, Feed, FeedCheck, FeedPicture, media_storage
 
@@ -86,6 +88,20 @@ def test_from_a_feed_to_one_order_and_to_the_next_check(owner: Person, settings:
     assert "C-3" in page_of(owner, check.feed, "?channel=google&state=new")
     older = page_of(owner, check.feed, f"?check={check.pk}")
     assert "This is an older check" in older and "A-1" in older
+
+
+def test_a_team_s_own_channel_counts_and_one_that_is_off_is_not_offered(owner: Person, settings: Any) -> None:
+    own = teams.copy(owner.team, "google", "Our shop")
+    teams.save(owner.team, replace(own, min_width=700, min_height=700))
+    teams.switch(owner.team, "zalando", is_off=True)
+    page = owner.client.get("/feeds/new/").content.decode()
+    assert "Our shop" in page and "at least 700 × 700" in page and "Zalando" not in page
+    with webserver.serving({"/a.jpg": ranged(picture((600, 600)))}) as host:
+        settings.FETCH_ALLOW_HOSTS = [host]
+        check = worked(begun(owner, google([("A", [f"http://{host}/a.jpg"])]), channels=[own.id, "google"]))
+    assert check.counts["channels"][own.id]["below_minimum"] == 1
+    assert check.counts["channels"]["google"]["below_minimum"] == 0
+    assert "Our shop" in page_of(owner, check.feed, f"?channel={own.id}")
 
 
 def test_the_report_as_a_table_is_safe_for_spreadsheets(owner: Person, settings: Any) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from django.db.models import Q
 
-from upscaler.channels.table import CHANNELS, Channel
+from upscaler.channels import teams
+from upscaler.channels.table import Channel
 from upscaler.models import FeedPicture, Team
 
 DEFAULT = ("google",)
@@ -36,7 +37,7 @@ BAD_ROW = _FAILED & Q(url="")
 
 def known(team: Team) -> Mapping[str, Channel]:
     """The channels that the team may choose, by their ids."""
-    return CHANNELS
+    return teams.channels(team)
 
 
 def chosen(team: Team, ids: Iterable[str]) -> list[Channel]:

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0022_result_names'),
+        ('upscaler', '0024_channels'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
