@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='feedpicture',
-            index=models.Index(fields=['check_of', 'product_key'], name='feed_picture_product'),
+            index=models.Index(fields=['check_of', 'product_key', 'row'], name='feed_picture_product'),
         ),
         migrations.AddIndex(
             model_name='feedpicture',

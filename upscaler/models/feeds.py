@@ -138,7 +138,7 @@ class FeedPicture(models.Model):
         ordering = ("row", "place")
         constraints = (models.UniqueConstraint(fields=("check_of", "row", "place"), name="feed_picture_once"),)
         indexes = (
-            models.Index(fields=("check_of", "product_key"), name="feed_picture_product"),
+            models.Index(fields=("check_of", "product_key", "row"), name="feed_picture_product"),
             models.Index(fields=("check_of", "url_key"), name="feed_picture_url"),
             models.Index(fields=("check_of", "host", "id"), condition=Q(status="Waiting"), name="feed_picture_waiting"),
         )
