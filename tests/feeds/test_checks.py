@@ -319,13 +319,16 @@ def test_a_lost_message_is_found_and_none_is_sent_twice(owner: Person) -> None:
     assert waiting.count() == 1
 
 
-def test_what_fails_in_passing_is_tried_again_and_then_said(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", ["_fetch", "_read", "_counted"])
+def test_what_fails_in_passing_is_tried_again_and_then_said(
+    owner: Person, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     check = begun(owner)
 
     def broken(hold: Any) -> None:
         raise RuntimeError("the storage is away")
 
-    monkeypatch.setattr(work, "_read", broken)
+    monkeypatch.setattr(work, step, broken)
     for number in range(records.MAX_FAILURES):
         with time_machine.travel(timezone.now() + timedelta(minutes=5 * number), tick=True):
             assert work.step() is True

@@ -55,17 +55,12 @@ def ready() -> int:
 def _work(hold: Hold) -> None:
     check = hold.check
     try:
-        if check.status == FeedCheck.Status.WAITING:
-            _fetch(hold)
-        if check.status == FeedCheck.Status.READING:
-            _read(hold)
-        due_in = measuring.measure(hold)
+        _advance(hold)
     except PublicError as error:
         if error.permanent or check.failures + 1 >= records.MAX_FAILURES:
             hold.end(FeedCheck.Status.FAILED, problem=error.message)
         else:
             hold.release(due_in=error.retry_after or PAUSE, failures=F("failures") + 1)
-        return
     except Lost:
         raise
     except Exception:
@@ -74,7 +69,15 @@ def _work(hold: Hold) -> None:
             hold.end(FeedCheck.Status.FAILED, problem=NO_END)
         else:
             hold.release(due_in=PAUSE, failures=F("failures") + 1)
-        return
+
+
+def _advance(hold: Hold) -> None:
+    check = hold.check
+    if check.status == FeedCheck.Status.WAITING:
+        _fetch(hold)
+    if check.status == FeedCheck.Status.READING:
+        _read(hold)
+    due_in = measuring.measure(hold)
     if due_in is None:
         hold.end(FeedCheck.Status.DONE, failures=0, **_counted(hold))
     else:
