@@ -220,6 +220,10 @@ FETCH_ALLOW_HOSTS = env.list("FETCH_ALLOW_HOSTS", default=[])
 FETCH_ALLOW_PORTS = ports("FETCH_ALLOW_PORTS", (80, 443))
 FETCH_TIME_LIMIT = whole("FETCH_TIME_LIMIT", 120, minimum=1)
 FETCHES_PER_TEAM = whole("FETCHES_PER_TEAM", 2, minimum=1)
+# Of a catalogue check: the largest feed, and how its pictures' hosts are asked.
+FEED_MAX_BYTES = whole("FEED_MAX_MB", 2_000, minimum=1) * 1_000_000
+FEED_PER_HOST = whole("FEED_PER_HOST", 4, minimum=1)
+FEED_PICTURE_SECONDS = whole("FEED_PICTURE_SECONDS", 20, minimum=1)
 API_RATE = env.str("API_RATE", default="600/min")
 if not re.fullmatch(r"[1-9][0-9]*/(s|sec|m|min|h|hour|d|day)", API_RATE):
     raise ImproperlyConfigured(f"API_RATE is {API_RATE!r}. It must be a number per time, like 600/min or 10/s.")

@@ -29,7 +29,17 @@ SIGNED_OUT = "You were signed out. Sign in in another tab, then go on: nothing i
 Handler = Callable[[HttpRequest], HttpResponse]
 LAST_DEED = "last_deed"
 """The session's key of when the person last did something, in seconds; only with SESSION_IDLE_MINUTES."""
-ASKED_BY_PAGES = {"live", "batch-live", "thumbnail", "draft-thumbnail", "before", "after", "source", "result"}
+ASKED_BY_PAGES = {
+    "live",
+    "batch-live",
+    "feed-live",
+    "thumbnail",
+    "draft-thumbnail",
+    "before",
+    "after",
+    "source",
+    "result",
+}
 """What open pages ask for without anybody being there."""
 OPEN_WITHOUT_SECOND_FACTOR = {"second-factor", "password_change"}
 CHOSEN_TEAM = "team"
@@ -41,6 +51,8 @@ PAGES_OF_FORMS = {
         "retry", "history-act", "batch-cancel", "batch-retry", "batch-again", "batch-email", "batch-channels",
         "channel-files",
     ),
+    "feeds": ("feed-check", "feed-stop", "feed-remove", "feed-mend"),
+    "new-feed": ("new-feed",),
     "ledger": ("grant", "budgets"),
     "tokens": ("tokens", "revoke-token"),
     "channels": ("channel-codes", "channel", "channel-copy", "channel-switch"),

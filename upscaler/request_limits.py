@@ -31,6 +31,7 @@ SMALL_BODY = 65_536
 FORM_BYTES = 1_000_000
 """What a form may have beside its files."""
 DRAFT_FILES = re.compile(r"/drafts/\d+/files/")
+FEED_FILES = re.compile(r"/feeds/(?:new|\d+/check)/")
 ITEM_BYTES = 4_000
 """Of one item of a batch, on the average: a signed link with name and SKU has a quarter of it."""
 NO_CHUNKS = (
@@ -154,6 +155,9 @@ def _of_page(request: HttpRequest, length: int) -> Refusal | None:
             f"A picture may have {settings.MAX_UPLOAD_BYTES / 1e6:,.0f} MB, and a ZIP "
             f"{settings.MAX_ARCHIVE_BYTES / 1e6:,.0f} MB. Pack fewer pictures into one ZIP, or send several."
         )
+    elif FEED_FILES.fullmatch(request.path):
+        limit = settings.FEED_MAX_BYTES + FORM_BYTES
+        way_out = "Pack the feed as .gz, or split it into several."
     elif request.path == reverse("channel-codes"):
         limit, way_out = spreadsheets.MAX_BYTES + SMALL_BODY, "Leave only the columns of SKU and codes in the table."
     elif request.path in (reverse("submit"), reverse("channel-check")):

@@ -13,6 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from tests.conftest import Person
 from tests.support import access_table as table
+from tests.support import feed_pages
 from tests.support.draft_page import DraftPage
 from upscaler.channels import files, teams
 from upscaler.channels.table import CHANNELS
@@ -115,6 +116,25 @@ GET   channel-copy            sign-in   405       405           405     405     
 POST  channel-copy            sign-in   admins    admins        302     no-team   no-team
 GET   channel-switch          sign-in   405       405           405     405       405
 POST  channel-switch          sign-in   admins    admins        302     no-team   no-team
+GET   feeds                   sign-in   200       200           200     no-team   no-team
+POST  feeds                   sign-in   405       405           405     405       405
+GET   new-feed                sign-in   200       200           200     no-team   no-team
+POST  new-feed                sign-in   422       422           422     no-team   no-team
+GET   feed                    sign-in   404       200           200     no-team   no-team
+POST  feed                    sign-in   405       405           405     405       405
+GET   feed-live               sign-in   404       200           200     no-team   no-team
+POST  feed-live               sign-in   405       405           405     405       405
+GET   feed-check              sign-in   405       405           405     405       405
+POST  feed-check              sign-in   404       302           302     no-team   no-team
+GET   feed-stop               sign-in   405       405           405     405       405
+POST  feed-stop               sign-in   404       302           302     no-team   no-team
+GET   feed-mend               sign-in   405       405           405     405       405
+POST  feed-mend               sign-in   404       302           302     no-team   no-team
+GET   feed-csv                sign-in   404       200           200     no-team   no-team
+POST  feed-csv                sign-in   405       405           405     405       405
+GET   feed-remove             sign-in   405       405           405     405       405
+# Once: the second finds it removed.
+POST  feed-remove             sign-in   404       302           404     no-team   no-team
 
 GET   tokens                  sign-in   200       200           200     no-team   no-team
 POST  tokens                  sign-in   422       422           422     no-team   no-team
@@ -253,6 +273,9 @@ def address(
             return reverse(page, args=[files.make(done(), CHANNELS["etsy"]).pk])
         if page in ("channel", "channel-copy", "channel-switch"):
             return reverse(page, args=[teams.copy(owner.team, "zalando", "Ours").id])
+        if page.startswith("feed-") or page == "feed":
+            check = feed_pages.begun(owner)
+            return reverse(page, args=[check.feed_id]) + (f"?check={check.pk}" if page == "feed-csv" else "")
         if page.startswith("batch"):
             return reverse(page, args=[order_batch("a.jpg").pk])
         [pattern] = [pattern for pattern in patterns() if pattern.name == page]

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import IO
 
-from upscaler.batches import columns, rows, spreadsheets, titles
+from upscaler import column_titles as titles
+from upscaler.batches import columns, rows, spreadsheets
 from upscaler.batches.columns import Line
 from upscaler.channels import names
 from upscaler.channels.names import CODES, Codes

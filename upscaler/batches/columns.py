@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from upscaler import column_titles as titles
 from upscaler import file_names
-from upscaler.batches import rows, titles
+from upscaler.batches import rows
 from upscaler.ordering.forms import MAX_SKU_LENGTH
 
 HEADER_LINES = 20

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from urllib.parse import quote, urlsplit
+from contextlib import suppress
+from urllib.parse import quote, urljoin, urlsplit
 
 import idna
 from django.conf import settings
@@ -85,6 +86,22 @@ def normal_form(url: str) -> str:
     netloc = host if port is None or port == _default_port(scheme) else f"{host}:{port}"
     asked = "" if query is None else f"?{_encoded(query)}"
     return f"{scheme.lower()}://{netloc}{_encoded(path.replace(chr(92), '/')) or '/'}{asked}"
+
+
+def next_place(normal: str, location: str) -> str:
+    """Where a redirect leads, in its normal form. Raises PublicError."""
+    with suppress(UnicodeError):
+        # Headers are read as Latin-1, and mostly written in UTF-8.
+        location = location.encode("latin-1").decode()
+    try:
+        return checked(urljoin(normal, location.strip()), max_length=MAX_SIGNED_URL_LENGTH)
+    except (ValueError, PublicError) as error:
+        if getattr(error, "code", "url_parsing") != "url_parsing":
+            raise
+        raise PublicError(
+            f"{place(normal)[0]} leads on to something that is no web address. Upload the file instead.",
+            code="url_parsing",
+        ) from None
 
 
 def place(normal: str) -> tuple[str, int]:

@@ -13,6 +13,7 @@ from http.cookiejar import Cookie, DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from requests_hardened.ip_filter import InvalidIPAddress
@@ -107,6 +108,18 @@ def chunks(response: requests.Response, deadline: float) -> Iterator[bytes]:
         if time.monotonic() > deadline:
             raise requests.Timeout
         yield chunk
+
+
+def error_text(response: requests.Response, deadline: float, most: int) -> bytes:
+    """At most ``most`` bytes of an answer that is an error, to find out which."""
+    content = b""
+    # Where it breaks off, the status alone says enough.
+    with suppress(requests.RequestException, urllib3.exceptions.HTTPError):
+        for chunk in chunks(response, deadline):
+            content += chunk
+            if len(content) > most:
+                break
+    return content[:most]
 
 
 class WatchedAdapter(HTTPAdapter):

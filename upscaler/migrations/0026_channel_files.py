@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('upscaler', '0024_channels'),
+        ('upscaler', '0025_feeds'),
     ]
 
     operations = [

@@ -5,6 +5,7 @@ from upscaler.models.audit import AuditEvent
 from upscaler.models.batches import Batch, DraftItem
 from upscaler.models.channels import ChannelFile, ProductCode, TeamChannel
 from upscaler.models.engines import EngineState, NetworkSpeed
+from upscaler.models.feeds import Feed, FeedCheck, FeedPicture
 from upscaler.models.handovers import Handover
 from upscaler.models.identity import DeskIdentity, desk_identity
 from upscaler.models.ledger import CreditEntry, MonthlySpend
@@ -32,6 +33,9 @@ __all__ = [
     "DraftItem",
     "Email",
     "EngineState",
+    "Feed",
+    "FeedCheck",
+    "FeedPicture",
     "Handover",
     "Invitation",
     "Lane",

@@ -28,6 +28,16 @@ def fit_files(batch_id: int) -> None:
     tasks.fit_files.enqueue(batch_id)
 
 
+def feeds() -> None:
+    """Wake the workers for catalogue checks."""
+    tasks.wake_feeds()
+
+
+def removed_feeds() -> None:
+    """Wake a worker for the rows of removed feeds."""
+    tasks.forget_removed_feeds.enqueue()
+
+
 def email(email_id: int) -> None:
     """Wake a worker for one e-mail."""
     tasks.send_email.enqueue(email_id)

@@ -29,6 +29,7 @@ from django.core.management import call_command
 from django.db import close_old_connections
 from django.utils import timezone
 
+from upscaler.feeds.records import forget_removed
 from upscaler.queue import fairness
 from upscaler.queue.broker import celery_app
 from upscaler.queue.sweep import sweep
@@ -165,6 +166,7 @@ def _chores() -> list[_Chore]:
         _Chore("sweep", settings.SWEEP_SECONDS, sweep),
         _Chore("cleanup", CLEANUP_SECONDS, remove_orphans),
         _Chore("drafts", CLEANUP_SECONDS, remove_old_drafts),
+        _Chore("removed feeds", CLEANUP_SECONDS, forget_removed),
         _Chore("deleted", DELETED_SECONDS, remove_deleted),
         _Chore("sessions", CLEANUP_SECONDS, lambda: call_command("clearsessions")),
     ]

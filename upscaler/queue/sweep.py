@@ -25,6 +25,7 @@ def sweep(now: datetime | None = None) -> int:
     now = now or timezone.now()
     _ask_whether_it_is_back(now)
     _emails(now)
+    _feeds()
     sent = {queue: _wake(queue) for queue in settings.QUEUES}
     if any(sent.values()):
         logger.info("sweep: wake-ups sent: %s", ", ".join(f"{queue} {number}" for queue, number in sent.items()))
@@ -46,6 +47,13 @@ def _emails(now: datetime) -> None:
         dispatch.overdue_emails(now)
     except Exception:
         logger.exception("messages about unsent e-mails could not be sent, tried again at the next sweep")
+
+
+def _feeds() -> None:
+    try:
+        tasks.wake_feeds()
+    except Exception:
+        logger.exception("no messages about catalogue checks could be sent, tried again at the next sweep")
 
 
 def _ask_whether_it_is_back(now: datetime) -> None:

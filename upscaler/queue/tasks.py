@@ -10,6 +10,8 @@ from django_tasks import task
 
 from upscaler.accounts import passwords
 from upscaler.channels import files
+from upscaler.feeds import records
+from upscaler.feeds import work as feed_work
 from upscaler.mail import outbox
 from upscaler.models import Batch, Email, Upscale
 from upscaler.processing import ranks, worker_step
@@ -96,3 +98,26 @@ def remove_deleted() -> None:
     """Remove the files of deleted upscales, and send a message for the rest where there are many."""
     if cleanup.remove_deleted() == cleanup.BATCH:
         remove_deleted.enqueue()
+
+
+@task(queue_name="io")
+def check_feeds() -> None:
+    """Take one step of the catalogue check that is next, and send a message for what is left."""
+    if feed_work.step():
+        wake_feeds()
+
+
+def wake_feeds() -> int:
+    """Send as many messages as workers could take up checks, without those that stand there. Returns how many."""
+    missing = feed_work.ready()
+    if missing:
+        missing = max(0, missing - broker.waiting_messages("io", check_feeds.module_path))
+    for _ in range(missing):
+        check_feeds.enqueue()
+    return missing
+
+
+@task(queue_name="io")
+def forget_removed_feeds() -> None:
+    """Delete the rows of removed feeds."""
+    records.forget_removed()

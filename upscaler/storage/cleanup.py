@@ -1,4 +1,4 @@
-"""Removes stored files that no upscale and no draft names: what nobody ordered, and what a killed process left."""
+"""Removes stored files that no upscale, draft or feed names: what nobody ordered, and what a killed process left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from upscaler.errors import PublicError
-from upscaler.models import DELETED, ChannelFile, DraftItem, Upscale, media_storage
+from upscaler.models import DELETED, ChannelFile, DraftItem, FeedCheck, Upscale, media_storage
 from upscaler.storage import quota
 
 logger = logging.getLogger(__name__)
@@ -26,8 +26,9 @@ FIELDS = {
     "results": ("result_file", "source_file"),
     "previews": ("before_preview", "after_preview"),
     "channels": (),
+    "feeds": (),
 }
-"""Which fields may name a file of each folder."""
+"""Which fields of an upscale may name a file of each folder."""
 DRAFT_FIELDS = {"sources": "file", "thumbnails": "thumbnail"}
 """The same of what was chosen and not ordered yet."""
 THUMBNAILS = {"source_file": "source_thumbnail", "result_file": "result_thumbnail"}
@@ -138,6 +139,8 @@ def _remove_orphans_in(folder: PurePosixPath, before: datetime) -> int:
     if folder.parts[0] == "channels":
         kept = ChannelFile.objects.filter(file__startswith=f"{folder}/")
         paths -= set(kept.values_list("file", flat=True))
+    if folder.parts[0] == "feeds":
+        paths -= set(FeedCheck.objects.filter(file__startswith=f"{folder}/").values_list("file", flat=True))
     old = [path for path in paths if storage.get_modified_time(path) < before]
     for path in old:
         storage.delete(path)

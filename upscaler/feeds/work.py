@@ -1,0 +1,169 @@
+"""One step of the check that is next: fetch the feed, read it, or measure some of its pictures."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Any, cast
+
+from django.conf import settings
+from django.db import reset_queries
+from django.db.models import F
+
+from upscaler import fetching
+from upscaler.errors import PublicError
+from upscaler.feeds import delimited, measuring, records, report
+from upscaler.feeds.entries import Entry, WrongEntry
+from upscaler.feeds.reader import Feed
+from upscaler.feeds.records import Hold, Lost
+from upscaler.models import FeedCheck, media_storage
+
+logger = logging.getLogger(__name__)
+
+GROUP = 1_000
+"""Rows of a feed that are kept at once."""
+BEAT = 20.0
+"""Seconds after which it is said that a feed is still read."""
+COUNTING_SHARE = 20
+"""So many times longer than counting takes, nothing is counted anew."""
+FETCH_SECONDS = 600
+PAUSE = 60.0
+"""Seconds until a step is tried again that failed in passing."""
+NO_END = "The desk could not go on with this check. Start it again; if it stays so, tell an admin."
+
+
+def step() -> bool:
+    """Take up the check that is next, for about half a minute; a feed is read in one go. False where none waits."""
+    hold = records.claim()
+    if hold is None:
+        return False
+    try:
+        _work(hold)
+    except Lost:
+        logger.info("check %s: it is somebody else's now", hold.check.pk)
+    return True
+
+
+def ready() -> int:
+    """How many workers could take up a check now."""
+    return min(records.places(), records.candidates().count())
+
+
+def _work(hold: Hold) -> None:
+    check = hold.check
+    try:
+        _advance(hold)
+    except PublicError as error:
+        if error.permanent or check.failures + 1 >= records.MAX_FAILURES:
+            hold.end(FeedCheck.Status.FAILED, problem=error.message)
+        else:
+            hold.release(due_in=error.retry_after or PAUSE, failures=F("failures") + 1)
+    except Lost:
+        raise
+    except Exception:
+        logger.exception("check %s failed in passing", check.pk)
+        if check.failures + 1 >= records.MAX_FAILURES:
+            hold.end(FeedCheck.Status.FAILED, problem=NO_END)
+        else:
+            hold.release(due_in=PAUSE, failures=F("failures") + 1)
+
+
+def _advance(hold: Hold) -> None:
+    check = hold.check
+    if check.status == FeedCheck.Status.WAITING:
+        _fetch(hold)
+    if check.status == FeedCheck.Status.READING:
+        _read(hold)
+    due_in = measuring.measure(hold)
+    if due_in is None:
+        hold.end(FeedCheck.Status.DONE, failures=0, **_counted(hold))
+    else:
+        values = _counted(hold) if _is_worth_counting(check) else {}
+        hold.release(due_in=due_in, failures=0, **values)
+
+
+def _is_worth_counting(check: FeedCheck) -> bool:
+    """Whether the report's figures are to be shown anew before the end: of a million pictures that takes a while."""
+    return time.time() - check.counts.get("at", 0.0) > COUNTING_SHARE * check.counts.get("took", 0.0)
+
+
+def _counted(hold: Hold) -> dict[str, Any]:
+    hold.renew(lease=timedelta(minutes=10))
+    began = time.monotonic()
+    counts = report.count(hold.check)
+    counts |= {"at": time.time(), "took": time.monotonic() - began}
+    return {"counts": counts, "products": counts["products"]}
+
+
+def _fetch(hold: Hold) -> None:
+    """Bring the feed of an address into the storage. Raises PublicError, Lost."""
+    check = hold.check
+    if not check.file:
+        hold.renew(lease=timedelta(seconds=FETCH_SECONDS + 60))
+        with tempfile.TemporaryDirectory(prefix="upscaler-work-") as folder:
+            target = Path(folder, "feed")
+            name = _download(check.feed.address, target)
+            with target.open("rb") as file:
+                check.file, check.file_name = records.store_file(file), name
+            check.file_size = target.stat().st_size
+    check.status = FeedCheck.Status.READING
+    hold.renew(status=check.status, file=check.file, file_name=check.file_name[:255], file_size=check.file_size)
+
+
+def _download(address: str, target: Path) -> str:
+    try:
+        return fetching.fetch(
+            address,
+            target,
+            max_bytes=settings.FEED_MAX_BYTES,
+            max_length=fetching.MAX_SIGNED_URL_LENGTH,
+            refuse_pages=False,
+            time_limit=FETCH_SECONDS,
+            accept="application/xml,text/xml,text/csv,text/tab-separated-values,*/*;q=0.5",
+        )
+    except PublicError as error:
+        message = error.message.replace("this picture", "the feed").replace("The picture", "The feed")
+        raise PublicError(
+            f"The feed could not be fetched. {message.replace('the picture', 'the feed')}",
+            code=error.code,
+            permanent=error.permanent,
+            retry_after=error.retry_after,
+        ) from None
+
+
+def _read(hold: Hold) -> None:
+    """Keep every row of the feed, from where the last worker was. Raises PublicError, Lost."""
+    check, problem = hold.check, ""
+    group: list[Entry | WrongEntry] = []
+    beaten_at = time.monotonic()
+    with media_storage().open(check.file) as file:
+        feed = Feed(cast(IO[bytes], file.file))
+        try:
+            for entry in feed:
+                if entry.row > check.rows_read:
+                    group.append(entry)
+                if len(group) >= GROUP and entry.row != group[-2].row:
+                    hold.add_rows(group[:-1])
+                    # In development Django keeps what it has said to the database, and this is a lot.
+                    reset_queries()
+                    group = group[-1:]
+                    beaten_at = time.monotonic()
+                elif time.monotonic() - beaten_at > BEAT:
+                    hold.renew()
+                    beaten_at = time.monotonic()
+        except PublicError as error:
+            # What was read before it counts.
+            if not group and not check.rows_read:
+                raise
+            problem = error.message
+    if group:
+        hold.add_rows(group)
+    if not check.rows_read:
+        raise PublicError("There are no products in this feed: it has titles and no rows.", code="feed_empty")
+    if feed.kind in ("XML", delimited.GOOGLE):
+        hold.note_twins()
+    check.status = FeedCheck.Status.MEASURING
+    hold.renew(status=check.status, kind=feed.kind[:40], problem=problem)
