@@ -218,7 +218,8 @@ def submit(
         credits.ensure_affordable(team_id=team.pk, user=user, price=price)
         raise
     # The order stands. Where the line was cut while the workers were told, whatever comes next needs another one.
-    connection.close_if_unusable_or_obsolete()
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
     if batch is not None:
         logger.info("batch %s: %s upscales submitted by %s for team %s", rows[0].batch_id, len(rows), user, team.slug)
     else:
