@@ -17,7 +17,7 @@ from tests.conftest import Person
 from tests.support import pictures
 from tests.support.concurrency import at_once
 from upscaler.engines import get_engine
-from upscaler.engines.base import EngineError, Finished, Order, Pending
+from upscaler.engines.base import EngineError, Finished, Order, Pending, Timing, Timings
 from upscaler.models import Upscale
 from upscaler.processing import lifecycle, worker_step
 from upscaler.queue import tasks
@@ -196,6 +196,25 @@ def test_a_fault_of_our_own_is_not_shown_in_its_words(
     assert (upscale.status, upscale.error_code) == ("Error", "internal")
     assert "secret" not in upscale.error_message
     assert owner.balance == 100
+
+
+def test_a_result_stays_done_where_its_time_cannot_be_noted(
+    order: Callable[..., Upscale], engine: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    upscale = order(content=pictures.jpeg((10, 10)))
+
+    def made(order: Order, report: Any) -> Finished:
+        path = order.work_dir / "result.jpg"
+        path.write_bytes(pictures.jpeg((40, 40)))
+        return Finished(path, "JPEG", 40, 40, timings=Timings("f32", 1, [Timing("a", 1, 1)]))
+
+    monkeypatch.setattr(engine, "advance", made)
+    monkeypatch.setattr(engine, "steps", raising(ZeroDivisionError("a fault of the plan")))
+    tasks.work.call("cpu")
+    upscale.refresh_from_db()
+    assert (upscale.status, upscale.attempt) == ("Done", 1)
+    assert "could not be noted" in caplog.text
+    assert "attempt 1 broke" not in caplog.text
 
 
 def test_an_engine_that_takes_its_time_is_asked_again(

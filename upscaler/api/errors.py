@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.utils import timezone
@@ -205,6 +205,7 @@ HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
     Throttled: _too_fast,
     PublicError: _public_error,
     OperationalError: _cannot_now,
+    InterfaceError: _cannot_now,
     OSError: _cannot_now,
 }
 """By kind of error what answers it; of several that fit, the most special."""

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.models import F
 from django.utils import timezone
 
 from upscaler.engines.base import Step, Timing, Timings
 from upscaler.models import NetworkSpeed
+from upscaler.picture_formats import FORMATS
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ FADING = 1 - 1 / MEMORY
 
 KEEP_SECONDS = {"JPEG": 0.015, "PNG": 0.024, "WEBP": 0.085}
 """For a megapixel of a result, until it was measured: to look at it, make its previews and store it."""
+ENDINGS = {ending for known in FORMATS.values() for ending in known.endings}
 KEEP_ALWAYS = 8
 """As many megapixels take what keeping a result of any size does."""
 
@@ -39,10 +41,11 @@ def kind(model_name: str, settings: Mapping[str, Any], source_name: str) -> str:
     """The name under which it is kept how orders like this one differ from their plan.
 
     They differ by what only the pictures tell: how much of them is plain white, how much is subject, which networks
-    suit them.
+    suit them. An ending that is none of a picture's, as in ``shirt.4711``, does not count: there is no end of those.
     """
+    ending = PurePath(source_name).suffix.lower()
     chosen = [str(settings[key]) for key in ("enhance_model", "upscale_factor", "face_enhancement") if key in settings]
-    return ", ".join(["order", model_name, *chosen, PurePath(source_name).suffix.lower()])[:100]
+    return ", ".join(["order", model_name, *chosen, ending if ending in ENDINGS else ""])[:100]
 
 
 def note(timings: Timings, *others: Timing, planned: Sequence[Step], kind: str) -> None:
@@ -56,7 +59,7 @@ def note(timings: Timings, *others: Timing, planned: Sequence[Step], kind: str) 
         compiling = {step.name for step in planned if step.once}
         took = sum(timing.seconds for timing in steps if timing.name not in compiling)
         _count(Timing(kind, told, took), timings)
-    except DatabaseError:
+    except Error:
         logger.exception("how long a job took could not be noted")
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()

@@ -145,7 +145,11 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> NextStep | No
             _copy_source(upscale, source)
     _keep(upscale, outcome, source if source.exists() else None)
     if isinstance(engine, PlannedEngine):
-        _note_speed(upscale, engine, outcome, around + time.monotonic())
+        try:
+            _note_speed(upscale, engine, outcome, around + time.monotonic())
+        except Exception:
+            # The result is stored: nothing here may pass for an attempt that failed.
+            logger.exception("upscale %s: how long it took could not be noted", upscale.pk)
     return None
 
 
