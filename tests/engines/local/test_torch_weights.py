@@ -95,6 +95,14 @@ def test_numbers_that_are_cut_off_are_told(write: Any) -> None:
         TorchWeights(write({"params": {"a": tensor()}}, numbers=b"\0" * 20))["a"]
 
 
+def test_numbers_that_are_damaged_are_told(write: Any) -> None:
+    path = write({"params": {"a": tensor()}})
+    numbers = np.arange(6, dtype="<f4").tobytes()
+    path.write_bytes(path.read_bytes().replace(numbers, numbers[::-1]))
+    with pytest.raises(ValueError, match="a is damaged"):
+        TorchWeights(path)["a"]
+
+
 def test_a_file_that_is_no_zip_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.pth").write_bytes(b"not a zip")
     with pytest.raises(ValueError, match=r"a\.pth is not a PyTorch file"):

@@ -49,16 +49,20 @@ class TorchWeights(Mapping[str, npt.NDArray[Any]]):
             self._folder = structure.removesuffix("data.pkl")
             with self._archive.open(structure) as file:
                 tensors = _Unpickler(file).load()[entry]
-        except (BadZipFile, pickle.UnpicklingError, LookupError, TypeError, AttributeError) as error:
+        except (BadZipFile, pickle.UnpicklingError, LookupError, TypeError, AttributeError, EOFError) as error:
             raise ValueError(f"{path.name} is not a PyTorch file of plain tensors: {error}") from error
         if not isinstance(tensors, dict) or not all(isinstance(tensor, _Tensor) for tensor in tensors.values()):
             raise ValueError(f"{path.name} holds something else than tensors under {entry}")
         self._tensors: dict[str, _Tensor] = tensors
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        """Raises KeyError for a name that the file does not have, ValueError where numbers are missing."""
+        """Raises KeyError for a name that the file does not have, ValueError where numbers are missing or damaged."""
         tensor = self._tensors[name]
-        numbers = np.frombuffer(self._archive.read(f"{self._folder}data/{tensor.key}"), tensor.kind)
+        try:
+            content = self._archive.read(f"{self._folder}data/{tensor.key}")
+        except BadZipFile as error:
+            raise ValueError(f"{self._path.name}: {name} is damaged: {error}") from error
+        numbers = np.frombuffer(content, tensor.kind)
         end = tensor.offset + prod(tensor.shape)
         if end > len(numbers):
             raise ValueError(f"{self._path.name}: {name} is cut off")
