@@ -154,6 +154,24 @@ def test_a_slow_machine_is_learnt_once_and_not_twice() -> None:
     assert network_speeds.measured().seconds(planned, "order") == pytest.approx(90)
 
 
+def test_names_without_a_pictures_ending_share_one_figure() -> None:
+    kinds = {network_speeds.kind("recraft", {}, name) for name in ("shirt.4711", "shirt.4712", "shirt", "a.b c")}
+    assert len(kinds) == 1
+    assert network_speeds.kind("recraft", {}, "shirt.PNG") not in kinds
+
+
+def test_looking_for_print_is_told_by_the_size_of_the_picture() -> None:
+    engine = get_engine("local")
+    assert isinstance(engine, PlannedEngine)
+    chosen = upscaling_models.MODELS["topaz"].defaults | {"enhance_model": "Low Resolution V2"}
+
+    def looking(size: tuple[int, int]) -> float:
+        steps = engine.steps("topaz", chosen, size, "a.jpg", "")
+        return sum(step.work * step.usual for step in steps if step.name.startswith("look for"))
+
+    assert looking((6000, 4000)) > 5 * looking((1000, 800)) > 0
+
+
 @pytest.mark.processes
 def test_telling_the_time_loads_no_runtime() -> None:
     program = """

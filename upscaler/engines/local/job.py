@@ -77,25 +77,27 @@ def run(
             facts = find_source_facts(loaded.pixels, loaded.jpeg_quality, networks, report)
         plan = recipe(model_name, settings, facts)
         judged = facts.described
-        if plan.strength and loaded.jpeg_quality is not None:
-            report(0.0, "Finding how worn the picture is")
-            wear = find_wear(loaded.pixels)
-            plan = for_worn(plan, wear, loaded.jpeg_quality)
-            if plan.deblurring:
-                judged += f", blurred by {wear.blur:.1f} pixels"
         width, height = loaded.width * plan.factor, loaded.height * plan.factor
         asked = result_format or loaded.format
         written = codec.result_format(asked, width, height)
         path = output_dir / "result"
         output_dir.mkdir(parents=True, exist_ok=True)
-        with watch.step(timing.looking(plan)):
+        with watch.step(timing.looking(plan, loaded.width * loaded.height)):
+            if plan.strength and loaded.jpeg_quality is not None:
+                report(0.0, "Finding how worn the picture is")
+                wear = find_wear(loaded.pixels)
+                plan = for_worn(plan, wear, loaded.jpeg_quality)
+                if plan.deblurring:
+                    judged += f", blurred by {wear.blur:.1f} pixels"
             mapped = strength_map.find_strength_map(loaded, plan, networks, report)
         if mapped.strength.is_zero:
             plan = replace(plan, restoring=None, deblurring=())
         steps = _Steps(loaded, facts, plan, mapped.strength, networks, output_dir, report, watch)
         enlarged = steps.enlarge()
+        with watch.step(timing.outlining(steps.alpha_passes, width * height)):
+            outline = steps.outline()
         with watch.step(timing.finishing(plan, width * height)):
-            finished = steps.finish(enlarged)
+            finished = steps.finish(enlarged, outline)
         with watch.step(timing.saving(width * height, written)):
             codec.save(finished, path, written, loaded, generative=plan.restoring is not None)
     except OSError as error:
@@ -200,12 +202,11 @@ class _Steps:
             self._advance(block.pixels, network.cost, text)
         self._networks.rest()
 
-    def finish(self, work: Samples) -> Samples:
+    def finish(self, work: Samples, outline: Samples | None) -> Samples:
         """The picture at its exact size in the source's colours, laid out as `codec.save` takes it."""
         source, factor = self._source, self._plan.factor
         channels = (1 if source.grey else 3) + (source.alpha is not None)
         canvas = self._canvas(source.height * factor, source.width * factor, channels)
-        outline = self._outline()
         projection = back_projection.BackProjection(source.pixels, work, factor, self._plan.keep, self._shrink)
         for area in back_projection.squares(source.height, source.width):
             pixels = projection.square(area, self._changed.within(*projection.reach(area), 1))
@@ -219,7 +220,7 @@ class _Steps:
             self._advance(pixels, FINISH_COST, "Matching colours")
         return canvas
 
-    def _outline(self) -> Samples | None:
+    def outline(self) -> Samples | None:
         """The alpha channel at the factor that its networks reach; as it is where there is none for it."""
         if self._source.alpha is None:
             return None

@@ -65,7 +65,7 @@ def steps(
         yield _scaled(timing.enlarging(network, height * factor, width * factor), speed)
         factor *= network.scale
     if plan.restoring is not None:
-        yield timing.looking(plan)
+        yield timing.looking(plan, width * height)
         yield from _compiling(plan.restoring, height, width)
         yield _scaled(timing.rebuilding(plan, plan.restoring, height, width), speed)
     width, height = width * plan.factor, height * plan.factor

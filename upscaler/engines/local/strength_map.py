@@ -84,8 +84,7 @@ def find_strength_map(source: Picture, plan: Recipe, networks: Networks, report:
         share *= part
         notes += note
     if share.any():
-        report(0.0, "Finding print and weaves")
-        share *= 1 - _spared(source, share, step, networks, found, notes)
+        share *= 1 - _spared(source, share, step, networks, report, found, notes)
     if plan.faces is not None:
         report(0.0, "Finding faces")
         seen = faces.find_faces(small, networks)
@@ -103,10 +102,22 @@ def find_strength_map(source: Picture, plan: Recipe, networks: Networks, report:
 
 
 def _spared(
-    source: Picture, share: Floats, step: int, networks: Networks, found: dict[str, Any], notes: list[str]
+    source: Picture,
+    share: Floats,
+    step: int,
+    networks: Networks,
+    report: Report,
+    found: dict[str, Any],
+    notes: list[str],
 ) -> Floats:
     """How far each value of the map is left to the faithful expert, from 0 to 1, since there are print or a weave."""
-    wanted = Strength(share, step).anywhere
+    strength = Strength(share, step)
+
+    def wanted(rows: slice, columns: slice) -> bool:
+        # A large picture is looked at for half a minute, in which the work can be stopped.
+        report(0.0, "Finding print and weaves")
+        return strength.anywhere(rows, columns)
+
     printed = _fitted(text_map.find_text(source.pixels, wanted, networks), text_map.CELL, step, share.shape)
     woven = _fitted(weave.find_weave(source.pixels), weave.CELL, step, share.shape)
     for name, held, note in (("print", printed, PRINT_KEPT), ("weave", woven, WEAVE_KEPT)):

@@ -6,7 +6,7 @@ The plan of a job and its stopwatch share these steps, so that what is measured 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from upscaler.engines.base import Step, Timing
@@ -31,10 +31,14 @@ def examining(jpeg_quality: int | None) -> Step:
     return Step("look at the source", 1 if tells else 0, 0.3)
 
 
-def looking(recipe: Recipe) -> Step:
-    """Finding where the restoring network goes; no work without one."""
+def looking(recipe: Recipe, pixels: int) -> Step:
+    """Finding where the restoring network goes in a source of so many pixels; no work without one.
+
+    The subject and faces are found in a small copy; print, weaves and missing detail in the picture as it is.
+    """
     wanted = [recipe.part, "faces" if recipe.faces is not None else None]
-    return Step("look for " + " and ".join(filter(None, wanted)), 1 if recipe.restoring else 0, 1.0)
+    work = pixels / MEGA + 1 if recipe.restoring else 0
+    return Step("look for " + " and ".join(filter(None, wanted)), work, 0.6)
 
 
 def compiling(network: Network) -> Step:
@@ -53,8 +57,17 @@ def rebuilding(recipe: Recipe, network: Network, height: int, width: int) -> Ste
     return Step(part, tiles.work(height, width, network), network.cost)
 
 
+def outlining(passes: Sequence[Network], pixels: int) -> Step:
+    """The alpha channel of a result of so many pixels by its networks; no work without any.
+
+    No plan has it, since an order does not tell whether there is one. Apart from finishing, whose speed would else
+    be that of cut-outs.
+    """
+    return Step("outline, " + " and ".join(network.name for network in passes), pixels / MEGA if passes else 0, 2.0)
+
+
 def finishing(recipe: Recipe, pixels: int) -> Step:
-    """Colours, size and transparency of a result of so many pixels: the more is kept, the more rounds it takes."""
+    """Colours and size of a result of so many pixels: the more is kept, the more rounds it takes."""
     resampled = ", resampled" if recipe.work_factor != recipe.factor else ""
     return Step(f"finish, {recipe.keep.name.lower()} kept{resampled}", pixels / MEGA + 0.1, 0.15)
 

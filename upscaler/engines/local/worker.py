@@ -8,7 +8,7 @@ It speaks JSON, one message a line. On stdin, a job or the wish to end one::
 On stdout, for each job, any number of progress lines and then one of the others::
 
     {"id": 7, "progress": 0.25, "text": "Enlarging"}
-    {"id": 7, "finished": {"path": ..., "format": ..., "width": ..., "height": ..., "provenance": {...}}}
+    {"id": 7, "finished": {"path": ..., "format": ..., "width": ..., ..., "provenance": {...}, "timings": {...}}}
     {"id": 7, "error": {"message": ..., "code": ..., "permanent": ...}}
     {"id": 7, "cancelled": true}
 
