@@ -101,11 +101,16 @@ def _put_in(request: TeamRequest, upload: Any, outcome: Outcome, patience: Patie
 
 def _order(request: TeamRequest, choice: Choice, only: list[DraftItem] | None, outcome: Outcome) -> None:
     """Order what is ready, and let go of the rest, which is told. Raises as `draft_order.order` does."""
+    was_given = bool(only)
     while True:
         draft = drafts.begin(request.team, request.user)
         if only is not None:
-            # Where the draft was ordered meanwhile, they wait in the next one.
+            # Where the draft was ordered meanwhile, they wait in the next one, or were ordered with it.
+            taken_by = {row.batch_id for row in only}
             only = list(draft.items.filter(pk__in=[row.pk for row in only]))
+            if was_given and not only:
+                outcome.sent += Upscale.objects.filter(team=request.team, batch__in=taken_by).order_by("pk")
+                return
         review = draft_review.review(draft, choice, only=only)
         try:
             if review.orders:
@@ -113,7 +118,7 @@ def _order(request: TeamRequest, choice: Choice, only: list[DraftItem] | None, o
                 outcome.sent += sent
         except DraftOrderedBefore as before:
             # By a second click, or by this one where the answer to its COMMIT was lost: it is the same batch.
-            if only is None or not DraftItem.objects.filter(pk__in=[row.pk for row in only]).exists():
+            if only is None:
                 outcome.sent += before.batch.upscales.order_by("pk")
                 return
             continue
