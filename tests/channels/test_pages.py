@@ -34,7 +34,7 @@ def test_the_table_shows_numbers_source_and_day(owner: Person) -> None:
         assert known.title in page
         assert known.source in page
     assert "1,801 × 2,600" in page
-    assert "Read on 26 November 2026" in page
+    assert "As of 26 November 2026, from our notes" in page and "Read on" not in page
 
 
 @pytest.mark.parametrize(("day", "says_so"), [("2027-11-26", False), ("2027-11-27", True)])
