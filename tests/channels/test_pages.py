@@ -65,6 +65,16 @@ def test_a_team_copies_a_row_and_changes_it(head: Person, outsider: Person) -> N
 
 
 @pytest.mark.parametrize(
+    ("title", "shown", "id_"),
+    [("Check", "Check", "check-2"), ("codes", "codes", "codes-2"), ("A\0B\u202e", "AB", "ab")],
+)
+def test_an_odd_title_still_makes_a_channel_that_can_be_changed(head: Person, title: str, shown: str, id_: str) -> None:
+    made = head.client.post("/channels/zalando/copy/", {"title": title})
+    assert made["Location"] == f"/channels/{id_}/"
+    assert f"<h1>{shown}</h1>" in text(head.client.get(made["Location"]))
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"best_width": "500"}, "500 is less than 762 above"),
