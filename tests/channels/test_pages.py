@@ -34,7 +34,7 @@ def test_the_table_shows_numbers_source_and_day(owner: Person) -> None:
         assert known.title in page
         assert known.source in page
     assert "1,801 × 2,600" in page
-    assert "Read on 26 November 2026" in page
+    assert "As of 26 November 2026, from our notes" in page and "Read on" not in page
 
 
 @pytest.mark.parametrize(("day", "says_so"), [("2027-11-26", False), ("2027-11-27", True)])
@@ -62,6 +62,16 @@ def test_a_team_copies_a_row_and_changes_it(head: Person, outsider: Person) -> N
     assert "zalando-campaign" not in teams.channels(outsider.team)
     head.client.post(made["Location"], {"do": "delete"})
     assert "zalando-campaign" not in teams.channels(head.team)
+
+
+@pytest.mark.parametrize(
+    ("title", "shown", "id_"),
+    [("Check", "Check", "check-2"), ("codes", "codes", "codes-2"), ("A\0B\u202e", "AB", "ab")],
+)
+def test_an_odd_title_still_makes_a_channel_that_can_be_changed(head: Person, title: str, shown: str, id_: str) -> None:
+    made = head.client.post("/channels/zalando/copy/", {"title": title})
+    assert made["Location"] == f"/channels/{id_}/"
+    assert f"<h1>{shown}</h1>" in text(head.client.get(made["Location"]))
 
 
 @pytest.mark.parametrize(

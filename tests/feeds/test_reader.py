@@ -6,7 +6,7 @@ import gzip
 import io
 import tracemalloc
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import openpyxl
@@ -116,6 +116,45 @@ def test_a_workbook() -> None:
         whole.replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x08\x00", b"PK\x01\x02\x14\x03\x14\x00\x00\x00\x63\x00"),
     ):
         assert broken != whole and read(broken)[2].code == "feed_damaged"  # type: ignore[union-attr]
+
+
+def _with_sheet(change: Callable[[bytes], bytes]) -> bytes:
+    """A workbook of one product whose sheet is changed as a file."""
+    book = openpyxl.Workbook()
+    book.active.append(["SKU", "Image URL"])  # type: ignore[union-attr]
+    book.active.append(["A1", "https://s.example/1.jpg"])  # type: ignore[union-attr]
+    out, changed = io.BytesIO(), io.BytesIO()
+    book.save(out)
+    with zipfile.ZipFile(out) as whole, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as made:
+        for part in whole.namelist():
+            content = whole.read(part)
+            made.writestr(part, change(content) if part == "xl/worksheets/sheet1.xml" else content)
+    return changed.getvalue()
+
+
+def test_a_workbook_with_a_row_far_down_is_read_quickly() -> None:
+    for number in (1_048_576, 2_000_000_000):
+        row = b'<row r="%d"><c r="A%d" t="inlineStr"><is><t> </t></is></c></row></sheetData>' % (number, number)
+        content = _with_sheet(lambda sheet, row=row: sheet.replace(b"</sheetData>", row))  # type: ignore[misc]
+        assert entries(content) == [("A1", "", ("https://s.example/1.jpg",))]
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (b"<row>" + b"<c/>" * 1_300_000 + b"</row>", "too_large"),
+        (b"<x/>" * 8_000_000, "too_large"),
+        (b"<row/>" * 1_050_000, "too_large"),
+        (b"<row><c/><row/><c/></row>", "feed_damaged"),
+        (b"<!-- </row> -->", "feed_damaged"),
+        (b"<?x </row> ?>", "feed_damaged"),
+    ],
+    ids=["one row", "beside the rows", "rows", "nested", "comment", "instruction"],
+)
+def test_a_workbook_that_would_fill_memory_is_refused_before_it_is_read(more: bytes, code: str) -> None:
+    content = _with_sheet(lambda sheet: sheet.replace(b"</sheetData>", more + b"</sheetData>"))
+    good, wrong, error = read(content)
+    assert (good, wrong) == ([], []) and error is not None and error.code == code
 
 
 def test_a_packed_feed_and_one_that_is_cut_off() -> None:

@@ -51,7 +51,7 @@ def test_from_a_feed_to_one_order_and_to_the_next_check(owner: Person, settings:
         page = page_of(owner, check.feed)
         assert "<b>4</b> products, 4 pictures" in page and "Too small for Google Merchant Center" in page
         assert "A-1" in page and "90 × 120 JPEG" in page and "C-3" not in page and "Enlarge all 3 pictures" in page
-        assert "at least 500 × 500" in page and "read on 26 Nov 2026" in page
+        assert "at least 500 × 500" in page and "As of 26 Nov 2026, from our notes" in page
         assert "C-3" in page_of(owner, check.feed, "?channel=google&state=below_best")
         assert "Summer" in owner.client.get("/feeds/").content.decode()
 

@@ -195,7 +195,7 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
 def check_for_channel(
     request: HttpRequest, channel: Annotated[str, Form()], file: Annotated[UploadedFile, File()]
 ) -> Any:
-    """Judge a picture file by a shop's rules, each with the measured number. Nothing is kept, and it costs nothing."""
+    """Judge a picture file by the rules noted for a shop, each with the measured number. Nothing is kept or charged."""
     try:
         known = channel_teams.find(request.auth.team, channel)  # type: ignore[attr-defined]
     except PublicError as error:

@@ -62,10 +62,10 @@ class ChannelForm(forms.Form):
     dpi = WholeNumberField(required=False, min_value=1, max_value=2400, label="Resolution in dpi")
     name_rule = forms.CharField(max_length=100, label="Rule for names")
     source = forms.URLField(
-        max_length=300, assume_scheme="https", label="Where the numbers are from", widget=forms.TextInput
+        max_length=300, assume_scheme="https", label="Where to check with the shop", widget=forms.TextInput
     )
     read_on = forms.DateField(
-        label="Read on",
+        label="Numbers as of",
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         error_messages={"invalid": "This is no date. Write it like 2027-01-31."},
     )
@@ -82,7 +82,7 @@ class ChannelForm(forms.Form):
     def clean_read_on(self) -> Any:
         day = self.cleaned_data["read_on"]
         if day > timezone.localdate():
-            raise forms.ValidationError("This day is still to come. Give the day on which the numbers were read.")
+            raise forms.ValidationError("This day is still to come. Give the day as of which the numbers hold.")
         return day
 
     def clean_formats(self) -> list[str]:

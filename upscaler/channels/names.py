@@ -152,7 +152,7 @@ def code_problem(kind: str, text: str) -> str:
         if re.fullmatch(r"[A-Z0-9]{10}", text):
             return ""
         return f"“{text[:40]}” is no ASIN: it has ten letters and digits, such as B01ABCDEFG."
-    if not re.fullmatch(r"\d{8}|\d{12,14}", text):
+    if not re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", text):
         return f"“{text[:40]}” is no {CODES[kind]}: it has 8, 12, 13 or 14 digits. This one has {len(text)} characters."
     if not _check_digit_is_right(text):
         return f"The check digit of the {CODES[kind]} {text} is wrong: a digit was mistyped. Compare it with the label."

@@ -1,4 +1,4 @@
-"""The table of channels: each shop's rules for pictures, with where and when its numbers were read."""
+"""The table of channels: each shop's rules for pictures as our notes have them, their day, and where to check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from upscaler.errors import PublicError
 
 TABLE = Path(__file__).with_name("table.toml")
 STALE_DAYS = 365
-"""A row whose numbers were read longer ago says so."""
+"""A row whose numbers are older says so."""
 WHITE, LIGHT_GREY, TRANSPARENT = "white", "light grey", "transparent"
 RGB = tuple[int, int, int]
 
@@ -26,9 +26,9 @@ class Channel:
     id: str
     title: str
     source: str
-    """The address at which the shop publishes its rules."""
+    """Where to check with the shop; not necessarily where the numbers are from."""
     read_on: date
-    """The day on which the numbers were read."""
+    """The day as of which the numbers hold."""
     formats: tuple[str, ...]
     """Pillow's names (JPEG, PNG, TIFF, WEBP, GIF), the one to be preferred first."""
     ratio: tuple[int, int] | None = None
@@ -88,7 +88,7 @@ def channel(id_: str, channels: Mapping[str, Channel] | None = None) -> Channel:
 
 
 def is_stale(channel: Channel, today: date) -> bool:
-    """Whether the row's numbers were read more than a year ago."""
+    """Whether the row's numbers are more than a year old."""
     return (today - channel.read_on).days > STALE_DAYS
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
+from upscaler import file_names
 from upscaler.channels import names, table
 from upscaler.channels.names import Codes
 from upscaler.channels.table import CHANNELS, Channel
@@ -21,6 +22,8 @@ MAX_OWN = 50
 MAX_CODES = 500_000
 """Products of a team that codes are kept of."""
 BATCH_SIZE = 2_000
+PAGES = ("check", "codes")
+"""What a channel's page would be in the way of."""
 
 
 class Listed(NamedTuple):
@@ -67,10 +70,11 @@ def copy(team: Team, id_: str, title: str) -> Channel:
         raise PublicError(
             f"A team has at most {MAX_OWN} channels of its own. Delete one first.", code="too_many_channels"
         )
-    title = " ".join(title.split())[:60] or f"{source.title}, our own"
+    title = file_names.without_spoofing(" ".join(title.split()))[:60].strip() or f"{source.title}, our own"
     stem = slugify(title)[:32] or "channel"
-    free = (f"{stem}-{number}" if number > 1 else stem for number in range(1, len(known) + 3))
-    made = dataclasses.replace(source, id=next(one for one in free if one not in known), title=title)
+    taken = {*known, *PAGES}
+    free = (f"{stem}-{number}" if number > 1 else stem for number in range(1, len(taken) + 2))
+    made = dataclasses.replace(source, id=next(one for one in free if one not in taken), title=title)
     save(team, made)
     return made
 
@@ -96,7 +100,7 @@ def keep_codes(team: Team, codes: Mapping[str, Codes]) -> tuple[int, int]:
     """
     with transaction.atomic():
         # Two tables at once would each count without the other.
-        Team.objects.select_for_update().get(pk=team.pk)
+        Team.objects.select_for_update(no_key=True).get(pk=team.pk)
         known = _known(team, codes)
         total = ProductCode.objects.filter(team=team).count()
         if total + len(codes) - len(known) > MAX_CODES:

@@ -70,7 +70,7 @@ def row(channel: Channel) -> dict[str, str]:
 def markdown(channels: Iterable[Channel]) -> str:
     """The table in the manual: a row for each channel."""
     lines = [
-        "| channel | ratio | smallest | best | largest | file | picture | source, read on |",
+        "| channel | ratio | smallest | best | largest | file | picture | check with the shop; from our notes as of |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for one in channels:

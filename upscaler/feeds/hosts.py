@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from contextlib import suppress
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -12,6 +12,8 @@ from protego import Protego
 from upscaler.errors import PublicError
 from upscaler.feeds import probe
 from upscaler.fetching.beginnings import Visitor
+
+logger = logging.getLogger(__name__)
 
 ROBOTS_BYTES = 500_000
 """Of a robots.txt, as RFC 9309 (2.5) has it."""
@@ -32,7 +34,8 @@ def delay_of(visitor: Visitor, url: str) -> float:
     parts = urlsplit(url)
     address = f"{parts.scheme}://{parts.netloc}/robots.txt"
     deadline = time.monotonic() + ROBOTS_SECONDS
-    with suppress(PublicError):
+    # Whatever is wrong with a host's robots.txt, its pictures are looked at.
+    try:
         found = visitor.read(
             address, first=ROBOTS_BYTES, needed=lambda _: ROBOTS_BYTES, most=ROBOTS_BYTES, deadline=deadline
         )
@@ -40,6 +43,10 @@ def delay_of(visitor: Visitor, url: str) -> float:
         delay = robots.crawl_delay(probe.user_agent())
         if delay is not None and delay > 0:
             return min(float(delay), MAX_DELAY)
+    except PublicError:
+        return 0.0
+    except Exception:
+        logger.exception("the robots.txt of %s could not be read", parts.netloc)
     return 0.0
 
 

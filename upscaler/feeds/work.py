@@ -30,6 +30,8 @@ BEAT = 20.0
 COUNTING_SHARE = 20
 """So many times longer than counting takes, nothing is counted anew."""
 FETCH_SECONDS = 600
+OPENING = timedelta(minutes=15)
+"""What opening the largest feed may take."""
 PAUSE = 60.0
 """Seconds until a step is tried again that failed in passing."""
 NO_END = "The desk could not go on with this check. Start it again; if it stays so, tell an admin."
@@ -139,6 +141,8 @@ def _read(hold: Hold) -> None:
     check, problem = hold.check, ""
     group: list[Entry | WrongEntry] = []
     beaten_at = time.monotonic()
+    # Until the first row: a feed may come from a storage far away, and a workbook's texts are read before its rows.
+    hold.renew(lease=OPENING)
     with media_storage().open(check.file) as file:
         feed = Feed(cast(IO[bytes], file.file))
         try:
