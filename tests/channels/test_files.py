@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.utils import timezone
@@ -111,6 +113,37 @@ def test_a_refunded_upscale_gives_no_files(owner: Person, upscale: Upscale) -> N
     upscale.refresh_from_db()
     with pytest.raises(PublicError):
         files.make(upscale, CHANNELS["etsy"])
+
+
+def test_a_batchs_files_are_made_anew_where_the_row_has_changed(
+    owner: Person, order_batch: Callable[..., Batch]
+) -> None:
+    batch = order_batch("front.jpg", "back.jpg")
+    for row in Upscale.objects.filter(batch=batch):
+        worker_step.step(row.pk)
+    ours = teams.copy(owner.team, "etsy", "Ours")
+
+    def made() -> dict[int, str]:
+        files.choose(batch, teams.find(owner.team, ours.id))
+        files.make_due(batch.pk, most=5)
+        return dict(ChannelFile.objects.values_list("upscale_id", "file"))
+
+    first = made()
+    assert len(first) == 2 and made() == first
+    teams.save(owner.team, dataclasses.replace(ours, formats=("PNG",)))
+    assert not set(made().values()) & set(first.values())
+    assert set(ChannelFile.objects.values_list("format", flat=True)) == {"PNG"}
+    batch.refresh_from_db()
+    assert files.counts(batch) == [("Ours", 2, 0, 0)]
+
+
+def test_files_that_can_not_be_begun_are_no_error_of_the_page(
+    owner: Person, order_batch: Callable[..., Batch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = order_batch("front.jpg")
+    monkeypatch.setattr("upscaler.queue.dispatch.fit_files", Mock(side_effect=ConnectionError))
+    answer = owner.client.post(f"/batches/{batch.pk}/channels/", {"channel": "etsy"}, follow=True)
+    assert answer.status_code == 200 and "Press “Fit them” again" in text(answer)
 
 
 def test_an_unknown_or_switched_off_channel_is_refused(owner: Person, head: Person, upscale: Upscale) -> None:

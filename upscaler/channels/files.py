@@ -6,11 +6,13 @@ import hashlib
 import json
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from typing import IO, Any
 
 from django.core.files.base import File
 from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
 from upscaler import file_names
@@ -24,6 +26,8 @@ from upscaler.picture_formats import FORMATS
 MAX_PIXELS = 64_000_000
 """Of a result that is fitted while somebody waits."""
 FOLDER = "channels"
+PART = 1_000
+"""Rows of one statement."""
 
 
 def choose(batch: Batch, channel: Channel) -> None:
@@ -33,8 +37,13 @@ def choose(batch: Batch, channel: Channel) -> None:
         if channel.id not in held.channels:
             held.channels = [*held.channels, channel.id]
             held.save(update_fields=["channels"])
+    made = ChannelFile.objects.filter(upscale__batch=batch, channel_id=channel.id)
     # What was refused before may be possible now.
-    ChannelFile.objects.filter(upscale__batch=batch, channel_id=channel.id, file="").delete()
+    made.filter(file="").delete()
+    # Those of a row that has changed since are given out until the new ones are there.
+    old = [one.pk for one in made.select_related("upscale") if not _is_fresh(one, channel)]
+    for start in range(0, len(old), PART):
+        ChannelFile.objects.filter(pk__in=old[start : start + PART]).update(key="")
 
 
 def make_due(batch_id: int, *, most: int) -> int:
@@ -47,7 +56,8 @@ def make_due(batch_id: int, *, most: int) -> int:
     done = 0
     for channel in [known[id_] for id_ in batch.channels if id_ in known]:
         lacking = Upscale.objects.present().filter(batch=batch, status=Upscale.Status.DONE, withdrawn_at=None)
-        lacking = lacking.exclude(channel_files__channel_id=channel.id)
+        there = ChannelFile.objects.filter(Q(file="") | ~Q(key=""), upscale=OuterRef("pk"), channel_id=channel.id)
+        lacking = lacking.exclude(Exists(there))
         for upscale in lacking.order_by("pk")[: most - done]:
             _make_or_note(upscale, channel)
             done += 1
@@ -57,23 +67,28 @@ def make_due(batch_id: int, *, most: int) -> int:
 def counts(batch: Batch) -> list[tuple[str, int, int, int]]:
     """For each channel of the batch its title, and how many files are right, made with problems, and could not be."""
     titles = {one.channel.id: one.channel.title for one in teams.listed(batch.team)}
-    rows = ChannelFile.objects.filter(upscale__batch=batch).values_list("channel_id", "file", "problems")
-    found: dict[str, list[int]] = {id_: [0, 0, 0] for id_ in batch.channels}
-    for id_, file, problems in rows:
-        if id_ in found:
-            found[id_][2 if not file else 1 if problems else 0] += 1
-    return [(titles.get(id_, id_), right, flawed, none) for id_, (right, flawed, none) in found.items()]
+    rows = ChannelFile.objects.filter(upscale__batch=batch).order_by().values("channel_id")
+    none = Q(file="")
+    # Counted in the database: this is asked every few seconds, and the sentences are long.
+    counted = rows.annotate(
+        all=Count("pk"), none=Count("pk", filter=none), right=Count("pk", filter=~none & Q(problems=[]))
+    )
+    found = {row["channel_id"]: (row["right"], row["all"] - row["none"] - row["right"], row["none"]) for row in counted}
+    return [(titles.get(id_, id_), *found.get(id_, (0, 0, 0))) for id_ in batch.channels]
 
 
 def _make_or_note(upscale: Upscale, channel: Channel) -> None:
     try:
         make(upscale, channel)
     except PublicError as error:
+        before = ChannelFile.objects.filter(upscale=upscale, channel_id=channel.id).first()
         ChannelFile.objects.update_or_create(
             upscale=upscale,
             channel_id=channel.id,
             defaults={"title": channel.title, "file": "", "problems": [error.message], "key": ""},
         )
+        if before is not None and before.file:
+            transaction.on_commit(lambda: media_storage().delete(before.file))
 
 
 def make(upscale: Upscale, channel: Channel, *, crop: bool = False, trim: bool = False) -> ChannelFile:
@@ -92,8 +107,7 @@ def make(upscale: Upscale, channel: Channel, *, crop: bool = False, trim: bool =
             code="too_many_pixels",
         )
     wishes = {"channel": table.to_row(channel), "crop": crop, "trim": trim}
-    said = json.dumps([wishes, upscale.result_file.name], sort_keys=True)
-    key = hashlib.sha256(said.encode()).hexdigest()
+    key = _key(upscale, wishes)
     known = ChannelFile.objects.filter(upscale=upscale, channel_id=channel.id).first()
     if known is not None and known.key == key and media_storage().exists(known.file):
         return known
@@ -104,6 +118,18 @@ def make(upscale: Upscale, channel: Channel, *, crop: bool = False, trim: bool =
         except FileNotFoundError:
             raise PublicError("The result's file is not there any more.", code="result_gone") from None
         return _kept(upscale, channel, key, told, target)
+
+
+def _key(upscale: Upscale, wishes: dict[str, Any]) -> str:
+    said = json.dumps([wishes, upscale.result_file.name], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _is_fresh(made: ChannelFile, channel: Channel) -> bool:
+    """Whether the file is of the channel's row and the result as they are now, whatever the wishes."""
+    row = table.to_row(channel)
+    wishes = [{"channel": row, "crop": crop, "trim": trim} for crop in (False, True) for trim in (False, True)]
+    return made.key in [_key(made.upscale, wish) for wish in wishes]
 
 
 def _kept(upscale: Upscale, channel: Channel, key: str, told: dict[str, Any], target: IO[bytes]) -> ChannelFile:
@@ -160,12 +186,14 @@ def names_of(made: Sequence[ChannelFile]) -> list[str]:
         pictures = [names.Picture(upscale.sku, fallback=stem) for upscale, stem in zip(upscales, stems, strict=True)]
         given = [name.name.rpartition(".")[0] for name in names.names(channel, pictures, codes)]
     taken: set[str] = set()
+    # Thousands of pictures may have the same name: each goes on where the last one was.
+    numbers: Counter[str] = Counter()
     result = []
     for stem, fallback, ending in zip(given, stems, endings, strict=True):
-        name, number = f"{stem or fallback}{ending}", 1
+        first = name = f"{stem or fallback}{ending}"
         while name.lower() in taken:
-            number += 1
-            name = f"{stem or fallback}-{number}{ending}"
+            numbers[first.lower()] += 1
+            name = f"{stem or fallback}-{numbers[first.lower()] + 1}{ending}"
         taken.add(name.lower())
         result.append(name)
     return result

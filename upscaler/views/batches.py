@@ -160,7 +160,14 @@ def channels(request: TeamRequest, pk: int) -> HttpResponse:
         messages.error(request, refusal.message)
         return redirect(found)
     files.choose(found, channel)
-    dispatch.fit_files(found.pk)
+    try:
+        dispatch.fit_files(found.pk)
+    except Exception:
+        logger.exception("batch %s: no message for its channel files could be sent", found.pk)
+        messages.error(
+            request, f"The files for {channel.title} could not be begun. Press “Fit them” again in a minute."
+        )
+        return redirect(found)
     messages.success(
         request, f"Files for {channel.title} are being made; they lie in the ZIP in a folder of their own."
     )
