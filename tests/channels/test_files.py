@@ -21,6 +21,7 @@ from upscaler.channels import files, teams
 from upscaler.channels.names import Codes
 from upscaler.channels.table import CHANNELS
 from upscaler.errors import PublicError
+from upscaler.imaging import decoding
 from upscaler.models import Batch, ChannelFile, Upscale, media_storage
 from upscaler.processing import worker_step
 from upscaler.queue import tasks
@@ -144,6 +145,15 @@ def test_files_that_can_not_be_begun_are_no_error_of_the_page(
     monkeypatch.setattr("upscaler.queue.dispatch.fit_files", Mock(side_effect=ConnectionError))
     answer = owner.client.post(f"/batches/{batch.pk}/channels/", {"channel": "etsy"}, follow=True)
     assert answer.status_code == 200 and "Press “Fit them” again" in text(answer)
+
+
+def test_who_waits_at_the_page_is_told_where_others_take_too_long(
+    owner: Person, upscale: Upscale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "MAX_WAIT", 0.0)
+    with decoding.turn((10, 10), "", patience=None), decoding.turn((10, 10), "", patience=None):
+        assert "could not be looked at yet" in make(owner, upscale)
+    assert not ChannelFile.objects.exists()
 
 
 def test_an_unknown_or_switched_off_channel_is_refused(owner: Person, head: Person, upscale: Upscale) -> None:

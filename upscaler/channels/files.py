@@ -19,7 +19,7 @@ from upscaler import file_names
 from upscaler.channels import names, table, teams
 from upscaler.channels.table import Channel
 from upscaler.errors import PublicError
-from upscaler.imaging import intake
+from upscaler.imaging import decoding, intake
 from upscaler.models import Batch, ChannelFile, Upscale, media_storage
 from upscaler.picture_formats import FORMATS
 
@@ -91,11 +91,18 @@ def _make_or_note(upscale: Upscale, channel: Channel) -> None:
             transaction.on_commit(lambda: media_storage().delete(before.file))
 
 
-def make(upscale: Upscale, channel: Channel, *, crop: bool = False, trim: bool = False) -> ChannelFile:
+def make(
+    upscale: Upscale,
+    channel: Channel,
+    *,
+    crop: bool = False,
+    trim: bool = False,
+    patience: decoding.Patience | None = None,
+) -> ChannelFile:
     """The upscale's file for the channel: the kept one, where channel, result and wishes are the same, else a new one.
 
     Raises PublicError with code ``withdrawn`` for an upscale whose result is given to nobody, ``too_many_pixels``,
-    ``result_gone``, and what reading the result says.
+    ``result_gone``, ``busy`` where others take longer than ``patience``, and what reading the result says.
     """
     if not upscale.gives_result:
         raise PublicError(upscale.why_closed or "There is no result yet. Wait until it is ready.", code="withdrawn")
@@ -114,7 +121,9 @@ def make(upscale: Upscale, channel: Channel, *, crop: bool = False, trim: bool =
     with tempfile.TemporaryFile() as target:
         try:
             with media_storage().open(upscale.result_file.name or "") as source:
-                told = intake.convert("channels.fit", source, target, wishes, named="The result", size=size)
+                told = intake.convert(
+                    "channels.fit", source, target, wishes, named="The result", size=size, patience=patience
+                )
         except FileNotFoundError:
             raise PublicError("The result's file is not there any more.", code="result_gone") from None
         return _kept(upscale, channel, key, told, target)

@@ -161,18 +161,26 @@ def recode(path: Path, target: Path, result_format: str) -> None:
 
 
 def convert(
-    module: str, file: IO[bytes], target: IO[bytes], options: dict[str, Any], *, named: str, size: tuple[int, int]
+    module: str,
+    file: IO[bytes],
+    target: IO[bytes],
+    options: dict[str, Any],
+    *,
+    named: str,
+    size: tuple[int, int],
+    patience: decoding.Patience | None = None,
 ) -> dict[str, Any]:
     """Have the desk's ``module`` make one file out of another, in the process that reads strangers' pictures.
 
     ``module``: its name below ``upscaler``; it is Django-free and has a function ``in_child`` of two paths and
-    ``options``, whose answer is JSON. ``size``: the picture's, in pixels. It waits for its turn as long as it takes.
+    ``options``, whose answer is JSON. ``size``: the picture's, in pixels. ``patience``: how long it may wait for its
+    turn; None where nobody waits at a page.
 
     Raises PublicError.
     """
     memory = OWN_MEMORY + CONVERT_BYTES_PER_PIXEL * size[0] * size[1]
     limits = Limits(RESULT_CPU_SECONDS * 5, RESULT_WALL_SECONDS * 2, memory, file_size=4 * 10**9)
-    with decoding.turn(size, named, patience=None):
+    with decoding.turn(size, named, patience=patience):
         answer, _ = _answered(
             *_asked("above", file, {**options, "module": module, "named": named}, named, limits, target)
         )

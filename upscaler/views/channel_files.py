@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from upscaler.accounts import download_log
 from upscaler.channels import files, teams
 from upscaler.errors import PublicError
+from upscaler.imaging import decoding
 from upscaler.models import ChannelFile, Upscale
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.files import serve
@@ -24,7 +25,7 @@ def make(request: TeamRequest, pk: int) -> HttpResponse:
     try:
         channel = teams.find(request.team, request.POST.get("channel", ""))
         wishes = {wish: request.POST.get(wish) == "true" for wish in ("crop", "trim")}
-        made = files.make(upscale, channel, **wishes)
+        made = files.make(upscale, channel, **wishes, patience=decoding.Patience())
     except PublicError as refusal:
         # Without the place in the page: the message stands at its top.
         messages.error(request, refusal.message)
