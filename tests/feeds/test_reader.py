@@ -118,6 +118,13 @@ def test_a_workbook() -> None:
         assert broken != whole and read(broken)[2].code == "feed_damaged"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("encoding", ["rot13", "hex", "unicode_escape", "punycode", "nonsense", "utf-16", "koi8-r"])
+def test_a_feed_that_names_an_odd_encoding_is_read(encoding: str) -> None:
+    feed = google([("A\\ud800", ["https://s.example/1.jpg"])]).decode()
+    declared = f'<?xml version="1.0" encoding="{encoding}"?>{feed[feed.index("<rss") :]}'
+    assert [sku for sku, *_ in entries(declared.encode())] == ["A\\ud800"]
+
+
 def _with_sheet(change: Callable[[bytes], bytes]) -> bytes:
     """A workbook of one product whose sheet is changed as a file."""
     book = openpyxl.Workbook()

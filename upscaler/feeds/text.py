@@ -23,6 +23,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_OF_FILES = ("ascii", "iso8859", "cp", "koi8", "mac", "tis", "big5", "euc", "gb", "shift_jis")
+"""How Python's names of the encodings begin that files are in, besides UTF."""
 _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 
 
@@ -81,8 +83,8 @@ def _guessed(head: bytes) -> str:
             name = codecs.lookup(match[1].decode()).name
         except LookupError:
             return "utf-8"
-        # Those of more bytes a letter would have been seen above.
-        return "cp1252" if name == "iso8859-1" else "utf-8" if name.startswith(("utf-16", "utf-32")) else name
+        # UTF-16 would have been seen above, and Python also knows what is no encoding of files, such as rot13.
+        return "cp1252" if name == "iso8859-1" else name if name.startswith(_OF_FILES) else "utf-8"
     return "utf-8"
 
 
