@@ -46,6 +46,7 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000)
 
 
+ADVANCE = LocalEngine.advance
 _settings_at_first: list[tuple[Any, dict[str, Any]]] = []
 
 
@@ -77,12 +78,11 @@ def fresh_cache() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def quick_enlarging(request: pytest.FixtureRequest) -> Iterator[None]:
+def quick_enlarging(request: pytest.FixtureRequest) -> None:
     """With QUICK_ENGINE=1 the networks run only in tests that are marked ``engine``; else in all."""
-    with pytest.MonkeyPatch.context() as patch:
-        if os.environ.get("QUICK_ENGINE") and not request.node.get_closest_marker("engine"):
-            patch.setattr(LocalEngine, "advance", quick_engine.advance)
-        yield
+    is_quick = os.environ.get("QUICK_ENGINE") and not request.node.get_closest_marker("engine")
+    # Set for each test and never put back: a test's own patch of it may end after this fixture, and bring back its.
+    setattr(LocalEngine, "advance", quick_engine.advance if is_quick else ADVANCE)  # noqa: B010
 
 
 @dataclass

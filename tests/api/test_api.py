@@ -40,6 +40,7 @@ CALLS = [
     ("get", "batches/1"),
     ("get", "batches/1/results.zip"),
     ("post", "batches/1/cancel"),
+    ("post", "channel-checks"),
 ]
 
 
@@ -367,6 +368,7 @@ def test_clients_that_were_generated_keep_the_names_of_their_functions(db: None)
     assert {call["operationId"] for calls in paths for call in calls.values()} == {
         "create_upscale",
         "upscaler_api_cancel_batch",
+        "upscaler_api_check_for_channel",
         "upscaler_api_create_batch",
         "upscaler_api_create_quote",
         "upscaler_api_get_batch",
@@ -396,6 +398,7 @@ def test_docs_and_schema_are_there(db: None) -> None:
         "/api/v1/batches/{batch_id}",
         "/api/v1/batches/{batch_id}/results.zip",
         "/api/v1/batches/{batch_id}/cancel",
+        "/api/v1/channel-checks",
     }
     calls = sorted((method, re.sub(r"{.*}", "1", path)) for path, way in schema["paths"].items() for method in way)
     assert calls == sorted((method, f"/api/v1/{path}") for method, path in CALLS)

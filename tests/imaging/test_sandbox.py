@@ -113,7 +113,7 @@ def test_neither_readers_nor_engine_get_the_desk_s_secrets(monkeypatch: pytest.M
     for name in ("SECRET_KEY", "DATABASE_URL", "UWEAR_API_KEY", "EMAIL_URL", "MEDIA_URL_S3", "SOMETHING_NEW"):
         monkeypatch.setenv(name, "a-secret")
     assert "a-secret" not in client.environment().values()
-    made = local_engine._Child(1, "f32")
+    made = local_engine._Child(1, "f32", "CPU", None)
     try:
         environment = Path(f"/proc/{made.pid}/environ").read_text()
     finally:

@@ -39,7 +39,7 @@ from upscaler.models import Membership, Team
 team = Team.objects.create(name="{slug}", slug="{slug}")
 user = get_user_model().objects.get(username="demo")
 Membership.objects.create(team=team, user=user)
-credits.grant(team=team, amount=200, note="For a test", by=user)
+credits.grant(team=team, amount=200, note="For a test")
 print(tokens.issue(team=team, user=user, name="tests")[1])
 """
 
