@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -247,7 +247,7 @@ class Heartbeat:
             try:
                 # By hand and not through `_write`: that would change the row object of the working thread.
                 self.lost = not _held(self._upscale).update(lease_until=timezone.now() + _lease())
-            except DatabaseError:
+            except (DatabaseError, InterfaceError):
                 # It may answer again at the next beat. If not, the lease runs out and another worker takes over.
                 logger.exception("upscale %s: the lease could not be renewed", self._upscale.pk)
                 connection.close()
