@@ -115,7 +115,8 @@ def test_neither_readers_nor_engine_get_the_desk_s_secrets(monkeypatch: pytest.M
     assert "a-secret" not in client.environment().values()
     made = local_engine._Child(1, "f32", "CPU", None)
     try:
-        environment = Path(f"/proc/{made.pid}/environ").read_text()
+        # Empty for a moment, as long as the program is being loaded.
+        environment = until(Path(f"/proc/{made.pid}/environ").read_text, what="the child has its environment")
     finally:
         made.kill()
     assert "a-secret" not in environment
