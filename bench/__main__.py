@@ -17,8 +17,11 @@ PARTS = {
     "end_to_end": "From file to file",
     "told": "Time told before",
     "quality": "Quality",
+    "wear": "Blurred, or always soft",
+    "pairs": "Earlier and today, side by side",
     "kinds": "Kinds of source",
     "fidelity": "Fidelity",
+    "fidelity_check": "The fidelity check",
     "text": "Print and weaves",
     "desk": "Pages of a busy desk",
     "batches": "Many pictures at once",
@@ -28,20 +31,24 @@ PARTS = {
 Each has a function ``run``, which gives Markdown or what JSON can hold, and for the latter a function ``render``: from
 what was found on each kind of processor to Markdown.
 """
+OF_THE_DESK = ("desk", "batches")
+"""Parts that say nothing of the engine and take long by themselves: they run when they are asked for."""
 HEAD = """# Bench
 
-Written by `make bench`, which runs all of it; `make bench PART=quality` runs one part. What depends on the processor
-stands side by side for each kind that was measured, elsewhere the newest figures count. They are kept in
-`bench/results/`, by kind of processor.
+Written by `make bench`, which measures the engine in some 30 minutes of two idle cores; `make bench PART=quality` runs
+one part. `make bench PART=desk` and `make bench PART=batches`, which measure pages and queues, run by themselves. What
+depends on the processor stands side by side for each kind that was measured, elsewhere the newest figures count. They
+are kept in `bench/results/`, by kind of processor; `ONEDNN_MAX_CPU_ISA=AVX2 make bench PART=speed` measures a newer
+one as an AVX2 one, and keeps that apart.
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the local engine and the desk.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS) + "; none: the engine's")
     parser.add_argument("--write", action="store_true", help="measure nothing, write README.md from what is kept")
     given = parser.parse_args()
-    asked = [] if given.write else given.parts or list(PARTS)
+    asked = [] if given.write else given.parts or [part for part in PARTS if part not in OF_THE_DESK]
     if unknown := set(asked) - set(PARTS):
         parser.error(f"There is no part {', '.join(sorted(unknown))}. Parts: {', '.join(PARTS)}.")
     for part in asked:

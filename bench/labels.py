@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import zipfile
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from bench.photographs import OUT
-from bench.recogniser import Recogniser, still_read
+from upscaler.fidelity.recogniser import Recogniser
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -68,7 +69,7 @@ LABELS = (
 
 
 @cache
-def _font(name: str, height: int) -> ImageFont.FreeTypeFont:
+def font(name: str, height: int) -> ImageFont.FreeTypeFont:
     """A font that matplotlib's wheel ships."""
     [wheel] = sorted((OUT / "wheels").glob("matplotlib-*.whl"))[-1:]
     with zipfile.ZipFile(wheel) as archive:
@@ -82,9 +83,9 @@ def drawn(label: Label) -> tuple[Image.Image, list[Line]]:
     draw = ImageDraw.Draw(sheet)
     lines, top = [], 8
     for number, height in enumerate(HEIGHTS):
-        text, font = TEXTS[number], _font(FONTS[number % len(FONTS)], height * FACTOR)
-        draw.text((10 * FACTOR, top * FACTOR), text, font=font, fill=label.ink)
-        left, upper, right, lower = draw.textbbox((10 * FACTOR, top * FACTOR), text, font=font)
+        text, face = TEXTS[number], font(FONTS[number % len(FONTS)], height * FACTOR)
+        draw.text((10 * FACTOR, top * FACTOR), text, font=face, fill=label.ink)
+        left, upper, right, lower = draw.textbbox((10 * FACTOR, top * FACTOR), text, font=face)
         slack = WAVE[0] if label.curved else 1
         lines.append(
             Line(text, (left / FACTOR - 2, upper / FACTOR - slack, right / FACTOR + 2, lower / FACTOR + slack))
@@ -119,3 +120,9 @@ def share_read(result: Bytes, lines: list[Line], recogniser: Recogniser) -> floa
         good += still_read(line.text, recogniser.read(result[top:bottom, left:right]))
         total += len(line.text.replace(" ", ""))
     return good / total
+
+
+def still_read(text: str, seen: str) -> int:
+    """How many characters of ``text``, spaces left out, stand in what was seen, in order."""
+    one, other = (line.replace(" ", "").casefold() for line in (text, seen))
+    return sum(block.size for block in difflib.SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks())

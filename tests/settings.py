@@ -4,11 +4,15 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("SECRET_KEY", "for-tests-only")
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "sqlite://:memory:")
 # Also of the processes that tests start.
 os.environ["LOCAL_CACHE_DIR"] = "off"
+# Each takes a second and more; the tests that are about them switch them on.
+os.environ.setdefault("FIDELITY_CHECKS", "false")
+os.environ.setdefault("LOOK_SECONDS", "0")
 
 from config.settings import *
 from config.settings import DATABASES
@@ -17,7 +21,9 @@ DEBUG = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MEDIA_ROOT = tempfile.mkdtemp(prefix="upscaler-tests-")
+TILE_CACHE_DIR = Path(MEDIA_ROOT) / "cache"
 SECURE_SSL_REDIRECT = False
+METRICS_ADDRESSES = []
 atexit.register(shutil.rmtree, MEDIA_ROOT, ignore_errors=True)
 STORAGES = {
     "default": {"BACKEND": "upscaler.storage.folder.FolderStorage"},

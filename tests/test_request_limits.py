@@ -91,7 +91,7 @@ def test_an_upload_with_a_wrong_token_is_refused_unread(client: Client) -> None:
 
 def test_an_upload_with_a_token_that_may_only_look_is_refused_unread(client: Client, owner: Person) -> None:
     answer = post(client, "/api/v1/uploads", 70_000, **bearer(owner, read_only=True))
-    assert (answer.status_code, answer.json()) == (403, {"detail": READ_ONLY})
+    assert (answer.status_code, answer.json()["detail"]) == (403, READ_ONLY)
 
 
 def test_an_upload_is_as_large_as_a_picture_may_be(client: Client, owner: Person) -> None:
@@ -125,7 +125,7 @@ def test_a_batch_may_be_as_large_as_its_items(call: str, client: Client, owner: 
 def test_what_may_only_look_may_send_a_large_quote_and_no_batch(client: Client, owner: Person) -> None:
     token = bearer(owner, read_only=True)
     answer = post(client, "/api/v1/batches", 3_000_000, CONTENT_TYPE="application/json", **token)
-    assert (answer.status_code, answer.json()) == (403, {"detail": READ_ONLY})
+    assert (answer.status_code, answer.json()["detail"]) == (403, READ_ONLY)
     with pytest.raises(AssertionError, match="the body was read"):
         post(client, "/api/v1/quotes", 3_000_000, CONTENT_TYPE="application/json", **token)
 

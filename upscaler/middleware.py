@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
+import uuid
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -20,11 +23,18 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.views.defaults import page_not_found
 
+from upscaler.logs import context
 from upscaler.models import Membership
 
 API_PREFIX = "/api/v1/"
+REQUEST_NUMBER = "X-Request-ID"
+PROXY_NUMBER = re.compile(r"[A-Za-z0-9-]{8,64}")
+UNPREFIXED_API = re.compile(r"/generation(s|-results?)?(/|\Z)")
+"""The calls of the vendor's newer interface, which has no prefix."""
 DRAFTS_PREFIX = "/drafts/"
 """Of what the submit page's scripts ask for, and are answered in JSON."""
+SHARED_PREFIX = "/s/"
+"""Of what whoever holds a share link may see."""
 SIGNED_OUT = "You were signed out. Sign in in another tab, then go on: nothing is lost."
 Handler = Callable[[HttpRequest], HttpResponse]
 LAST_DEED = "last_deed"
@@ -46,22 +56,32 @@ CHOSEN_TEAM = "team"
 """The session's key of the team that a person has switched to."""
 
 PAGES_OF_FORMS = {
-    "submit": ("submit", "again", "switch-team"),
+    "submit": ("submit", "again", "make-team", "switch-team"),
     "history": (
         "retry", "history-act", "batch-cancel", "batch-retry", "batch-again", "batch-email", "batch-channels",
-        "channel-files",
+        "channel-files", "share-upscale", "share-batch", "wrong-result", "gentler",
     ),
+    "review": ("decide", "approve-many"),
     "feeds": ("feed-check", "feed-stop", "feed-remove", "feed-mend"),
     "new-feed": ("new-feed",),
+    "password_change": ("sign-out-everywhere",),
     "ledger": ("grant", "budgets"),
     "tokens": ("tokens", "revoke-token"),
+    "share-links": ("revoke-share-link",),
+    "watched-folders": ("watched-folder-look", "watched-folder-switch", "watched-folder-retry"),
+    "webhooks": ("webhook-test", "webhook-secret", "webhook-switch", "webhook-remove", "webhook-again"),
     "channels": ("channel-codes", "channel", "channel-copy", "channel-switch"),
     "team": (
         "invite", "renew-invitation", "withdraw-invitation", "change-role", "remove-member", "leave-team",
-        "result-names",
+        "result-names", "accept-waiting", "approval-rule",
     ),
 }  # fmt: skip
 """Where people find the form again whose address takes nothing but the form."""
+
+
+def is_api(path: str) -> bool:
+    """Whether programs call this address, with a token and answered in JSON."""
+    return path.startswith(API_PREFIX) or UNPREFIXED_API.match(path) is not None
 
 
 def forget_pictures(response: HttpResponseBase) -> None:
@@ -90,7 +110,32 @@ def membership_of(request: HttpRequest, memberships: list[Membership]) -> Member
     chosen = request.session.get(CHOSEN_TEAM)
     # One who was removed from the chosen team goes on in another.
     first = min(memberships, key=lambda membership: membership.pk)
-    return next((membership for membership in memberships if membership.team_id == chosen), first)
+    found = next((membership for membership in memberships if membership.team_id == chosen), first)
+    context.add(team_id=found.team_id)
+    return found
+
+
+class RequestNumberMiddleware:
+    """Gives each request a number, which the log's lines and the answer carry; a proxy's own where there is one."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        sent = request.headers.get(REQUEST_NUMBER, "") if settings.TRUSTED_PROXIES else ""
+        number = sent if PROXY_NUMBER.fullmatch(sent) else uuid.uuid4().hex
+        with context.about(request_id=number):
+            response = self.get_response(request)
+        response.headers[REQUEST_NUMBER] = number
+        return response
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        if request.path.startswith("/upscales/"):
+            context.add(upscale_id=kwargs.get("pk"))
+        elif request.path.startswith("/batches/"):
+            context.add(batch_id=kwargs.get("pk"))
+        else:
+            context.add(upscale_id=kwargs.get("generation_id"), batch_id=kwargs.get("batch_id"))
 
 
 class NoStoreMiddleware:
@@ -102,6 +147,22 @@ class NoStoreMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
+class ShareLinkMiddleware:
+    """Keeps what is under a share link's address out of search engines, caches and referrers, its errors too."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.path.startswith(SHARED_PREFIX):
+            # Nothing is kept, or a link that was revoked would go on showing what the browser has.
+            response.headers["Cache-Control"] = "private, no-store"
+            response.headers["Referrer-Policy"] = "no-referrer"
+            response.headers["X-Robots-Tag"] = "noindex, nofollow"
         return response
 
 
@@ -131,7 +192,7 @@ class IdleSessionMiddleware:
 
     def process_view(self, request: HttpRequest, *args: Any) -> None:
         minutes = settings.SESSION_IDLE_MINUTES
-        if not minutes or request.path.startswith(API_PREFIX) or not request.user.is_authenticated:
+        if not minutes or is_api(request.path) or not request.user.is_authenticated:
             return
         now = int(time.time())
         seen = request.session.get(LAST_DEED)
@@ -156,7 +217,7 @@ class StaffSecondFactorMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view_func: Any, *args: Any) -> HttpResponseBase | None:
-        if not settings.STAFF_SECOND_FACTOR or request.path.startswith(API_PREFIX):
+        if not settings.STAFF_SECOND_FACTOR or is_api(request.path):
             return None
         user: Any = request.user
         name = request.resolver_match.url_name if request.resolver_match else None
@@ -171,7 +232,7 @@ class PageLoginMiddleware(LoginRequiredMiddleware):
     """Every page needs a signed-in person unless it says otherwise; the API asks for a token instead."""
 
     def process_view(self, request: HttpRequest, *args: Any) -> HttpResponseBase | None:
-        if request.path.startswith(API_PREFIX):
+        if is_api(request.path):
             return None
         return super().process_view(request, *args)
 
@@ -223,20 +284,30 @@ class JsonErrorsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if not request.path.startswith(API_PREFIX) or response.status_code < 400:
+        if not is_api(request.path) or response.status_code < 400:
             return response
         if response.headers.get("Content-Type", "").startswith("application/json"):
-            return response
+            return _with_type(response)
         details = {
             404: f"There is nothing at {request.path}. The calls are listed at {API_PREFIX}docs.",
             405: f"{request.method} is not possible here. Allowed: {response.headers.get('Allow', 'see the docs')}.",
             500: "Something went wrong on our side. Look at your generations before you send it again.",
         }
         detail = details.get(response.status_code, HTTPStatus(response.status_code).phrase + ".")
-        answer = JsonResponse({"detail": detail}, status=response.status_code)
+        answer = _with_type(JsonResponse({"detail": detail}, status=response.status_code))
         # With what the others have added for browsers, and which methods are allowed.
         for name, value in response.headers.items():
             if name not in ("Content-Type", "Content-Length"):
                 answer.headers.setdefault(name, value)
         answer.headers.setdefault("Cache-Control", "private, no-store")
         return answer
+
+
+def _with_type(response: HttpResponse) -> HttpResponse:
+    """The error with ``type``, the address of what the docs say of its status: a relative one, as RFC 9457 allows."""
+    body = json.loads(response.content)
+    if isinstance(body, dict):
+        response.content = json.dumps({"type": f"{API_PREFIX}docs#error-{response.status_code}"} | body).encode()
+        if "Content-Length" in response.headers:
+            response.headers["Content-Length"] = str(len(response.content))
+    return response

@@ -22,7 +22,7 @@ from upscaler.accounts import tokens
 from upscaler.api.auth import READ_ONLY, TOKEN_MISSING
 from upscaler.batches import spreadsheets
 from upscaler.errors import PublicError
-from upscaler.middleware import API_PREFIX, DRAFTS_PREFIX, SIGNED_OUT, Handler
+from upscaler.middleware import DRAFTS_PREFIX, SIGNED_OUT, Handler, is_api
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def refusal_of(request: HttpRequest) -> Refusal | None:
     length = _length(request)
     if length <= SMALL_BODY:
         return None
-    return _of_api(request, length) if request.path.startswith(API_PREFIX) else _of_page(request, length)
+    return _of_api(request, length) if is_api(request.path) else _of_page(request, length)
 
 
 def may_send(environ: dict[str, Any]) -> bool:
@@ -80,7 +80,7 @@ class RequestLimitsMiddleware:
                 # Django has one limit for all bodies that are read whole, and this call's own was kept above.
                 request._body = request.read()
             return self.get_response(request)
-        if request.path.startswith(API_PREFIX):
+        if is_api(request.path):
             response: HttpResponse = JsonResponse({"detail": refusal.message}, status=refusal.status)
         elif request.path.startswith(DRAFTS_PREFIX):
             response = JsonResponse({"message": refusal.message}, status=refusal.status)
@@ -94,7 +94,7 @@ class RequestLimitsMiddleware:
 
 def _unreadable(request: HttpRequest) -> Refusal | None:
     """Why the form can't be read. Asked here, since Django's own error pages read it too and would fail over it."""
-    if request.method != "POST" or request.path.startswith(API_PREFIX):
+    if request.method != "POST" or is_api(request.path):
         return None
     try:
         request.POST  # noqa: B018
@@ -129,13 +129,15 @@ def _of_api(request: HttpRequest, length: int) -> Refusal | None:
         return Refusal(403, READ_ONLY)
     if _is_batch(request):
         return _too_large(length, settings.MAX_BATCH * ITEM_BYTES + SMALL_BODY, "Send fewer items at once.")
-    if request.path in (reverse("api-1:upload"), reverse("api-1:check_for_channel")):
+    is_form = request.META.get("CONTENT_TYPE", "").startswith("multipart/form-data")
+    takes_file = request.path in (reverse("api-1:upload"), reverse("api-1:check_for_channel"))
+    if takes_file or (is_form and request.path == reverse("api-1:create_upscale")):
         limit = settings.MAX_UPLOAD_BYTES + SMALL_BODY
         limit_of_one = f"{settings.MAX_UPLOAD_BYTES / 1e6:.0f} MB"
         way_out = f"For one picture the limit is {limit_of_one}; save it smaller, for example as JPEG."
     else:
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        way_out = "Pictures go to /api/v1/uploads, or are named by their address."
+        way_out = "Pictures go to /api/v1/uploads or into a form, or are named by their address."
     return _too_large(length, limit, way_out)
 
 

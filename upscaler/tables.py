@@ -1,7 +1,8 @@
-"""Tables as CSV that spreadsheet programs open as they are meant."""
+"""Tables as CSV that spreadsheet programs open as they are meant, and their texts as they were."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -10,6 +11,10 @@ from defusedcsv import csv
 # Texts that could be formulas, too, and that defusedcsv lets through: "-1", and what follows a tab or a line's end.
 # Numbers are no texts, so that -3 credits stay a number.
 ALSO_ESCAPED = ("-", "\t", "\r")
+
+# Behind the ' stands a sign of formulas, or what a spreadsheet program would make a number, a date or a link of. That
+# of "'t Hemd" belongs to the name.
+_GUARDED = re.compile(r"'(?:[-+=@|%\\\t\r].*|[0-9]\S*|https?://.*)(?<!')", re.DOTALL | re.IGNORECASE)
 
 
 class _Echo:
@@ -33,3 +38,11 @@ def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[
 
 def _escaped(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(ALSO_ESCAPED) else value
+
+
+def without_guard(text: str) -> str:
+    """A cell's text without the ' that `csv_lines`, or a person, has put in front so that it stays a text."""
+    if not _GUARDED.fullmatch(text):
+        return text
+    # defusedcsv keeps a bar from starting a program, too.
+    return text[1:].replace("\\|", "|")

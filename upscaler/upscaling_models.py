@@ -1,7 +1,8 @@
 """The upscaling models that the desk offers: prices, settings, choices and defaults.
 
 One table, read by the form, the API, the pages and the engines. The facts come from the vendor's page
-"Create Upscale" (``POST /api/v1/generation-upscale``).
+"Create Upscale" (``POST /api/v1/generation-upscale``), and those of ``seedvr2`` and ``aura-sr`` from the public notes
+on its newer interface (``POST /generation``). No engine has all of them: `engines.offer` says which the desk's has.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from upscaler.numbers import any_number
 
 RECRAFT = "recraft"
 TOPAZ = "topaz"
+SEEDVR2 = "seedvr2"
+AURA_SR = "aura-sr"
 
 STANDARD_V2 = "Standard V2"
 LOW_RESOLUTION_V2 = "Low Resolution V2"
@@ -122,7 +125,7 @@ class UpscalingModel:
         if not self.settings:
             raise PublicError(
                 f"{self.name} uses fixed settings and accepts no generation_settings, but “{shown}” was given. "
-                "Leave them out, or use topaz.",
+                "Leave them out, or choose a model that has settings.",
                 code="extra_forbidden",
             )
         known = ", ".join(setting.key for setting in self.settings)
@@ -131,16 +134,28 @@ class UpscalingModel:
         )
 
     @property
+    def factors(self) -> tuple[int, ...]:
+        """How many times it can enlarge a picture, the smallest first."""
+        if self.fixed_factor:
+            return (self.fixed_factor,)
+        chosen = self.setting(FACTOR_KEY)
+        return tuple(int(value.removesuffix("x")) for value in chosen.values) if chosen else ()
+
+    @property
     def defaults(self) -> dict[str, Any]:
         """Every setting with its default value."""
         return {setting.key: setting.default for setting in self.settings}
 
 
-ENGINE_VERSIONS = {"local": 2}
+ENGINE_VERSIONS = {"local": 3}
 """Raised when an engine of ours comes to make other pictures of the same orders. Results from before versions were
 counted have none in their record. A vendor's engine tells no version."""
 FACTORS = (2, 4, 6)
 """The factors that topaz offers."""
+FACTOR_KEY = "upscale_factor"
+"""The setting that says the factor, of a model that offers several."""
+RESOLUTION_KEY = "target_resolution"
+"""The setting of ``seedvr2`` that says what its result is made for."""
 
 MODELS: dict[str, UpscalingModel] = {
     RECRAFT: UpscalingModel(
@@ -159,7 +174,7 @@ MODELS: dict[str, UpscalingModel] = {
         good_for="People, skin and small or worn pictures. May refine clothing details slightly.",
         settings=(
             Setting(
-                key="upscale_factor",
+                key=FACTOR_KEY,
                 kind="choice",
                 default="4x",
                 label="Enlarge by",
@@ -207,6 +222,39 @@ MODELS: dict[str, UpscalingModel] = {
             ),
         ),
     ),
+    SEEDVR2: UpscalingModel(
+        name=SEEDVR2,
+        title="SeedVR2",
+        credits=1,
+        summary="Two or four times the width and height, made for a size that you choose.",
+        good_for="Soft, blurred or much compressed pictures. Rebuilds fine detail: check lettering and fabric after.",
+        settings=(
+            Setting(
+                key=FACTOR_KEY,
+                kind="choice",
+                default="2x",
+                label="Enlarge by",
+                help="Width and height are multiplied by this.",
+                choices=tuple(Choice(f"{factor}x") for factor in (2, 4)),
+            ),
+            Setting(
+                key=RESOLUTION_KEY,
+                kind="choice",
+                default="2160p",
+                label="Made for",
+                help="The screen height that the result aims at. Uwear does not say how this goes with the factor.",
+                choices=tuple(Choice(f"{lines}p") for lines in (720, 1080, 1440, 2160)),
+            ),
+        ),
+    ),
+    AURA_SR: UpscalingModel(
+        name=AURA_SR,
+        title="AuraSR",
+        credits=1,
+        summary="Four times the width and height, nothing to set.",
+        good_for="Small, clean pictures. Draws crisp edges, and may make up texture.",
+        fixed_factor=4,
+    ),
 }
 
 
@@ -240,4 +288,9 @@ def order_digest(
 
 def factor(model_name: str, settings: Mapping[str, Any]) -> int:
     """How many times the width and height grow. ``settings`` are complete, as an upscale stores them."""
-    return MODELS[model_name].fixed_factor or int(settings["upscale_factor"].removesuffix("x"))
+    return MODELS[model_name].fixed_factor or int(settings[FACTOR_KEY].removesuffix("x"))
+
+
+def with_factor(model_name: str, settings: Mapping[str, Any], factor: int) -> dict[str, Any]:
+    """The settings with one of the model's ``factors`` in place of theirs."""
+    return dict(settings) if MODELS[model_name].fixed_factor else {**settings, FACTOR_KEY: f"{factor}x"}

@@ -35,7 +35,7 @@ function keep(old, fresh) {
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail;
   const fresh = fragment.firstElementChild;
-  if (target.id === "engine-banner" && target.dataset.said === fresh?.dataset.said) {
+  if (["engine-banner", "worker-banner"].includes(target.id) && target.dataset.said === fresh?.dataset.said) {
     event.detail.shouldSwap = false; // else it would be read out again and again
     return;
   }

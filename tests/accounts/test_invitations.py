@@ -39,6 +39,18 @@ def invite(head: Person, email: str = "nina@example.com", role: str = "merchandi
     return link
 
 
+@override_settings(EMAIL_BACKEND="django.core.mail.backends.console.EmailBackend")
+def test_a_desk_that_sends_no_e_mails_says_so_where_the_link_is_shown(head: Person) -> None:
+    before = head.client.get("/team/").content.decode()
+    assert "This desk sends no e-mails yet: you are shown a link to pass on" in before
+    answer = head.client.post("/team/invite/", {"email": "nina@example.com", "role": "merchandiser"})
+    page = answer.content.decode()
+    assert "This desk sends no e-mails yet, so pass the link on yourself." in page
+    assert "is on its way" not in page and "waiting to be sent" not in page
+    assert Client().get(link_in(page)).status_code == 200
+    assert "No e-mail reached them" in head.client.get("/team/").content.decode()
+
+
 def test_an_invitation_by_e_mail_makes_an_account_and_a_colleague(head: Person) -> None:
     link = invite(head, role="admin")
     [message] = mail.outbox
@@ -229,7 +241,7 @@ def test_a_queue_that_is_away_loses_no_invitation(head: Person, django_capture_o
     assert callbacks and not DBTaskResult.objects.exists()
     sweep.sweep(timezone.now() + timedelta(minutes=1))
     [row] = DBTaskResult.objects.all()
-    assert (row.queue_name, row.args_kwargs["args"]) == ("io", [Email.objects.get().pk])
+    assert (row.queue_name, row.args_kwargs["args"]) == ("mail", [Email.objects.get().pk])
     assert len(deliver()) == 1
 
 
@@ -237,7 +249,7 @@ def test_an_invitation_wakes_a_worker_at_once(head: Person, django_capture_on_co
     with django_capture_on_commit_callbacks(execute=True):
         head.client.post("/team/invite/", {"email": "nina@example.com", "role": "merchandiser"})
     [row] = DBTaskResult.objects.all()
-    assert (row.queue_name, row.args_kwargs["args"]) == ("io", [Email.objects.get().pk])
+    assert (row.queue_name, row.args_kwargs["args"]) == ("mail", [Email.objects.get().pk])
 
 
 def test_links_use_the_public_address(head: Person, settings: Any) -> None:

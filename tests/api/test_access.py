@@ -18,6 +18,7 @@ from tests.support import pictures
 from upscaler.accounts import tokens
 from upscaler.api.endpoints import api
 from upscaler.models import Batch, Membership, Team, Upscale
+from upscaler.sharing import links
 from upscaler.storage import signed_links
 from upscaler.storage.pictures import source_of
 
@@ -34,6 +35,7 @@ GET   generation/{id}             401   401      401      401      401      401 
 GET   generation-result/{id}      401   401      401      401      401      401      401  200      404    200
 GET   generations                 401   401      401      401      401      401      401  200      200    200
 GET   generation-results          401   401      401      401      401      401      401  200      200    200
+POST  generation/{id}/review      401   401      401      401      401      401      401  403      404    200
 POST  channel-checks              401   401      401      401      401      401      401  403      200    200
 GET   credits                     401   401      401      401      401      401      401  200      200    200
 POST  quotes                      401   401      401      401      401      401      401  200      422    200
@@ -41,7 +43,12 @@ POST  batches                     401   401      401      401      401      401 
 GET   batches                     401   401      401      401      401      401      401  200      200    200
 GET   batches/{id}                401   401      401      401      401      401      401  200      404    200
 GET   batches/{id}/results.zip    401   401      401      401      401      401      401  200      404    200
+GET   batches/{id}/evidence       401   401      401      401      401      401      401  200      404    200
+GET   evidence                    401   401      401      401      401      401      401  422      422    422
 POST  batches/{id}/cancel         401   401      401      401      401      401      401  403      404    200
+POST  share-links                 401   401      401      401      401      401      401  403      404    201
+GET   share-links                 401   401      401      401      401      401      401  200      200    200
+DELETE share-links/{id}           401   401      401      401      401      401      401  403      404    200
 """
 CALLERS, TABLE = table.read(ANSWERS)
 Call = Callable[[Client, dict[str, str]], Any]
@@ -81,7 +88,14 @@ def sent(method: str, call: str, upscale: Upscale, client: Client, secret: str |
     """The answer to one call; a submit and an upload send what is right but for the token."""
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
     number = upscale.batch_id if call.startswith("batches") else upscale.pk
+    if call == "share-links/{id}":
+        number = links.make(team=upscale.team, user=upscale.created_by, shows=upscale, label="secret-collection")[0].pk
     url = f"/api/v1/{call.replace('{id}', str(number))}"
+    if method == "DELETE":
+        return client.delete(url, headers=headers)
+    if call == "share-links" and method == "POST":
+        body = {"generation_id": upscale.pk, "label": "secret-collection"}
+        return client.post(url, body, content_type="application/json", headers=headers)
     if method == "GET":
         return client.get(url, headers=headers)
     if call == "uploads":
@@ -89,6 +103,8 @@ def sent(method: str, call: str, upscale: Upscale, client: Client, secret: str |
     if call == "channel-checks":
         content = {"channel": "google", "file": SimpleUploadedFile("s.jpg", pictures.jpeg())}
         return client.post(url, content, headers=headers)
+    if call == "generation/{id}/review":
+        return client.post(url, {"decision": "approved"}, content_type="application/json", headers=headers)
     link = signed_links.make(None, source_of(upscale), name="s.jpg", team_id=upscale.team_id)
     item = {"image_url": f"http://testserver{link}"}
     body = {"model_name": "recraft", **({"items": [item]} if call in ("quotes", "batches") else item)}

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Person
 from upscaler.models import AuditEvent, Batch, Membership, Upscale, media_storage
-from upscaler.ordering import removal, submission
+from upscaler.ordering import removal, reorder, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.new_batches import NewBatch
 from upscaler.processing import lifecycle, worker_step
@@ -102,6 +102,25 @@ def test_names_follow_the_team_and_folders_are_kept(head: Person, owner: Person,
     zipped = owner.client.get(f"/batches/{batch.pk}/results.zip")
     assert zipped["Content-Disposition"] == 'attachment; filename="Three_ of them_.zip"'
     body(zipped)
+
+
+def test_numbers_in_names_are_those_of_single_downloads(owner: Person, order_batch: OrderBatch) -> None:
+    owner.team.result_template = "{n}"
+    owner.team.save()
+    batch = order_batch(*(f"{number}.jpg" for number in range(1, 11)))
+    rows = list(batch.upscales.order_by("pk"))
+    claimed = lifecycle.claim(rows[1].pk)
+    assert claimed is not None
+    lifecycle.fail(claimed, message="The engine was away.", code="engine_unavailable")
+    finished(batch)
+    again = reorder.retry(Upscale.objects.get(pk=rows[1].pk), user=owner.user).upscale
+    worker_step.step(again.pk)
+    removal.delete([rows[3].pk], membership=Membership.objects.get(user=owner.user))
+    lines = table(opened(owner, batch))
+    assert [line["file"] for line in lines] == [f"{n:02}.jpg" for n in (1, 2, 3, 5, 6, 7, 8, 9, 10)]
+    for line in lines:
+        download = owner.client.get(f"/upscales/{line['number']}/download/")
+        assert download["Content-Disposition"] == f'attachment; filename="{line["file"]}"'
 
 
 @pytest.mark.parametrize("template", ["", "same", "{sku", "{colour}", "a/{name}", "x" * 300])

@@ -9,7 +9,8 @@ import pytest
 from openvino import opset13 as ops
 
 from bench import __main__ as bench
-from bench import end_to_end, report, results, roofline, told
+from bench import end_to_end, machine, report, results, roofline, told
+from upscaler.engines.local import processor
 
 pytestmark = pytest.mark.engine
 
@@ -50,6 +51,26 @@ def test_kinds_of_processors_stand_side_by_side_and_the_newest_counts_elsewhere(
     assert "newer" in written
     assert "older" not in written
     assert written.index("### AMX") < written.index("### AVX2")
+
+
+@pytest.mark.parametrize(
+    ("flags", "most", "kind"),
+    [
+        ("avx2 avx512f avx512_bf16 amx_bf16", "", "amx"),
+        ("avx2 avx512f avx512_bf16 amx_bf16", "AVX2", "avx2_capped"),
+        ("avx2 avx512f avx512_bf16 amx_bf16", "AVX512_CORE", "avx512"),
+        ("avx2", "", "avx2"),
+        ("avx2", "AVX2", "avx2"),
+        ("sse4_1", "AVX2", "other"),
+    ],
+)
+def test_a_processor_that_is_held_back_is_a_kind_of_its_own(
+    flags: str, most: str, kind: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
+    monkeypatch.setattr(processor, "_flags", lambda: tuple(flags.split()))
+    monkeypatch.setattr(machine, "flags", lambda: set(flags.split()))
+    assert results.kind() == kind
 
 
 def test_the_readme_is_what_the_kept_figures_give():

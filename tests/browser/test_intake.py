@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import random
@@ -16,8 +15,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.intake import PASTE, choose, names, order, row, rows, settled
-from tests.browser.test_main_path import DROP, balance, check, sign_in
+from tests.browser.intake import choose, names, order, row, rows, settled
+from tests.browser.test_main_path import balance, check, sign_in
 from tests.support import pictures, webserver
 from tests.support.live_server import ON_ONE_QUEUE, Desk, until
 
@@ -126,14 +125,15 @@ def takes_the_zip(page: Page, folder: Path) -> None:
     )
     assert (total, failed) == (60, 0)
     with page.expect_download() as download:
-        page.locator("#batch-acts a[download]").click()
+        page.locator("#batch-acts a.button[download]").click()
     assert download.value.suggested_filename == "Monday.zip"
     download.value.save_as(folder / "results.zip")
     with zipfile.ZipFile(folder / "results.zip") as archive:
         assert archive.testzip() is None
         manifest = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode("utf-8-sig"))))
         files = [line["file"] for line in manifest if line["file"]]
-        assert sorted(archive.namelist()) == sorted(["manifest.csv", *files])
+        for_shops = [path for line in manifest for path in line["files for shops"].split("; ") if path]
+        assert sorted(archive.namelist()) == sorted(["manifest.csv", *files, *for_shops])
     assert (len(manifest), len(files)) == (60, done)
     lines = {line["source"]: line for line in manifest}
     assert (lines["48001_red_1.jpg"]["folder"], lines["48001_red_1.jpg"]["sku"]) == ("Monday/shirts", "48001")
@@ -341,65 +341,3 @@ def test_what_was_made_already_is_made_anew_in_one_click(desk: Desk, open_page: 
     expect(page.locator("#rows-frame")).to_be_focused()
     page.get_by_role("button", name="Remove once.jpg").click()
     expect(page.locator("#chosen")).to_be_hidden()
-
-
-def test_what_is_pasted_is_taken_for_what_it_is(desk: Desk, open_page: Callable[..., Page]) -> None:
-    page = open_page()
-    sign_in(page, desk)
-    image = base64.b64encode(pictures.encoded(pictures.photograph("coffee", (41, 33)), "PNG")).decode()
-
-    page.wait_for_load_state()
-    addresses = page.get_by_label("Addresses of pictures, one per line")
-    addresses.focus()
-    # A cell that was copied in a spreadsheet brings its text and a picture of it.
-    assert page.evaluate(PASTE, ["SKU-1", image]) is True
-    expect(page.locator("#chosen")).to_be_hidden()
-
-    page.locator("h1").click()
-    page.evaluate("document.activeElement.blur()")
-    assert page.evaluate(PASTE, ["see https://shop.example/a.jpg and\nhttps://shop.example/b.jpg.", image]) is False
-    expect(addresses).to_have_value("https://shop.example/a.jpg\nhttps://shop.example/b.jpg")
-    expect(addresses).to_be_focused()
-    page.get_by_role("button", name="Add", exact=True).click()
-    settled(page, 2)
-    expect(addresses).to_have_value("")
-
-    page.evaluate("document.activeElement.blur()")
-    assert page.evaluate(PASTE, ["", image]) is False
-    settled(page, 3)
-    expect(row(page, "Pasted picture 1.png")).to_be_visible()
-    page.get_by_role("button", name="Remove all").click()
-    expect(page.locator("#chosen")).to_be_hidden()
-
-
-def test_a_picture_is_dragged_from_another_page(desk: Desk, open_page: Callable[..., Page]) -> None:
-    page = open_page()
-    sign_in(page, desk)
-    page.wait_for_load_state()
-    page.evaluate("""() => {
-      const dataTransfer = new DataTransfer();
-      dataTransfer.setData("text/uri-list", "https://shop.example/product");
-      dataTransfer.setData("text/html", '<a href="/product"><img src="https://shop.example/dragged.jpg"></a>');
-      for (const kind of ["dragenter", "dragover", "drop"]) {
-        document.body.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer }));
-      }
-    }""")
-    settled(page, 1)
-    expect(row(page, "dragged.jpg")).to_contain_text("From the web")
-    page.get_by_role("button", name="Remove dragged.jpg").click()
-    expect(page.locator("#chosen")).to_be_hidden()
-
-
-def test_what_can_t_be_a_picture_is_said_before_it_is_sent(desk: Desk, open_page: Callable[..., Page]) -> None:
-    page = open_page(**PHONE)
-    sign_in(page, desk)
-    sent: list[str] = []
-    page.on("request", lambda request: sent.append(request.url) if FILES.search(request.url) else None)
-    page.wait_for_load_state()
-    text = base64.b64encode(b"words").decode()
-    page.evaluate(DROP, [[["notes.txt", "text/plain", text], ["Thumbs.db", "", text]], "[data-well]"])
-    expect(row(page, "notes.txt")).to_contain_text("Can’t be read")
-    expect(row(page, "notes.txt")).to_contain_text("It reads JPEG")
-    expect(page.get_by_text("1 thing was left out")).to_be_visible()
-    assert sent == []
-    expect(page.get_by_test_id("submit")).to_be_disabled()

@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.intake import order, row, rows, settled
 from tests.support import pictures
 from tests.support.live_server import ON_ONE_QUEUE, Desk
@@ -193,12 +193,20 @@ def test_the_history_asks_only_while_somebody_looks(desk: Desk, open_page: Calla
 
 
 @ON_ONE_QUEUE
-def test_the_api_s_docs_work_under_the_page_s_policy(desk: Desk, open_page: Callable[..., Page]) -> None:
-    page = open_page()
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_api_s_docs_are_a_page_of_the_desk(
+    desk: Desk, open_page: Callable[..., Page], device: dict[str, Any], scheme: str
+) -> None:
+    page = open_page(color_scheme=scheme, **device)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{desk.url}/api/v1/docs")
-    expect(page.get_by_text("Create Upscale")).to_be_visible()
-    page.get_by_text("Create Upscale").click()
-    expect(page.get_by_text("Idempotency-Key").first).to_be_visible()
+    check(page)
+    assert all(url.startswith((desk.url, "data:")) for url in asked)
+    page.locator("#create_upscale").get_by_text("Idempotency-Key", exact=True).first.scroll_into_view_if_needed()
+    page.goto(f"{desk.url}/api/v1/docs#error-429")
+    expect(page.locator("#error-429")).to_be_in_viewport()
 
 
 @ON_ONE_QUEUE

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.processes, ON_ONE_QUEUE]
 
 SHAPES = {"wide": (400, 240), "square": (320, 320), "portrait": (240, 400), "narrow": (60, 480)}
 UNDER = """([x, y]) => {
-  const paper = document.querySelector(".compare-sheet").getBoundingClientRect();
+  const paper = document.querySelector(".after .compare-sheet").getBoundingClientRect();
   return [(x - paper.left) / paper.width, (y - paper.top) / paper.height];
 }"""
 
@@ -63,7 +63,7 @@ def test_before_stays_left_and_after_right_of_every_shape(
         before, after = box(page, ".compare-tag.before"), box(page, ".compare-tag.after")
         assert before["x"] + before["width"] <= after["x"], f"{shape}: they lie over one another"
         assert view["x"] <= before["x"] and after["x"] + after["width"] <= view["x"] + view["width"], shape
-        paper = box(page, ".compare-sheet")
+        paper = box(page, ".after .compare-sheet")
         middle = paper["x"] + paper["width"] / 2
         assert before["x"] + before["width"] < middle < after["x"], shape
         check(page)
@@ -76,19 +76,19 @@ def test_a_click_opens_100_per_cent_at_that_place(
 ) -> None:
     page = open_page()
     open_upscale(page, desk, made[shape])
-    paper = box(page, ".compare-sheet")
+    paper = box(page, ".after .compare-sheet")
     x, y = paper["x"] + place[0] * paper["width"], paper["y"] + place[1] * paper["height"]
     slider = page.get_by_test_id("slider")
     page.mouse.click(x, y)
-    expect(page.locator(".compare.full")).to_be_visible()
+    expect(page.locator(".compare.zoomed")).to_be_visible()
     across, down = page.evaluate(UNDER, [x, y])
-    size = box(page, ".compare-sheet")
+    size = box(page, ".after .compare-sheet")
     assert (size["width"], size["height"]) == pytest.approx([4 * side for side in SHAPES[shape]])
     assert abs(across - place[0]) * size["width"] < 2, "the place is not under the pointer any more"
     assert abs(down - place[1]) * size["height"] < 2, "the place is not under the pointer any more"
     expect(slider).to_have_value("50")
     page.keyboard.press("Escape")
-    expect(page.locator(".compare.full")).to_have_count(0)
+    expect(page.locator(".compare.zoomed")).to_have_count(0)
     assert f"/upscales/{made[shape]}/" in page.url
 
 
@@ -97,7 +97,7 @@ def test_dragging_moves_the_line_and_a_click_at_100_per_cent_leads_back(
 ) -> None:
     page = open_page()
     open_upscale(page, desk, made["wide"])
-    paper = box(page, ".compare-sheet")
+    paper = box(page, ".after .compare-sheet")
     row = paper["y"] + paper["height"] / 3
     page.mouse.move(paper["x"] + paper["width"] / 2, row)
     page.mouse.down()
@@ -105,26 +105,26 @@ def test_dragging_moves_the_line_and_a_click_at_100_per_cent_leads_back(
     page.mouse.up()
     slider = page.get_by_test_id("slider")
     assert float(slider.input_value()) == pytest.approx(25, abs=1)
-    expect(page.locator(".compare.full")).to_have_count(0)
+    expect(page.locator(".compare.zoomed")).to_have_count(0)
     page.get_by_role("button", name="100 %").click()
-    expect(page.locator(".compare.full")).to_be_visible()
+    expect(page.locator(".compare.zoomed")).to_be_visible()
     view = box(page, ".compare-view")
     x, y = view["x"] + 0.7 * view["width"], view["y"] + view["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x - 60, y - 10, steps=4)
     page.mouse.up()
-    expect(page.locator(".compare.full")).to_be_visible()
+    expect(page.locator(".compare.zoomed")).to_be_visible()
     page.mouse.click(x, y)
-    expect(page.locator(".compare.full")).to_have_count(0)
+    expect(page.locator(".compare.zoomed")).to_have_count(0)
 
 
 def test_a_tap_opens_100_per_cent_too(desk: Desk, made: dict[str, int], open_page: Callable[..., Page]) -> None:
     page = open_page(**PHONE)
     open_upscale(page, desk, made["portrait"])
-    paper = box(page, ".compare-sheet")
+    paper = box(page, ".after .compare-sheet")
     page.touchscreen.tap(paper["x"] + 0.3 * paper["width"], paper["y"] + 0.4 * paper["height"])
-    expect(page.locator(".compare.full")).to_be_visible()
+    expect(page.locator(".compare.zoomed")).to_be_visible()
     across, down = page.evaluate(UNDER, [paper["x"] + 0.3 * paper["width"], paper["y"] + 0.4 * paper["height"]])
     assert (across, down) == pytest.approx((0.3, 0.4), abs=0.02)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from django.utils import timezone
-from django_tasks_db.models import DBTaskResult
 from PIL import Image
 
 from tests.channels import shots
@@ -102,9 +99,10 @@ def test_files_go_with_their_upscale(owner: Person, upscale: Upscale) -> None:
 def test_orphans_are_found_and_kept_files_stay(upscale: Upscale) -> None:
     made = files.make(upscale, CHANNELS["etsy"])
     lost = media_storage().save(made.file, io.BytesIO(b"lost"))
+    of_long_ago = media_storage().save("channels/2019/11/lost.jpg", io.BytesIO(b"lost"))
     cleanup.remove_orphans(timezone.now() + timedelta(days=3))
     assert media_storage().exists(made.file)
-    assert not media_storage().exists(lost)
+    assert not media_storage().exists(lost) and not media_storage().exists(of_long_ago)
 
 
 def test_a_refunded_upscale_gives_no_files(owner: Person, upscale: Upscale) -> None:
@@ -114,37 +112,6 @@ def test_a_refunded_upscale_gives_no_files(owner: Person, upscale: Upscale) -> N
     upscale.refresh_from_db()
     with pytest.raises(PublicError):
         files.make(upscale, CHANNELS["etsy"])
-
-
-def test_a_batchs_files_are_made_anew_where_the_row_has_changed(
-    owner: Person, order_batch: Callable[..., Batch]
-) -> None:
-    batch = order_batch("front.jpg", "back.jpg")
-    for row in Upscale.objects.filter(batch=batch):
-        worker_step.step(row.pk)
-    ours = teams.copy(owner.team, "etsy", "Ours")
-
-    def made() -> dict[int, str]:
-        files.choose(batch, teams.find(owner.team, ours.id))
-        files.make_due(batch.pk, most=5)
-        return dict(ChannelFile.objects.values_list("upscale_id", "file"))
-
-    first = made()
-    assert len(first) == 2 and made() == first
-    teams.save(owner.team, dataclasses.replace(ours, formats=("PNG",)))
-    assert not set(made().values()) & set(first.values())
-    assert set(ChannelFile.objects.values_list("format", flat=True)) == {"PNG"}
-    batch.refresh_from_db()
-    assert files.counts(batch) == [("Ours", 2, 0, 0)]
-
-
-def test_files_that_can_not_be_begun_are_no_error_of_the_page(
-    owner: Person, order_batch: Callable[..., Batch], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch = order_batch("front.jpg")
-    monkeypatch.setattr("upscaler.queue.dispatch.fit_files", Mock(side_effect=ConnectionError))
-    answer = owner.client.post(f"/batches/{batch.pk}/channels/", {"channel": "etsy"}, follow=True)
-    assert answer.status_code == 200 and "Press “Fit them” again" in text(answer)
 
 
 def test_who_waits_at_the_page_is_told_where_others_take_too_long(
@@ -190,30 +157,3 @@ def test_a_batchs_files_are_made_and_lie_in_the_zip_by_channel(
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
         assert {"for etsy/A-1_1.jpg", "for etsy/A-1_2.jpg"} <= set(archive.namelist())
-
-
-def test_what_can_not_be_made_is_said_and_not_tried_for_ever(
-    owner: Person, order_batch: Callable[..., Batch], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch = order_batch("front.jpg")
-    for row in Upscale.objects.filter(batch=batch):
-        worker_step.step(row.pk)
-    monkeypatch.setattr(files, "MAX_PIXELS", 10)
-    files.choose(batch, CHANNELS["etsy"])
-    assert files.make_due(batch.pk, most=5) == 1
-    assert files.make_due(batch.pk, most=5) == 0
-    assert "1 could not be made" in text(owner.client.get(f"/batches/{batch.pk}/"))
-    monkeypatch.undo()
-    files.choose(batch, CHANNELS["etsy"])
-    assert files.make_due(batch.pk, most=5) == 1
-    assert ChannelFile.objects.get().file
-
-
-def test_a_picture_that_ends_later_gets_its_file_too(owner: Person, order_batch: Callable[..., Batch]) -> None:
-    batch = order_batch("front.jpg")
-    files.choose(batch, CHANNELS["etsy"])
-    tasks.work.func("cpu")
-    messages = DBTaskResult.objects.filter(task_path=tasks.fit_files.module_path)
-    assert [message.args_kwargs["args"] for message in messages] == [[batch.pk]]
-    tasks.fit_files.func(batch.pk)
-    assert ChannelFile.objects.get().channel_id == "etsy"

@@ -27,7 +27,7 @@ def test_amazons_names() -> None:
 
 
 def test_names_by_ean_are_numbered() -> None:
-    assert named("johnlewis", "A-1", "A-1", format_="TIFF") == ["4006381333931_1.tif", "4006381333931_2.tif"]
+    assert named("johnlewis", "A-1", "A-1", format_="TIFF") == ["4006381333931.tif", "4006381333931_1.tif"]
 
 
 def test_a_missing_code_is_said_before_anything_is_ordered() -> None:
@@ -36,9 +36,9 @@ def test_a_missing_code_is_said_before_anything_is_ordered() -> None:
 
 
 def test_there_are_no_more_names_than_the_shop_has() -> None:
-    made = named("johnlewis", *["A-1"] * 11)
-    assert made[9] == "4006381333931_10.jpg"
-    assert "more pictures than John Lewis has names for: 10" in made[10]
+    made = named("johnlewis", *["A-1"] * 12)
+    assert made[10] == "4006381333931_10.jpg"
+    assert "more pictures than John Lewis has names for: 11" in made[11]
 
 
 def test_names_are_plain_ascii_and_no_two_alike() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -9,13 +10,18 @@ import pytest
 import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils.html import escape
 
 from tests.channels import grid
 from tests.conftest import Person
 from tests.support import pictures
-from upscaler.channels import forms, table, teams
+from upscaler.channels import check, forms, reach, table, teams
+from upscaler.imaging import measuring
 from upscaler.models import ProductCode
 
+MEASURED = measuring.Measured(
+    "JPEG", 1, 1, 1, False, False, 8, "", True, 96.0, (0, 0, 0), False, 0.0, None, False, False, ""
+)  # fmt: skip
 ALPHABET = "SKU,ASIN,EAN\nA-1,B01ABCDEFG,4006381333931\nA-2,,4.81E+12\nA-1,B01ABCDEFH,\n"
 
 
@@ -32,12 +38,12 @@ def test_the_table_shows_numbers_source_and_day(owner: Person) -> None:
     page = text(owner.client.get("/channels/"))
     for known in table.CHANNELS.values():
         assert known.title in page
-        assert known.source in page
+        assert escape(known.source) in page
     assert "1,801 × 2,600" in page
-    assert "As of 26 November 2026, from our notes" in page and "Read on" not in page
+    assert "As of 27 November 2026, compared on 27 November 2026. Ratio, smallest and best size" in page
 
 
-@pytest.mark.parametrize(("day", "says_so"), [("2027-11-26", False), ("2027-11-27", True)])
+@pytest.mark.parametrize(("day", "says_so"), [("2027-11-27", False), ("2027-11-28", True)])
 def test_a_row_that_is_more_than_a_year_old_says_so(owner: Person, day: str, *, says_so: bool) -> None:
     with time_machine.travel(f"{day}T12:00:00Z", tick=False):
         assert ("more than a year old" in text(signed_in(owner).get("/channels/"))) is says_so
@@ -64,6 +70,31 @@ def test_a_team_copies_a_row_and_changes_it(head: Person, outsider: Person) -> N
     assert "zalando-campaign" not in teams.channels(head.team)
 
 
+def test_a_copied_row_that_is_opened_and_saved_loses_no_rule(head: Person) -> None:
+    odd = {"max_megapixels": 12.5, "max_bytes": 1_048_576, "min_bytes": 30_001, "max_number": 3, "fill": 0.855}
+    odd |= {"max_bytes_by_format": {"WEBP": 500_000, "TIFF": 99_999_999}, "background_colour": (233, 233, 234)}
+    for known in table.CHANNELS.values():
+        made = teams.copy(head.team, known.id, f"Our {known.id}")
+        for row in [made, *([dataclasses.replace(made, **odd)] if known.id == "myntra" else [])]:
+            teams.save(head.team, row)
+            shown = head.client.get(f"/channels/{made.id}/").context["form"]
+            given = {bound.name: bound.value() for bound in shown if bound.value() not in (None, False, "")}
+            answer = head.client.post(f"/channels/{made.id}/", {"do": "save", **given})
+            assert answer.status_code == 302, answer.context["form"].errors
+            assert teams.find(head.team, made.id) == row
+        teams.delete(head.team, made.id)
+
+
+def test_sizes_are_the_best_for_the_check_where_they_are_for_the_order() -> None:
+    wide = dataclasses.replace(table.CHANNELS["google"], best_width=1500, best_height=1000)
+    for channel in (*table.CHANNELS.values(), wide):
+        for size in ((1200, 400), (1000, 1000), (400, 1600), (1801, 2600), (2600, 1000), (60, 80), (2200, 2200)):
+            measured = dataclasses.replace(MEASURED, width=size[0], height=size[1])
+            already = reach.reach(*size, channel).state == reach.ALREADY
+            if channel.best_width:
+                assert (check.advice(measured, channel) == "") is already, (channel.id, size)
+
+
 @pytest.mark.parametrize(
     ("title", "shown", "id_"),
     [("Check", "Check", "check-2"), ("codes", "codes", "codes-2"), ("A\0B\u202e", "AB", "ab")],
@@ -82,7 +113,7 @@ def test_an_odd_title_still_makes_a_channel_that_can_be_changed(head: Person, ti
         ({"name_rule": "{colour}"}, "is no rule for names"),
         ({"read_on": "2099-01-01"}, "This day is still to come"),
         ({"formats": []}, "Choose the formats that the shop takes"),
-        ({"formats": ["GIF"]}, "The desk writes no GIF"),
+        ({"formats": ["GIF"]}, "The desk writes no GIF and no BMP"),
         ({"min_width": "many"}, "a whole number of pixels"),
         ({"source": "nowhere"}, "Enter a valid URL"),
     ],

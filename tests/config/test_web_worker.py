@@ -90,3 +90,16 @@ def test_an_answer_without_end_waits_for_its_client(ends: Any, monkeypatch: pyte
         for _ in range(1000):
             outgoing.sendall(b"x" * 100_000)
     assert outgoing.pending < 1_200_000
+
+
+def test_an_answer_whose_client_is_gone_is_over(ends: Any) -> None:
+    ours, theirs = ends
+    ours.setblocking(False)
+    outgoing = Outgoing(ours)
+    outgoing.sendall(bytes(5_000_000))
+    assert outgoing.pending
+    theirs.close()
+    # Twice: the first may be in a thread that keeps it to itself, and the loop then asks what is left to be sent.
+    for _ in range(2):
+        with pytest.raises(OSError):
+            outgoing.flush()

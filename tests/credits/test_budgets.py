@@ -251,7 +251,7 @@ def test_the_message_goes_to_the_queue_after_the_charge(
     with django_capture_on_commit_callbacks(execute=True):
         order_by_url(owner)
     [row] = [row for row in DBTaskResult.objects.all() if row.task_path.endswith("send_email")]
-    assert (row.queue_name, row.args_kwargs["args"]) == ("io", [Email.objects.get().pk])
+    assert (row.queue_name, row.args_kwargs["args"]) == ("mail", [Email.objects.get().pk])
 
 
 # --- The months of desks that were there before

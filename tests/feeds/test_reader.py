@@ -17,6 +17,7 @@ from upscaler.errors import PublicError
 from upscaler.feeds import delimited, xml_feed
 from upscaler.feeds.entries import Entry, WrongEntry
 from upscaler.feeds.reader import Feed
+from upscaler.tables import csv_lines
 
 
 def read(content: bytes) -> tuple[list[Entry], list[WrongEntry], PublicError | None]:
@@ -91,6 +92,31 @@ def test_shopify_s_rows_belong_to_their_product() -> None:
 )
 def test_csv_with_titles(feed: str) -> None:
     assert entries(feed.encode()) == [("A-1", "Hemd", ("https://s.example/1.jpg",))]
+
+
+def test_what_a_guard_against_formulas_has_changed_is_read_as_it_was() -> None:
+    titles = [
+        "-20 % Hemd",
+        "-",
+        "=A1",
+        "+A",
+        "@A",
+        "|A",
+        "%A",
+        "-A|B",
+        "'n Hemd",
+        "'t Zand 1|2",
+        "'quoted'",
+        "–A",
+        "- A -",
+    ]
+    rows = [[title, title, f"https://s.example/{number}.jpg"] for number, title in enumerate(titles)]
+    table = "".join(csv_lines(["SKU", "Name", "Image URL"], rows))
+    assert "'-20 % Hemd,'-20 % Hemd," in table and "\n'-,'-," in table
+    assert [(sku, title) for sku, title, _ in entries(table.encode())] == [(title, title) for title in titles]
+    tsv = b"id\ttitle\timage_link\n-1\t-20% off\thttps://s.example/1.jpg\n"
+    assert entries(tsv) == [("-1", "-20% off", ("https://s.example/1.jpg",))]
+    assert entries(b"'-SKU,'- Image URL\n'00-1,'https://s.example/1.jpg\n")[0][0] == "00-1"
 
 
 def test_a_list_of_addresses() -> None:
@@ -172,6 +198,15 @@ def test_a_packed_feed_and_one_that_is_cut_off() -> None:
     assert 100 < len(good) < 2000 and not wrong and error is not None and error.code == "cut_off"
     good, wrong, error = read(feed[: len(feed) // 2])
     assert 950 < len(good) < 1050 and error is not None and f"after row {len(good):,}" in error.message
+
+
+def test_a_packed_feed_that_grows_beyond_the_limit_ends_there(settings: Any) -> None:
+    settings.FEED_MAX_BYTES = 300_000
+    row = b"A,https://s.example/1.jpg,%s\n" % (b"x" * 1000)
+    bomb = gzip.compress(b"sku,image,name\n" + row * 20_000)
+    good, wrong, error = read(bomb)
+    assert 200 < len(good) < 300 and not wrong and len(bomb) < 100_000
+    assert error is not None and "unpacks to more than 0 MB" in error.message
 
 
 def test_a_table_that_is_cut_off_says_after_which_row() -> None:

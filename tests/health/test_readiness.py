@@ -11,7 +11,7 @@ from django.test import Client
 from tests.support.concurrency import at_once
 from upscaler.health import readiness
 
-GOOD = {"database": "ok", "queue": "ok", "engine": "ok", "media": "ok"}
+GOOD = {"database": "ok", "queue": "ok", "engine": "ok", "media": "ok", "workers": "ok"}
 
 
 @pytest.fixture

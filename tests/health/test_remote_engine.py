@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import time
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -113,7 +115,8 @@ def test_the_probe_says_which_needed_call_is_missing(vendor: Vendor, db: None) -
     vendor.fail(SUBMIT, as_json({"detail": [{"type": "missing", "loc": ["body"], "msg": "no"}]}, 422))
     said = run("uwear_probe")
     assert said.splitlines()[-1] == "OK: every call that this desk needs is there. Nothing was spent."
-    assert vendor.bodies == [{}]
+    assert "Orders are taken in: legacy under " in said
+    assert not [body for body in vendor.bodies if body["image_url"] or body["model_name"]]
     vendor.fail(LIST, as_json({"detail": "Not Found"}, 404))
     out = io.StringIO()
     with pytest.raises(SystemExit):
@@ -121,6 +124,84 @@ def test_the_probe_says_which_needed_call_is_missing(vendor: Vendor, db: None) -
     assert out.getvalue().splitlines()[-1] == "WRONG: this desk needs GET /generations. Nothing was spent."
     assert "MISSING  GET /generations" in out.getvalue()
     assert KEY not in out.getvalue() + said
+    assert vendor.generations == {}
+
+
+def probed() -> list[str]:
+    """What the probe says of a host on which something is wrong, line by line."""
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("uwear_probe", stdout=out)
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("vendor", ["current"], indirect=True)
+def test_the_probe_takes_a_host_of_the_newer_dialect(vendor: Vendor, db: None) -> None:
+    vendor.fail("GET generation-results", as_json({"data": [], "current_page": 1, "max_page": 1}))
+    said = run("uwear_probe")
+    assert said.splitlines()[-2:] == [
+        f"Orders are taken in: current under http://{vendor.host}.",
+        "OK: every call that this desk needs is there. Nothing was spent.",
+    ]
+    assert "DRIFT" not in said
+    assert vendor.generations == {}
+
+
+@pytest.mark.parametrize(("vendor", "asked"), [("current", "legacy"), ("legacy", "current")], indirect=["vendor"])
+def test_the_probe_names_the_dialect_that_the_host_speaks(vendor: Vendor, asked: str, db: None) -> None:
+    if vendor.dialect == "legacy":
+        vendor.fail(SUBMIT, as_json({"detail": [{"type": "missing", "loc": ["body"], "msg": "no"}]}, 422))
+    for url in (f"http://{vendor.host}", f"http://{vendor.host}/api/v1"):
+        with override_settings(UWEAR_DIALECT=asked, UWEAR_API_URL=url):
+            assert probed()[-1] == (
+                f"WRONG: this host takes orders otherwise. Set UWEAR_DIALECT={vendor.dialect} and "
+                f"UWEAR_API_URL={vendor.api_url}. Nothing was spent."
+            )
+    assert vendor.generations == {}
+
+
+@pytest.mark.parametrize("vendor", ["current"], indirect=True)
+@pytest.mark.parametrize(
+    ("call", "answer", "line"),
+    [
+        (
+            SUBMIT,
+            as_json({"detail": [{"type": "extra_forbidden", "loc": ["body", "use_case"], "msg": "no"}]}, 422),
+            "DRIFT    POST /generation (empty): does not know use_case (extra_forbidden)",
+        ),
+        (
+            SUBMIT,
+            as_json({"detail": [{"type": "missing", "loc": ["body", "brand_id"], "msg": "no"}]}, 422),
+            "DRIFT    POST /generation (empty): asks for brand_id",
+        ),
+        (
+            SUBMIT,
+            as_json({"detail": "Unsupported Media Type"}, 415),
+            "DRIFT    POST /generation (empty): wants another form than JSON (415)",
+        ),
+        (
+            SUBMIT,
+            as_json({"detail": "Not Found"}, 404),
+            "DRIFT    POST /generation (empty): there is no such call (404)",
+        ),
+        (
+            RESULT,
+            as_json({"generation_result_id": 5, "link": "http://x"}),
+            "DRIFT    GET /generation-result/{id}: names no url and no image_url",
+        ),
+        (
+            FOLLOW,
+            as_json({"generation_id": 5, "state": "Done"}),
+            "DRIFT    GET /generation/{id}: has no status, payload, generation_results",
+        ),
+    ],
+)
+def test_the_probe_says_what_drifted(call: str, answer: Any, line: str, vendor: Vendor, db: None) -> None:
+    vendor.fail(call, answer)
+    out = io.StringIO()
+    with suppress(SystemExit):
+        call_command("uwear_probe", stdout=out)
+    assert line in out.getvalue().splitlines()
     assert vendor.generations == {}
 
 

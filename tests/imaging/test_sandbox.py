@@ -18,7 +18,7 @@ from PIL import Image
 
 from tests.support import pictures
 from tests.support.live_server import command_of, until
-from upscaler.engines.local import engine as local_engine
+from upscaler.engines.local.child import Child
 from upscaler.errors import PublicError
 from upscaler.imaging import intake, sandbox
 from upscaler.imaging.sandbox import client
@@ -113,7 +113,7 @@ def test_neither_readers_nor_engine_get_the_desk_s_secrets(monkeypatch: pytest.M
     for name in ("SECRET_KEY", "DATABASE_URL", "UWEAR_API_KEY", "EMAIL_URL", "MEDIA_URL_S3", "SOMETHING_NEW"):
         monkeypatch.setenv(name, "a-secret")
     assert "a-secret" not in client.environment().values()
-    made = local_engine._Child(1, "f32", "CPU", None)
+    made = Child(1, "f32", "CPU", None)
     try:
         # Empty for a moment, as long as the program is being loaded.
         environment = until(Path(f"/proc/{made.pid}/environ").read_text, what="the child has its environment")

@@ -1,4 +1,7 @@
-"""Two whole desks: the Uwear engine of one is pointed at the other, which serves the same contract."""
+"""Two whole desks: the Uwear engine of one is pointed at the other, which serves the same contract.
+
+In either of the vendor's interfaces. In the newer one the first desk is told which models the other has.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,9 @@ class Pair:
 
 
 @contextmanager
-def paired(folders: pytest.TempPathFactory, mode: str = "embedded", s3: str = "") -> Iterator[Pair]:
+def paired(
+    folders: pytest.TempPathFactory, mode: str = "embedded", s3: str = "", dialect: str = "legacy"
+) -> Iterator[Pair]:
     """Two desks on this queue. ``s3``: where the first keeps its pictures, without a public address of its own."""
     vendor = Desk(mode, folders.mktemp("vendor"))
     desk = Desk(mode, folders.mktemp("desk"))
@@ -76,7 +81,9 @@ def paired(folders: pytest.TempPathFactory, mode: str = "embedded", s3: str = ""
         key = vendor.token()
         desk.environment |= {
             "ENGINE": "uwear",
-            "UWEAR_API_URL": f"{vendor.url}/api/v1",
+            "UWEAR_DIALECT": dialect,
+            "UWEAR_MODELS": "recraft,topaz" if dialect == "current" else "",
+            "UWEAR_API_URL": vendor.url if dialect == "current" else f"{vendor.url}/api/v1",
             "UWEAR_API_KEY": f"{key}\n",
             "UWEAR_CONCURRENCY": "4",
             "UWEAR_BREAKER_FAILURES": "1",
@@ -96,9 +103,9 @@ def paired(folders: pytest.TempPathFactory, mode: str = "embedded", s3: str = ""
         vendor.close()
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    with paired(tmp_path_factory) as pair:
+@pytest.fixture(scope="module", params=["legacy", "current"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with paired(tmp_path_factory, dialect=request.param) as pair:
         yield pair
 
 
@@ -201,6 +208,15 @@ def test_topaz_with_each_setting_changed(pair: Pair) -> None:
         assert json.loads(own["payload"])["generation_settings"] == complete
     spent = 3 * len(CHANGED)
     assert pair.balances() == (before[0] - spent, before[1] - spent)
+
+
+def test_the_vendor_s_webhook_is_taken_as_a_hint(pair: Pair) -> None:
+    if pair.desk.environment["UWEAR_DIALECT"] == "legacy":
+        pytest.skip("the older interface has no webhooks")
+    number = pair.desk.submit(pair.token, pictures.jpeg(SMALL), model_name="recraft")
+    pair.done(number)
+    words = f"upscale {number}: a hint came"
+    until(lambda: words in pair.desk.log.read_text(), what="the other desk tells of the end")
 
 
 def test_the_vendor_goes_and_comes_back(pair: Pair) -> None:

@@ -62,9 +62,8 @@ def test_the_whole_way_of_a_program(desk: Desk, token: str) -> None:
 def test_every_part_of_the_desk_is_ready(desk: Desk) -> None:
     answer = requests.get(f"{desk.url}/readyz", timeout=30)
     assert answer.status_code == 200, answer.text
-    assert {part: answer.json()[part] for part in ("database", "queue", "engine", "media")} == dict.fromkeys(
-        ("database", "queue", "engine", "media"), "ok"
-    )
+    parts = ("database", "queue", "engine", "media", "workers")
+    assert {part: answer.json()[part] for part in parts} == dict.fromkeys(parts, "ok")
 
 
 def test_a_url_is_fetched_by_one_worker_and_enlarged_by_another(desk: Desk, token: str) -> None:

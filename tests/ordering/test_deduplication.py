@@ -282,6 +282,18 @@ def test_an_address_is_held_up_only_while_it_is_under_way(owner: Person) -> None
     assert owner.submit(image_url=url).status_code == 302
 
 
+def test_an_address_whose_factor_is_open_is_another_order_than_one_that_is_enlarged(owner: Person) -> None:
+    order = {"image_url": "https://shop.example/look.jpg", "model_name": "topaz"}
+    open_ = {**order, "upscale_factor": "", "channels": ["meta", "etsy"]}
+    assert owner.submit(**open_).status_code == 302
+    first = Upscale.objects.get()
+    # It may be only fitted in the end: who wants it four times larger, or for another shop, does not get that.
+    assert owner.submit(**order, upscale_factor="4x").status_code == 302
+    assert owner.submit(**{**open_, "channels": ["zalando"]}).status_code == 302
+    assert offers(owner.submit(**{**open_, "channels": ["etsy", "meta"]})) == [(first.pk, "look.jpg")]
+    assert owner.balance == 91
+
+
 def test_the_api_pays_twice_and_the_page_knows_what_it_ordered(owner: Person, upload: Upload) -> None:
     bearer = {"Authorization": f"Bearer {owner.token}"}
     link = Client().post("/api/v1/uploads", {"file": upload("s.jpg", SHIRT)}, headers=bearer).json()["image_url"]

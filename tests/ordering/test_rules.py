@@ -287,4 +287,5 @@ def test_a_file_that_is_no_good_picture_is_refused_by_name_and_costs_nothing(
 
 
 def test_the_catalogue_has_the_contract_s_prices() -> None:
-    assert {name: model.credits for name, model in upscaling_models.MODELS.items()} == {"recraft": 1, "topaz": 3}
+    credits = {name: model.credits for name, model in upscaling_models.MODELS.items()}
+    assert credits == {"recraft": 1, "topaz": 3, "seedvr2": 1, "aura-sr": 1}

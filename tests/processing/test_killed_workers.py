@@ -28,6 +28,8 @@ from tests.support.vendor import (
     prove_nothing_went_wrong,
     step,
 )
+from tests.support.vendor import pytest_generate_tests as pytest_generate_tests
+from upscaler.engines import offer
 from upscaler.models import EngineState, Upscale
 from upscaler.processing import worker_step
 
@@ -128,7 +130,7 @@ def test_a_worker_killed_at_every_step_in_turn(
 def test_a_worker_killed_while_it_fetches_the_source(
     when: str, where: str, vendor: Vendor, owner: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = {"image_url": f"http://{vendor.host}/shop/source.png", "model_name": "recraft"}
+    source = {"image_url": f"http://{vendor.host}/shop/source.png", "model_name": offer.usual().name}
     upscale = Upscale.objects.get(pk=owner.api("post", "generation-upscale", source).json()["generation_id"])
     # Two steps: it is fetched in the first, and handed over in the second.
     deaths = (killed(lambda: worker_step.step(upscale.pk), arm=trap(when, where)) for _ in range(2))

@@ -29,7 +29,10 @@ from tests.support.vendor import (
     prove_nothing_went_wrong,
     step,
 )
+from tests.support.vendor import pytest_generate_tests as pytest_generate_tests
 from tests.support.webserver import Answer
+from upscaler.engines import offer
+from upscaler.engines.uwear import dialects
 from upscaler.models import Upscale
 
 
@@ -93,13 +96,13 @@ def test_a_refused_key_does_not_end_what_the_vendor_may_have(
 def test_equal_orders_get_one_generation_each(vendor: Vendor, owner: Person, caplog: pytest.LogCaptureFixture) -> None:
     """Both were taken, and both answers were lost. Equal to the vendor, too: the address, and no copy of its own."""
     vendor.fail(SUBMIT, vendors.taken_but(vendor, webserver.cut))
-    source = {"image_url": f"http://{vendor.host}/shop/source.png", "model_name": "recraft"}
+    source = {"image_url": f"http://{vendor.host}/shop/source.png", "model_name": offer.usual().name}
     numbers = [owner.api("post", "generation-upscale", source).json()["generation_id"] for _ in range(2)]
     first, second = (Upscale.objects.get(pk=number) for number in numbers)
     for _ in ("fetched", "handed over"):
         step(first)
         step(second)
-    assert vendor.bodies == [source, source]
+    assert [body["image_url"] for body in vendor.bodies] == [source["image_url"]] * 2
     assert {follow(first).status, follow(second).status} == {"Done"}
     assert {first.engine_id, second.engine_id} == {"71", "72"}
     assert vendor.calls(SUBMIT) == 2
@@ -266,12 +269,12 @@ def test_a_result_that_ran_out_before_it_is_sent_again_is_replaced_by_our_copy(
 ) -> None:
     first = done()
     vendor.fail(SUBMIT, webserver.cut, passing=True)
-    owner.api("post", "generation-upscale", {"generation_result_id": first.result_id, "model_name": "recraft"})
+    owner.api("post", "generation-upscale", {"generation_result_id": first.result_id, "model_name": offer.usual().name})
     upscale = step(Upscale.objects.latest("pk"))
     vendor.picture = vendors.picture((120, 100))
     with time_machine.travel(timezone.now() + timedelta(hours=5)):
         assert follow(upscale).status == "Done", upscale.error_message
-    assert vendor.bodies[1]["generation_result_id"] == first.result_id
+    assert dialects.source_in(vendor.bodies[1]) == {"generation_result_id": first.result_id}
     assert vendor.bodies[2]["image_url"].startswith("https://upscaler.example.com/files/")
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)
 

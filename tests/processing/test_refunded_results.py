@@ -71,7 +71,7 @@ def test_programs_get_it_no_more(owner: Person, head: Person, done: Callable[...
     row = owner.api("get", f"generation/{upscale.pk}").json()
     assert (row["status"], row["generation_results"], row["error"]) == ("Done", [], REFUNDED)
     answer = owner.api("get", f"generation-result/{upscale.result_id}")
-    assert (answer.status_code, answer.json()) == (404, {"detail": REFUNDED})
+    assert (answer.status_code, answer.json()["detail"]) == (404, REFUNDED)
     assert owner.api("get", "generation-results").json()["total_count"] == 0
 
 

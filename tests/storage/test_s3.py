@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -158,3 +159,16 @@ def test_the_address_is_taken_apart() -> None:
     }
     own = s3_options("s3+http://AK:s@[::1]:9000/shop?region=home")
     assert (own["endpoint_url"], own["location"], own["region_name"]) == ("http://[::1]:9000", "", "home")
+
+
+def test_tiles_are_cut_from_a_picture_in_s3_and_go_with_it(
+    bucket: Any, owner: Person, done: Callable[..., Upscale], settings: Any, tmp_path: Path
+) -> None:
+    settings.TILE_CACHE_DIR = tmp_path
+    upscale = done()
+    about = owner.client.get(f"/upscales/{upscale.pk}/tiles/after/").json()
+    assert (about["width"], about["height"]) == (upscale.result_width, upscale.result_height)
+    assert owner.client.get(f"{about['url']}0/0/0/").content.startswith(b"\xff\xd8")
+    Upscale.objects.filter(pk=upscale.pk).update(deleted_at=timezone.now())
+    cleanup.remove_deleted()
+    assert not keys(bucket) and not list(tmp_path.rglob("*.tiles"))

@@ -42,6 +42,12 @@ Membership.objects.create(team=team, user=user)
 credits.grant(team=team, amount=200, note="For a test")
 print(tokens.issue(team=team, user=user, name="tests")[1])
 """
+NEW_MEMBER = """
+from django.contrib.auth import get_user_model
+from upscaler.models import Membership, Team
+user = get_user_model().objects.create_user("{name}", password="upscale-demo")
+Membership.objects.create(team=Team.objects.get(slug="demo"), user=user)
+"""
 
 
 def until(condition: Callable[[], Any], *, what: str, seconds: float = 120) -> Any:
@@ -82,6 +88,7 @@ class Desk:
             "ALLOWED_HOSTS": "127.0.0.1",
             "DATABASE_URL": f"sqlite:///{folder / 'desk.sqlite3'}",
             "MEDIA_ROOT": str(folder / "media"),
+            "TILE_CACHE_DIR": str(folder / "cache"),
             "STATIC_ROOT": str(_shared(folder) / "static"),
             "PORT": str(self.port),
             "LEASE_SECONDS": "3",
@@ -214,6 +221,12 @@ class Desk:
         """A token of a team that no other test works for, so that nothing of theirs is refunded to it meanwhile."""
         made = self.manage("shell", "-c", NEW_TEAM.format(slug=f"team-{uuid.uuid4().hex[:8]}"))
         return made.splitlines()[-1]
+
+    def new_member(self) -> str:
+        """Somebody new in the demo team, for a test that leaves choices behind which the page begins with next time."""
+        name = f"person-{uuid.uuid4().hex[:8]}"
+        self.manage("shell", "-c", NEW_MEMBER.format(name=name))
+        return name
 
     def sign_in(self, user: str = "demo", password: str = "upscale-demo") -> requests.Session:
         """A browser without JavaScript, as far as forms go; `post` sends one."""

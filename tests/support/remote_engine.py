@@ -33,6 +33,7 @@ class FableEngine:
     """Each of its calls can be made to fail: ``faults["start"] = away()``."""
 
     name = NAME
+    model_names: Sequence[str] = ("recraft", "topaz")
     title = "Fable"
     advice: Mapping[str, str] = {}
     preselected: Mapping[str, Any] = {}

@@ -17,8 +17,79 @@ NOT_ABOUT_THE_DATABASE = (
     "tests/imaging/",
     # Where the pictures lie.
     "tests/storage/",
+    # What a result is compared by, and what a provider's tokens say.
+    "tests/fidelity/",
+    # Who may do what, and what a page says: by the same queries as in the rooms below.
+    "tests/views/",
+    "tests/accounts/",
+    "tests/sharing/",
+    "tests/test_request_limits.py",
+    "tests/api/",
+    "tests/admin/",
+    "tests/channels/",
+    "tests/evidence/",
+    "tests/fetching/",
+    "tests/health/",
+    # Where pictures are taken from, and what people may say of it.
+    "tests/watching/test_attacks.py",
+    "tests/watching/test_bucket.py",
 )
 """Rooms that only keep their rows somewhere. Their tests of races and transactions count all the same."""
+
+
+NIGHTLY = (
+    # The restoring network over whole pictures, several times each: minutes. Where it goes is tried quickly beside.
+    "tests/engines/local/test_strength_map.py::test_background_rebuilds",
+    "tests/engines/local/test_strength_map.py::test_auto_rebuilds",
+    "tests/engines/local/test_strength_map.py::test_the_subject_is_said",
+    "tests/engines/local/test_strength_map.py::test_what_shows_of_a_cut_out",
+    "tests/engines/local/test_strength_map.py::test_without_a_clear_subject",
+    "tests/engines/local/test_strength_map.py::test_without_a_face_the_restoring_network_does_not_run",
+    "tests/engines/local/test_strength_map.py::test_a_face_is_rebuilt_the_more_the_more_creative",
+    "tests/engines/local/test_strength_map.py::test_foreground_rebuilds_the_subject",
+    "tests/engines/local/test_dat.py::test_nothing_that_is_summed_over_a_large_tile",
+    "tests/engines/local/test_networks.py::test_x4plus_fades_from_tile_to_tile",
+    "tests/engines/local/test_dat.py::test_tiles_see_the_same_picture",
+    "tests/engines/local/test_results.py::test_every_factor_is_exact_to_the_pixel[size3",
+    "tests/engines/local/test_results.py::test_the_restoring_network_is_exact_to_the_pixel_too",
+    "tests/engines/local/test_results.py::test_shrunk_the_way_it_was_made",
+    "tests/engines/local/test_results.py::test_rebuilt_detail_keeps_the_colours[L",
+    "tests/engines/local/test_results.py::test_either_precision_is_true_to_the_source[f32]",
+    # A thousand pictures, each looked at.
+    "tests/watching/test_folder.py::test_a_thousand_files",
+    "tests/engines/local/test_preparing.py::test_a_look_finds_what_the_job_does_and_spares_it_the_look[white",
+    "tests/engines/local/test_preparing.py::test_a_look_finds_what_the_job_does_and_spares_it_the_look[jpeg",
+    "tests/engines/local/test_preparing.py::test_a_look_finds_what_the_job_does_and_spares_it_the_look[worn",
+    # A hundred megapixels.
+    "tests/browser/test_comparison.py::test_a_hundred_megapixels",
+    "tests/engines/local/test_child.py::test_a_large_result_stays_under_a_gigabyte",
+    # The same once more on a phone, or in the other scheme.
+    "tests/browser/test_intake.py::test_a_monday_of_sixty_pictures[chromium-phone",
+    "tests/browser/test_one_upscale.py::test_before_stays_left_and_after_right_of_every_shape[chromium-phone",
+    "tests/browser/test_history.py::test_find_tick_and_delete[chromium-phone",
+    "tests/browser/test_sharing.py::test_a_link_is_made_used_and_revoked[chromium-phone",
+    "tests/browser/test_main_path.py::test_pages_are_accessible_and_fit[chromium-phone-light",
+    "tests/browser/test_main_path.py::test_pages_are_accessible_and_fit[chromium-desktop-dark",
+    "tests/browser/test_main_path.py::test_the_api_s_docs_are_a_page_of_the_desk[chromium-phone-light",
+    "tests/browser/test_main_path.py::test_the_api_s_docs_are_a_page_of_the_desk[chromium-desktop-dark",
+    "tests/browser/test_second_factor.py::test_the_second_factor_from_setting_up_to_turning_off[chromium-dark",
+    "tests/browser/test_second_factor.py::test_the_second_factor_from_setting_up_to_turning_off[chromium-wide",
+    # A desk of their own beside what is tried without one.
+    "tests/clients/test_client.py",
+    "tests/clients/test_command_line.py",
+    "tests/clients/test_faults.py",
+    "tests/clients/test_readme.py",
+    # tests/accounts/test_oidc.py tries the same provider without a browser.
+    "tests/browser/test_company_account.py",
+    "tests/live_server/test_two_desks.py::test_topaz_with_each_setting_changed",
+    "tests/live_server/test_two_desks.py::test_the_vendor_goes_and_comes_back",
+    "tests/live_server/test_two_desks.py::test_every_source_with_both_models",
+    # Packages of npm.
+    "tests/webhooks/test_libraries.py",
+    # Made-up requests; tests/api/test_schema.py makes them up without a server.
+    "tests/live_server/test_schema.py",
+)
+"""What takes longest and is the least likely to break alone: `make test` leaves it out, `make test-nightly` has it."""
 
 
 def is_about_the_database(item: pytest.Item) -> bool:
@@ -31,6 +102,16 @@ def is_about_the_database(item: pytest.Item) -> bool:
     return not item.nodeid.startswith(NOT_ABOUT_THE_DATABASE)
 
 
+def is_a_repeat(nodeid: str) -> bool:
+    """Whether it tries once more what was tried elsewhere: kills, lost calls and two desks in the vendor's newer
+    interface; one result's page on a phone."""
+    path, _, name = nodeid.partition("::")
+    which = name.partition("[")[2]
+    if path.endswith(("test_killed_workers.py", "test_lost_calls.py", "test_two_desks.py")):
+        return "current" in which
+    return path == "tests/browser/test_one_upscale.py" and "phone" in which
+
+
 def group_of(nodeid: str) -> str:
     """Tests of one group are run by one process, one after the other, since they share something slow to start.
 
@@ -38,7 +119,7 @@ def group_of(nodeid: str) -> str:
     test is a group of its own.
     """
     path, _, name = nodeid.partition("::")
-    if path.startswith(("tests/browser/", "tests/live_server/")):
+    if path.startswith(("tests/browser/", "tests/clients/", "tests/live_server/")):
         modes = [mode for mode in ("embedded", "cluster") if mode in name.partition("[")[2]]
         return f"desk {modes[0]}" if modes else path
     return "engine" if path.startswith("tests/engines/local/") else nodeid
@@ -50,6 +131,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_about_the_database(item):
             item.add_marker("database")
+        if item.nodeid.startswith(NIGHTLY) or is_a_repeat(item.nodeid):
+            item.add_marker("nightly")
 
 
 @pytest.hookimpl(optionalhook=True)

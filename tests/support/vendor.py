@@ -1,4 +1,7 @@
-"""A scripted vendor on the loopback: it keeps the contract, except where a test makes a call of it go wrong."""
+"""A scripted vendor on the loopback: it keeps the contract, except where a test makes a call of it go wrong.
+
+It speaks one of the vendor's two interfaces, and knows nothing of the other.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,15 @@ from upscaler.processing import worker_step
 KEY = "uw_key-that-nobody-may-see-7f3a91"
 CONNECT_TIMEOUT = 2
 READ_TIMEOUT = 5
+DIALECTS = ("legacy", "current")
 SUBMIT = "POST generation-upscale"
+"""In either interface."""
+FIELDS = {
+    "use_case", "model_slug", "num_images", "generation_result_parent_id", "image_url", "upscale_factor",
+    "target_resolution", "feature_setting", "webhook_url", "webhook_secret", "webhook_events",
+}  # fmt: skip
+"""What the newer interface takes with an order; another field is refused."""
+FACTORS = {"seedvr2": (2, 4), "aura-sr": (4,)}
 FOLLOW = "GET generation"
 LIST = "GET generations"
 RESULT = "GET generation-result"
@@ -44,6 +55,7 @@ class Vendor:
     """Its state, and every request that it got. Shared by the server's threads."""
 
     host: str = ""
+    dialect: str = "legacy"
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """The call and the headers of each request."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -63,7 +75,7 @@ class Vendor:
 
     @property
     def api_url(self) -> str:
-        return f"http://{self.host}/api/v1"
+        return f"http://{self.host}/api/v1" if self.dialect == "legacy" else f"http://{self.host}"
 
     def calls(self, name: str) -> int:
         return sum(1 for call, _ in self.seen if call == name)
@@ -73,8 +85,15 @@ class Vendor:
         (self.passing.add if passing else self.passing.discard)(call)
 
     def answer(self, handler: BaseHTTPRequestHandler) -> Answer:
-        parts = handler.path.partition("?")[0].removeprefix("/api/v1").strip("/").split("/")
+        path = handler.path.partition("?")[0]
+        parts = path.removeprefix("/api/v1").strip("/").split("/")
         call = f"{handler.command} {parts[0]}"
+        if self.dialect == "legacy" and call == SUBMIT and not path.startswith("/api/v1"):
+            return as_json({"detail": "Not Found"}, 404)
+        if self.dialect == "current":
+            if path.startswith("/api/v1") or call == SUBMIT:
+                return as_json({"detail": "Not Found"}, 404)
+            call = SUBMIT if call == "POST generation" else call
         length = int(handler.headers.get("Content-Length") or 0)
         sent = json.loads(handler.rfile.read(length) or b"null")
         with self.lock:
@@ -88,7 +107,7 @@ class Vendor:
 
     def regular(self, call: str, parts: list[str], sent: Any) -> Answer:
         if call == SUBMIT:
-            return self.accept(sent)
+            return (self.refused(sent) if self.dialect == "current" else None) or self.accept(sent)
         if call == LIST:
             rows = [self.row(number) for number in sorted(self.generations, reverse=True)]
             return as_json({"current_page": 1, "max_page": 1, "total_count": len(rows), "data": rows})
@@ -106,6 +125,17 @@ class Vendor:
             return as_json(self.result(number - 1000))
         return as_json({"detail": "Not found"}, 404)
 
+    def refused(self, sent: Any) -> Answer | None:
+        """What the newer interface has against an order."""
+        problems = [("extra_forbidden", name) for name in sorted(sent.keys() - FIELDS)]
+        problems += [("missing", name) for name in ("use_case", "model_slug", "num_images") if name not in sent]
+        if sent.get("upscale_factor", 2) not in FACTORS.get(sent.get("model_slug"), ()):
+            problems.append(("literal_error", "upscale_factor"))
+        if bool(sent.get("image_url")) == bool(sent.get("generation_result_parent_id")):
+            problems.append(("value_error", "image_url"))
+        detail = [{"type": kind, "loc": ["body", name], "msg": "not taken"} for kind, name in problems]
+        return as_json({"detail": detail}, 422) if detail else None
+
     def accept(self, sent: Any) -> Answer:
         """Take an order. Call it from a fault to take one and answer badly."""
         number = len(self.generations) + 71
@@ -116,23 +146,28 @@ class Vendor:
         return as_json({"generation_id": number, "created_at": now, "updated_at": now})
 
     def row(self, number: int) -> dict[str, Any]:
+        submitted = json.loads(self.generations[number]["payload"]) if self.dialect == "current" else {}
         return {
             "generation_id": number,
             "status": self.status,
-            "feature_name": "upscale",
+            "feature_name": "upscale" if self.dialect == "legacy" else f"model:{submitted.get('model_slug')}",
             "num_images": 1,
             "updated_at": self.generations[number]["created_at"],
             **self.generations[number],
         }
 
     def result(self, number: int) -> dict[str, Any]:
-        return {
-            "generation_result_id": number + 1000,
-            "generation_id": number,
-            "image_url": f"http://{self.host}/file/{number}.png",
-            "status": "Done",
-            "created_at": self.generations[number]["created_at"],
-        }
+        url, created_at = f"http://{self.host}/file/{number}.png", self.generations[number]["created_at"]
+        result = {"generation_result_id": number + 1000, "generation_id": number, "created_at": created_at}
+        if self.dialect == "legacy":
+            return {**result, "image_url": url, "status": "Done"}
+        return {**result, "url": url, "kind": "Image", "updated_at": created_at, "available": True, "origin": "model"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """In a module that imports it: each test that has the vendor runs once in either of its interfaces."""
+    if "vendor" in metafunc.fixturenames:
+        metafunc.parametrize("vendor", DIALECTS, indirect=True)
 
 
 def taken_but(vendor: Vendor, answer: Answer) -> Answer:
@@ -160,7 +195,7 @@ def running(**options: Any) -> Iterator[Vendor]:
     vendor = Vendor(picture=pictures.encoded(pictures.photograph("chelsea", (96, 80)), "PNG"), **options)
     with webserver.serving(vendor.answer) as host:
         vendor.host = host
-        with pointing_at(vendor.api_url, host):
+        with pointing_at(vendor.api_url, host), override_settings(UWEAR_DIALECT=vendor.dialect):
             yield vendor
 
 

@@ -20,7 +20,7 @@ from tests.support.mail import deliver
 from upscaler import credits
 from upscaler.batches import progress
 from upscaler.errors import PublicError
-from upscaler.models import AuditEvent, Batch, CreditEntry, Upscale
+from upscaler.models import AuditEvent, Batch, CreditEntry, Upscale, batch_queries
 from upscaler.ordering import submission
 from upscaler.processing import lifecycle, worker_step
 from upscaler.views.batches import PAGE_SIZE
@@ -123,9 +123,9 @@ def test_only_the_failed_ones_are_tried_again_in_the_same_batch(owner: Person, o
     tries = [upscale for upscale in upscales(batch) if upscale.retry_of_id]
     assert [upscale.retry_of_id for upscale in tries] == [bad.pk, worse.pk]
     assert not Batch.objects.get(pk=batch.pk).ended_at, "it goes on"
-    counts = progress.counts(batch)
+    counts = batch_queries.counts(batch)
     assert (counts.total, counts.failed, counts.created, counts.done) == (4, 0, 2, 1)
-    assert progress.money(batch) == (6, 3)
+    assert batch_queries.money(batch) == (6, 3)
     owner.client.post(f"/batches/{batch.pk}/retry/")
     assert owner.balance == 97, "a second click charges nothing"
 

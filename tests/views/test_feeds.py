@@ -32,6 +32,7 @@ def test_from_a_feed_to_one_order_and_to_the_next_check(owner: Person, settings:
         "/a.jpg": ranged(picture((90, 120))),
         "/b.jpg": ranged(picture((300, 400))),
         "/c.jpg": ranged(picture((900, 900))),
+        "/d.jpg": ranged(picture((200, 200))),
     }
     with webserver.serving(pages) as host:
         settings.FETCH_ALLOW_HOSTS = [host]
@@ -39,8 +40,9 @@ def test_from_a_feed_to_one_order_and_to_the_next_check(owner: Person, settings:
             ("A-1", [f"http://{host}/a.jpg"]),
             ("B-2", [f"http://{host}/b.jpg"]),
             ("C-3", [f"http://{host}/c.jpg"]),
+            ("A-9", [f"http://{host}/a.jpg"]),
+            ("D-4", [f"http://{host}/d.jpg"]),
         ]
-        products.append(("A-9", [f"http://{host}/a.jpg"]))
         check = begun(owner, google(products), name="Summer")
         waiting = page_of(owner, check.feed)
         assert "Waiting for its turn" in waiting and f'hx-get="/feeds/{check.feed_id}/live/' in waiting
@@ -49,40 +51,50 @@ def test_from_a_feed_to_one_order_and_to_the_next_check(owner: Person, settings:
         ended = owner.client.get(f"/feeds/{check.feed_id}/live/")
         assert ended.headers["HX-Refresh"] == "true" and not ended.content
         page = page_of(owner, check.feed)
-        assert "<b>4</b> products, 4 pictures" in page and "Too small for Google Merchant Center" in page
-        assert "A-1" in page and "90 × 120 JPEG" in page and "C-3" not in page and "Enlarge all 3 pictures" in page
-        assert "at least 500 × 500" in page and "As of 26 Nov 2026, from our notes" in page
+        assert "<b>5</b> products, 5 pictures" in page and "Too small for Google Merchant Center" in page
+        assert "A-1" in page and "90 × 120 JPEG" in page and "C-3" not in page and "Enlarge all 4 pictures" in page
+        assert "at least 500 × 500" in page and "As of 27 Nov 2026;" in page
         assert "C-3" in page_of(owner, check.feed, "?channel=google&state=below_best")
         assert "Summer" in owner.client.get("/feeds/").content.decode()
 
         answer = owner.client.post(f"/feeds/{check.feed_id}/mend/", {"channel": "google"}, follow=True)
         assert (
-            "The 2 pictures that are too small for Google Merchant Center wait in the list" in answer.content.decode()
+            "The 3 pictures that are too small for Google Merchant Center wait in the list" in answer.content.decode()
         )
         draft = DraftPage(owner)
+        assert 'value="google" id="channel-google" checked' in owner.client.get("/").content.decode()
         whole = owner.client.get(f"/drafts/{draft.pk}/").json()
         assert [(item["sku"], item["name"], item["width"], item["state"]) for item in whole["items"]] == [
             ("A-1", "a.jpg", 90, "fetch"),
             ("B-2", "b.jpg", 300, "fetch"),
+            ("D-4", "d.jpg", 200, "fetch"),
         ]
         assert whole["items"][0]["origin"] == "Summer, row 1"
-        assert (whole["quote"]["total"], whole["quote"]["credits"], owner.balance) == (2, 2, 100)
+        assert (whole["quote"]["total"], whole["quote"]["credits"], owner.balance) == (3, 3, 100)
         owner.client.post(f"/feeds/{check.feed_id}/mend/", {"channel": "google"})
-        assert len(owner.client.get(f"/drafts/{draft.pk}/").json()["items"]) == 2, "a second click adds nothing"
-        sent = owner.client.post(f"/drafts/{draft.pk}/order/", {"model_name": "recraft", "expected": 2, "credits": 2})
-        assert sent.status_code == 200 and owner.balance == 98
+        assert len(owner.client.get(f"/drafts/{draft.pk}/").json()["items"]) == 3, "a second click adds nothing"
+        sent = owner.client.post(f"/drafts/{draft.pk}/order/", {"model_name": "recraft", "expected": 3, "credits": 3})
+        assert sent.status_code == 200 and owner.balance == 97
         batch = Batch.objects.exclude(ordered_at=None).get()
-        assert {row.sku for row in batch.upscales.all()} == {"A-1", "B-2"}
+        assert {row.sku for row in batch.upscales.all()} == {"A-1", "B-2", "D-4"}
 
-        # The shop shows the large ones now, and one that was good is small.
+        # The shop shows the large ones now, one that was good is small, and one is sold no more.
         pages["/a.jpg"], pages["/c.jpg"] = ranged(picture((2000, 2000))), ranged(picture((80, 80)))
-        answer = owner.client.post(f"/feeds/{check.feed_id}/check/", follow=True)
+        newer = SimpleUploadedFile("newer.xml", google(products[:-1]))
+        answer = owner.client.post(f"/feeds/{check.feed_id}/check/", {"file": newer}, follow=True)
         assert answer.status_code == 200
         again = worked(FeedCheck.objects.latest("pk"))
     figures = again.counts["channels"]["google"]
     assert (figures["below_minimum"], figures["mended"], figures["new"]) == (2, 2, 1)
+    assert (figures["still"], figures["gone"]) == (1, 1)
     page = page_of(owner, check.feed)
-    assert "2 mended" in page and "1 new" in page and "Earlier checks" in page
+    assert "2 mended" in page and "1 new" in page and "1 still too small" in page and "1 gone" in page
+    assert "Earlier checks" in page
+    for state, sku in (("still", "B-2"), ("gone", "D-4")):
+        listed = page_of(owner, check.feed, f"?channel=google&state={state}")
+        assert sku in listed and listed.count('class="feed-sku"') == 1
+    gone = owner.client.get(f"/feeds/{check.feed_id}/report.csv?check={again.pk}&channel=google&state=gone")
+    assert b"D-4" in b"".join(gone.streaming_content)
     mended = page_of(owner, check.feed, "?channel=google&state=mended")
     assert "A-1" in mended and "A-9" in mended and "B-2" not in mended
     assert "C-3" in page_of(owner, check.feed, "?channel=google&state=new")
@@ -154,10 +166,10 @@ def test_a_pasted_list(owner: Person) -> None:
 def test_a_storage_that_is_full_and_a_team_that_has_enough(
     owner: Person, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    monkeypatch.setattr(records, "MAX_FEEDS", 1)
+    settings.FEEDS_PER_TEAM = 1
     begun(owner)
     answer = owner.client.post("/feeds/new/", {"text": "https://s.example/1.jpg"})
-    assert answer.status_code == 422 and "Remove one that you need no more" in answer.content.decode()
+    assert answer.status_code == 422 and "Remove a feed that you need no more" in answer.content.decode()
     folders = media_storage().listdir("feeds")[0]
     assert FeedCheck.objects.count() == 1 and folders
 
@@ -181,9 +193,33 @@ def test_a_check_is_stopped_and_begun_again(owner: Person) -> None:
     assert fresh.pk != check.pk and fresh.file == check.file and fresh.feed.channels == ["zalando", "google"]
 
 
+def test_what_an_unfinished_check_has_found_is_enlarged_only_once_it_was_stopped(owner: Person) -> None:
+    check = begun(owner, google([("A", ["ftp://s.example/a.jpg"])]))
+    FeedCheck.objects.filter(pk=check.pk).update(status="Measuring", pictures=3, waiting=2)
+    FeedPicture.objects.create(
+        check_of=check,
+        row=1,
+        sku="A",
+        url="https://s.example/a.jpg",
+        status="Measured",
+        width=10,
+        height=10,
+        format="JPEG",
+    )
+    answer = owner.client.post(f"/feeds/{check.feed_id}/mend/", {"channel": "google"}, follow=True)
+    assert "The check has measured 1 of 3 pictures, so it does not know yet" in answer.content.decode()
+    assert not Batch.objects.exists()
+    page = owner.client.post(f"/feeds/{check.feed_id}/stop/", follow=True).content.decode()
+    assert "Stopped after 1 of 3 pictures" in page and "Enlarge the 1 found so far" in page
+    answer = owner.client.post(f"/feeds/{check.feed_id}/mend/", {"channel": "google"}, follow=True)
+    assert "The check ended after 1 of 3 pictures: check again for the others." in answer.content.decode()
+    assert owner.client.get(f"/drafts/{DraftPage(owner).pk}/").json()["quote"]["total"] == 1
+
+
 def test_more_than_a_batch_holds_is_said(owner: Person, settings: Any) -> None:
     settings.MAX_BATCH = 2
     check = begun(owner)
+    records.stop(check)
     for number in range(5):
         FeedPicture.objects.create(
             check_of=check, row=number + 10, sku=f"S{number}", url=f"https://s.example/{number}.jpg", url_key=number,

@@ -14,6 +14,7 @@ from tests.conftest import Person
         ("/", "/"),
         ("/again/", "/"),
         ("/team/switch/", "/"),
+        ("/team/first/", "/"),
         ("/upscales/1/retry/", "/history/"),
         ("/history/selected/", "/history/"),
         ("/batches/1/cancel/", "/history/"),

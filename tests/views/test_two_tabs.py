@@ -12,8 +12,9 @@ import pytest
 from tests.conftest import Person
 from upscaler import credits
 from upscaler.accounts import invitations, tokens
-from upscaler.models import ApiToken, Membership, Team, Upscale
+from upscaler.models import ApiToken, Membership, Team, Upscale, WatchedFolder, WebhookEndpoint
 from upscaler.processing import lifecycle
+from upscaler.webhooks import outbox
 
 EVERYWHERE = {"/accounts/logout/", "/team/switch/"}
 """What these do is the same whichever team the page is of."""
@@ -90,6 +91,12 @@ def test_every_form_of_a_team_says_whose_it_is(
     invitations.invite(team=head.team, email="anna@example.com", role="merchandiser", by=head.user)
     token, _ = tokens.issue(team=head.team, user=head.user, name="import")
     pages = ["/", "/history/", f"/upscales/{failed.pk}/", "/team/", "/ledger/", "/usage/", "/tokens/"]
+    hook = WebhookEndpoint.objects.create(team=head.team, url="https://shop.example/")
+    outbox.new(hook, "webhook.test").save()
+    pages += ["/webhooks/", f"/webhooks/{hook.pk}/", f"/webhooks/{hook.pk}/remove/"]
+    watched = WatchedFolder.objects.create(team=head.team, name="DAM", kind="s3", bucket="b", model_name="recraft")
+    pages += [f"/watched-folders/{watched.pk}/{page}" for page in ("", "change/", "remove/")]
+    pages += ["/watched-folders/new/s3/"]
     pages += ["/team/activity/", f"/tokens/{token.pk}/revoke/"]
     texts = [head.client.get(page).content.decode() for page in pages]
     offer = head.client.post("/", {"model_name": "recraft", "image": ready.source_file.open()})

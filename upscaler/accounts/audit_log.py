@@ -22,8 +22,11 @@ def record(
     upscale: Upscale | None = None,
     token: ApiToken | None = None,
     request: HttpRequest | None = None,
+    guest_name: str = "",
 ) -> AuditEvent:
     """Note what somebody did in a team; ``action`` is one of `AuditEvent.Action`, ``about`` the sentence's rest.
+
+    ``guest_name``: what somebody without an account called themselves; ``user`` is None then.
 
     Call it in the transaction of the deed itself, so that there is both or neither.
     """
@@ -31,7 +34,7 @@ def record(
         action=action,
         team=team,
         user=user,
-        user_name=name_of(user)[:200],
+        user_name=(f"{guest_name} (by a shared link)" if guest_name else name_of(user))[:200],
         about=about[:MAX_ABOUT_LENGTH],
         upscale=upscale,
         token=token,

@@ -5,14 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm, UserCreationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm, UserCreationForm
 from django.http import HttpRequest
 
 from upscaler.accounts import passwords
+from upscaler.accounts.oidc import sign_out
 from upscaler.models import Membership
 
 User: Any = get_user_model()
+
+
+class SignInForm(AuthenticationForm):
+    """User name and password, where those sign in."""
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        super().confirm_login_allowed(user)
+        if not passwords.count_for(user):
+            raise forms.ValidationError(
+                f"On this desk only staff sign in with a password. Sign in with {settings.OIDC.name} instead.",
+                code="oidc_only",
+            )
 
 
 class InviteForm(forms.Form):
@@ -27,6 +41,23 @@ class InviteForm(forms.Form):
     )
     role = forms.ChoiceField(
         choices=Membership.Role.choices, error_messages={"invalid_choice": "Choose Merchandiser or Admin."}
+    )
+
+
+class TeamForm(forms.Form):
+    """A team that somebody makes who runs the desk."""
+
+    name = forms.CharField(max_length=100, error_messages={"required": "Please give the team a name."})
+    credits = forms.IntegerField(
+        min_value=1,
+        max_value=1_000_000,
+        initial=100,
+        error_messages={
+            "required": "Please say with how many credits the team begins, like 100.",
+            "invalid": "Credits are a whole number, like 100.",
+            "min_value": "A team begins with 1 credit or more.",
+            "max_value": "A team begins with 1,000,000 credits at most. Grant the others on its Credits page.",
+        },
     )
 
 
@@ -95,11 +126,22 @@ class ConfirmForm(forms.Form):
     def __init__(self, *args: Any, request: HttpRequest | None = None, **options: Any) -> None:
         self.request = request
         super().__init__(*args, **options)
+        self.has_password = request is None or passwords.count_for(request.user)
+        if not self.has_password:
+            self.fields["password"].required = False
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         # The last, so that what is wrong beside it costs nobody a try.
-        if self.request is not None and not self.errors and not passwords.is_own(self.request, cleaned["password"]):
+        if self.request is None or self.errors:
+            return cleaned
+        if not self.has_password:
+            # Who has no password has the company's account to show instead.
+            if not sign_out.is_fresh(self.request):
+                self.add_error(
+                    "password", f"Sign in with {settings.OIDC.name} again, then send the form within 10 minutes."
+                )
+        elif not passwords.is_own(self.request, cleaned["password"]):
             self.add_error("password", passwords.WRONG)
         return cleaned
 

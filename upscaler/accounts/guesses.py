@@ -29,6 +29,8 @@ RESET_LINK = Limit("reset-link", 20, 10 * 60)
 """Links for a new password that are wrong or too old."""
 RESET = Limit("reset", 20, 10 * 60)
 """Asking for such links, whether or not anybody has the address."""
+SHARE_LINK = Limit("share-link", 60, 10 * 60)
+"""Share links that nobody ever made. The right ones of the same address go on working, as with tokens."""
 TOKEN = Limit("token", 60, 60)
 """API tokens that nobody was ever given. The right ones of the same address go on working: an office is one address,
 and one program with a mistyped token in it must not stop the others."""

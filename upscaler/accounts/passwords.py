@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate
@@ -29,6 +30,11 @@ PAUSE = timedelta(seconds=60)
 MAX_PER_HOUR = 5
 """Such e-mails to one address."""
 WRONG = "This is not your password."
+
+
+def count_for(user: Any) -> bool:
+    """Whether the person has a password that opens something: with OIDC_ONLY those of staff alone do."""
+    return bool(user.has_usable_password() and (user.is_staff or not settings.OIDC.only))
 
 
 def is_own(request: HttpRequest, password: str) -> bool:
@@ -63,6 +69,8 @@ def write(email: Email) -> list[EmailMessage]:
     messages = []
     # Django's own rules: active accounts that have a password, and the address as it is spelled there.
     for user in PasswordResetForm().get_users(email.facts["address"]):
+        if not count_for(user):
+            continue
         context = {
             "user": user,
             "site": email.facts["site"],

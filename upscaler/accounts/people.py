@@ -7,12 +7,27 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.text import slugify
 
 from upscaler import result_names
 from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
 from upscaler.mail import outbox
 from upscaler.models import ApiToken, AuditEvent, Invitation, Membership, Team
+
+
+@transaction.atomic
+def make_team(name: str, *, by: Any, request: HttpRequest | None = None) -> Team:
+    """A new team whose admin is ``by``. Another team may have its name, but not its slug."""
+    slug = stem = slugify(name)[:40] or "team"
+    number = 1
+    while Team.objects.filter(slug=slug).exists():
+        number += 1
+        slug = f"{stem}-{number}"
+    team = Team.objects.create(name=name, slug=slug)
+    membership = Membership(team=team, user=by, role=Membership.Role.ADMIN)
+    add_member(membership, how="who made the team", request=request)
+    return team
 
 
 @transaction.atomic
@@ -26,9 +41,16 @@ def add_member(membership: Membership, *, how: str, request: HttpRequest | None 
 
 @transaction.atomic
 def change_role(
-    membership: Membership, role: str, *, by: Any, as_staff: bool = False, request: HttpRequest | None = None
+    membership: Membership,
+    role: str,
+    *,
+    by: Any,
+    as_staff: bool = False,
+    how: str = "",
+    request: HttpRequest | None = None,
 ) -> Membership:
-    """Give a person another role of `Membership.Role`; the one that they have already changes nothing.
+    """Give a person another role of `Membership.Role`; the one that they have already changes nothing. ``how`` ends the
+    sentence in the audit log.
 
     Who is no admin any more invites nobody: what they sent and nobody accepted is withdrawn.
     Raises PublicError where the person is gone and, unless ``by`` acts ``as_staff``, where ``by`` is no admin (any
@@ -48,7 +70,7 @@ def change_role(
         AuditEvent.Action.ROLE_CHANGED,
         team=current.team,
         user=by,
-        about=f"of {audit_log.name_of(current.user)} to {current.get_role_display().lower()}",
+        about=f"of {audit_log.name_of(current.user)} to {current.get_role_display().lower()}" + (how and f", {how}"),
         request=request,
     )
     if not current.is_admin:

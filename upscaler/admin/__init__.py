@@ -5,8 +5,39 @@
 - `accounts`: people's accounts.
 - `upscales`: upscales, and the engines' state.
 - `records`: the ledger, the audit log and the e-mails.
+- `channels`: teams' channels, products' codes and channel files.
+- `feeds`: feeds, their checks and pictures, the hosts of those.
+- `watching`: watched folders and their files.
+- `webhooks`: who is told, and what was sent.
+- `fidelity`: checks of results.
+- `reviews`: decisions about results, and wrong results of paid engines.
+- `sharing`: share links, which an action revokes.
 """
 
-from upscaler.admin import accounts, records, teams, upscales
+from upscaler.admin import (
+    accounts,
+    channels,
+    feeds,
+    fidelity,
+    records,
+    reviews,
+    sharing,
+    teams,
+    upscales,
+    watching,
+    webhooks,
+)
 
-__all__ = ["accounts", "records", "teams", "upscales"]
+__all__ = [
+    "accounts",
+    "channels",
+    "feeds",
+    "fidelity",
+    "records",
+    "reviews",
+    "sharing",
+    "teams",
+    "upscales",
+    "watching",
+    "webhooks",
+]

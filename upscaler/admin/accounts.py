@@ -15,7 +15,9 @@ from django_otp.plugins.otp_totp import admin as totp_admin
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from upscaler.accounts import audit_log, people, second_factor
-from upscaler.models import AuditEvent, Membership
+from upscaler.accounts.oidc import identities
+from upscaler.admin.base import ReadOnlyAdmin
+from upscaler.models import AuditEvent, Membership, OidcIdentity
 
 User: Any = get_user_model()
 admin.site.unregister(User)
@@ -86,6 +88,28 @@ class AccountAdmin(UserAdmin):
                 about, action = f"of {audit_log.name_of(user)}", AuditEvent.Action.PASSWORD_CHANGED
                 audit_log.record(action, team=membership.team, user=request.user, about=about, request=request)
         return response
+
+
+@admin.register(OidcIdentity)
+class OidcIdentityAdmin(ReadOnlyAdmin):
+    """Which of the company's accounts sign in to which here. Deleting one unlinks it; the account here stays."""
+
+    list_display = ("user", "email", "subject", "issuer", "last_sign_in_at", "waiting_since")
+    search_fields = ("user__username", "email", "subject")
+    list_select_related = ("user",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        user: Any = request.user
+        may_delete = user.has_perm("upscaler.delete_oidcidentity")
+        return may_delete and (obj is None or _may_touch(user, obj.user))
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        identities.unlink(obj, by=request.user, request=request)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for identity in queryset:
+            if self.has_delete_permission(request, identity):
+                self.delete_model(request, identity)
 
 
 def _may_touch(staff: Any, user: Any) -> bool:

@@ -20,6 +20,7 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from upscaler.models import Upscale
 from upscaler.views.query import as_number
 
 MAX_COUNTED = 10_000
@@ -55,7 +56,8 @@ class LongListAdmin(admin.ModelAdmin):
     @property
     def media(self) -> forms.Media:
         """With what the filters need."""
-        chooser = AutocompleteSelect(self.opts.get_field("team"), self.admin_site)
+        # Any field's: what it needs is the same.
+        chooser = AutocompleteSelect(Upscale._meta.get_field("team"), self.admin_site)
         return super().media + chooser.media + forms.Media(css={"all": ("css/admin.css",)})
 
     @admin.display(description="when", ordering="id")

@@ -241,8 +241,8 @@ class EngineStateAdmin(ReadOnlyAdmin):
 class NetworkSpeedAdmin(ReadOnlyAdmin):
     """What quotes tell the time by."""
 
-    list_display = ("step", "precision", "threads", "seconds_each", "jobs", "updated_at")
-    list_filter = ("precision", "threads")
+    list_display = ("step", "processor", "precision", "threads", "seconds_each", "jobs", "updated_at")
+    list_filter = ("processor", "precision", "threads")
 
     @admin.display(description="seconds a megapixel")
     def seconds_each(self, row: NetworkSpeed) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -12,6 +14,7 @@ from ninja.throttling import AuthRateThrottle
 
 from upscaler.accounts import guesses, rate_limit, tokens
 from upscaler.errors import PublicError
+from upscaler.logs import context
 from upscaler.models import ApiToken
 
 TOKEN_MISSING = (
@@ -46,7 +49,36 @@ class TokenAuth(HttpBearer):
         # Here and not call by call, so that a call that is added later is closed to it too.
         if found.read_only and not self.only_looks and request.method not in LOOKING:
             raise HttpError(403, READ_ONLY)
+        context.add(team_id=found.team_id)
         return found
+
+
+def token_of(request: HttpRequest) -> ApiToken:
+    """The token of a call that `TokenAuth` has let in."""
+    token: ApiToken = request.auth  # type: ignore[attr-defined]
+    return token
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many calls a token has left, and when it has all of them again."""
+
+    most: int
+    seconds: int
+    """Of a window in which so many are allowed."""
+    left: int
+    opens_in: int
+    """Seconds until the next window."""
+
+    def headers(self) -> dict[str, str]:
+        """As draft-ietf-httpapi-ratelimit-headers-10 has them, and as draft 06 had them, which many still read."""
+        return {
+            "RateLimit-Policy": f'"token";q={self.most};w={self.seconds}',
+            "RateLimit": f'"token";r={self.left};t={self.opens_in}',
+            "RateLimit-Limit": str(self.most),
+            "RateLimit-Remaining": str(self.left),
+            "RateLimit-Reset": str(self.opens_in),
+        }
 
 
 class TokenThrottle(AuthRateThrottle):
@@ -60,7 +92,11 @@ class TokenThrottle(AuthRateThrottle):
         # Not by its number: two desks may share one cache.
         token = request.auth.digest[:32]  # type: ignore[attr-defined]
         key = f"api-rate-{token}-{int(time.time() // seconds)}"
-        return rate_limit.count(key, seconds=2 * seconds) <= most
+        count = rate_limit.count(key, seconds=2 * seconds)
+        if count:  # Nothing is said of calls while nobody counts them.
+            left, opens_in = max(0, most - count), math.ceil(self.wait())
+            request.api_rate = Rate(most, seconds, left, opens_in)  # type: ignore[attr-defined]
+        return count <= most
 
     def wait(self) -> float:
         _, seconds = self._limit()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -11,13 +10,14 @@ from ninja import Schema
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from upscaler import file_names, picture_formats, upscaling_models
-from upscaler.api import schemas
-from upscaler.batches import progress
+from upscaler import file_names, picture_formats
+from upscaler.api import filters, schemas
 from upscaler.batches.quotes import Quote
 from upscaler.models import Batch
+from upscaler.ordering.forms import MAX_REFERENCE_LENGTH
 
 STATUS = Literal["Open", "Done"]
+MAX_UNNAMED = 100
 
 
 class BatchItemIn(Schema):
@@ -33,6 +33,9 @@ class BatchItemIn(Schema):
         "", description="What it is called; empty takes the name that its source says.", examples=[schemas.NAME_EXAMPLE]
     )
     sku: schemas.Sku = Field("", description="The shop's name of the product.", examples=[schemas.SKU_EXAMPLE])
+    reference: schemas.Reference = Field(
+        "", description="The program's own number or name of the picture.", examples=[schemas.REFERENCE_EXAMPLE]
+    )
 
 
 def _check_count(items: Any) -> Any:
@@ -53,16 +56,26 @@ class BatchIn(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str | None, schemas.NO_NULLS] = Field(
+    name: Annotated[str | None, filters.NO_NULLS] = Field(
         "", max_length=file_names.MAX_LENGTH, description="What people find the batch by.", examples=["Autumn, week 47"]
     )
-    model_name: str | None = Field(
-        None, description=f"One of: {', '.join(upscaling_models.MODELS)}.", examples=["recraft"]
+    reference: Annotated[str | None, filters.NO_NULLS] = Field(
+        "",
+        max_length=MAX_REFERENCE_LENGTH,
+        description="The program's own number or name of the batch, given back as it is.",
+        examples=["PIM-autumn-47"],
     )
+    model_name: schemas.ModelName = Field(None, description="Which model enlarges them.", examples=["recraft"])
     generation_settings: schemas.SettingsMap = Field(None, description="As in `generation-upscale`.")
-    result_format: str | None = Field(
+    result_format: schemas.ResultFormat = Field(
         "", description=f"{', '.join(picture_formats.RESULT_FORMATS)}; empty keeps each picture's own format."
     )
+    channels: schemas.Channels = Field(
+        None, description="As in `generation-upscale`, for each picture.", examples=[schemas.CHANNELS_EXAMPLE]
+    )
+    webhook_url: schemas.ImageUrl = Field("", description=schemas.WEBHOOK_URL_HELP)
+    webhook_secret: schemas.WebhookSecret = Field("", description=schemas.WEBHOOK_SECRET_HELP)
+    webhook_events: schemas.WebhookEvents = Field(None, description=schemas.WEBHOOK_EVENTS_HELP)
     items: Annotated[list[BatchItemIn], BeforeValidator(_check_count)] = Field(
         description=f"1 to {settings.MAX_BATCH:,} pictures.",
         json_schema_extra={"minItems": 1, "maxItems": settings.MAX_BATCH},
@@ -79,6 +92,14 @@ class BatchCreatedOut(Schema):
     generation_ids: list[int] = Field(description="In the order of the items.")
 
 
+class UnnamedOut(Schema):
+    """An item that a channel's rule gives no name, as where a code is missing."""
+
+    item: int = Field(description="Which of the items, counted from 0.")
+    channel: str
+    message: str = Field(description="What is missing and what to do.")
+
+
 class QuoteOut(Schema):
     """What a batch would cost now. Nothing was charged or kept."""
 
@@ -90,7 +111,15 @@ class QuoteOut(Schema):
         "nothing is known of the model yet."
     )
     already_made: int = Field(description="How many of them the team has had done already, or has under way.")
-    already_large_enough: int = Field(description="How many its channels would take as they are.")
+    already_large_enough: int = Field(
+        description="How many its channels would take as they are: these are only fitted, for nothing."
+    )
+    unnamed: list[UnnamedOut] = Field(
+        [],
+        description="Items whose files keep their own names, since a channel's rule has none for them; the first "
+        f"{MAX_UNNAMED}. Left out where no channels are given.",
+    )
+    unnamed_count: int = Field(0, description="How many of these there are; given with `unnamed`.")
 
 
 class CountsOut(Schema):
@@ -107,14 +136,18 @@ class BatchOut(Schema):
 
     batch_id: int
     name: str
+    reference: str = Field("", description="The program's own. Left out without one.")
     status: STATUS = Field(description="`Done` once none of its upscales is under way, however they ended.")
     counts: CountsOut
     total: int = Field(description="Upscales that were ordered.")
     credits_charged: int
     credits_refunded: int = Field(description="For what failed or was cancelled.")
     model_name: str
-    generation_settings: dict[str, Any]
+    generation_settings: dict[str, Any] = Field(
+        description="Without `upscale_factor` where that was told for each picture by its channels."
+    )
     result_format: str = Field(description="Empty where each picture keeps its own.")
+    channels: list[str] = Field([], description="The shops that it goes to. Left out without any.")
     created_at: datetime
     ended_at: datetime | None
     cancelled_at: datetime | None
@@ -135,10 +168,12 @@ class BatchPage(Schema):
     data: list[BatchOut]
 
 
-class BatchQuery(schemas.PageQuery):
+class BatchQuery(filters.LabelQuery):
     """Which batches. An empty value counts as not given."""
 
-    name: Annotated[str | None, schemas.EMPTY_IS_NOT_GIVEN, schemas.NO_NULLS] = Field(
+    status: Annotated[STATUS | None, filters.EMPTY_IS_NOT_GIVEN] = None
+
+    name: Annotated[str | None, filters.EMPTY_IS_NOT_GIVEN, filters.NO_NULLS] = Field(
         None,
         max_length=file_names.MAX_LENGTH,
         description="A part of the name, like `week 47`, in capital or small letters.",
@@ -159,33 +194,10 @@ def created(batch: Batch) -> dict[str, Any]:
 
 def quoted(quote: Quote) -> dict[str, Any]:
     """The fields of `QuoteOut`."""
-    return {name: getattr(quote, name) for name in QuoteOut.model_fields}
-
-
-def standing(batch: Batch) -> dict[str, Any]:
-    """The fields of `BatchOut`."""
-    return standings([batch])[0]
-
-
-def standings(batches: Sequence[Batch]) -> list[dict[str, Any]]:
-    """The fields of `BatchOut`, of each batch."""
-    counts, money = progress.counts_of(batches), progress.money_of(batches)
-    return [_standing(batch, counts[batch.pk], *money[batch.pk]) for batch in batches]
-
-
-def _standing(batch: Batch, counts: progress.Counts, charged: int, refunded: int) -> dict[str, Any]:
-    return {
-        "batch_id": batch.pk,
-        "name": batch.name,
-        "status": "Open" if counts.open else "Done",
-        "counts": counts.by_status(),
-        "total": batch.total,
-        "credits_charged": charged,
-        "credits_refunded": refunded,
-        "model_name": batch.model_name,
-        "generation_settings": batch.settings,
-        "result_format": batch.requested_format,
-        "created_at": batch.ordered_at,
-        "ended_at": batch.ended_at,
-        "cancelled_at": batch.cancelled_at,
-    }
+    told = {name: getattr(quote, name) for name in QuoteOut.model_fields if hasattr(quote, name)}
+    if quote.unnamed is None:
+        return {name: value for name, value in told.items() if name != "unnamed"}
+    named = [
+        {"item": one.index, "channel": one.channel.id, "message": one.message} for one in quote.unnamed[:MAX_UNNAMED]
+    ]
+    return {**told, "unnamed": named, "unnamed_count": len(quote.unnamed)}

@@ -9,25 +9,25 @@ from typing import Annotated, Any
 
 from django.conf import settings
 from django.db import transaction
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import File, Form, Header, NinjaAPI, Query, Status
+from ninja import File, Form, NinjaAPI, Query, Status
 from ninja.errors import HttpError
 from ninja.errors import ValidationError as RequestInvalid
 from ninja.files import UploadedFile
 from ninja.operation import Operation
 
-from upscaler.api import batches, errors, schemas
-from upscaler.api.auth import TokenAuth, TokenThrottle
-from upscaler.api.parser import StrictParser
-from upscaler.api.responses import errors_of, page, refuse_unknown
+from upscaler import representations
+from upscaler.api import batches, errors, evidence, filters, placing, reviews, schemas, share_links, waiting
+from upscaler.api.auth import TokenAuth, TokenThrottle, token_of
+from upscaler.api.parser import FILE, OrderBody, StrictParser
+from upscaler.api.responses import add_headers, errors_of, page, refuse_unknown, say_unchanged
 from upscaler.channels import check as channel_check
 from upscaler.channels import teams as channel_teams
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
-from upscaler.models import WITHDRAWN, ApiToken, Upscale
-from upscaler.ordering import idempotency_keys, results, submission
-from upscaler.ordering.forms import UpscaleForm
+from upscaler.models import WITHDRAWN, Upscale
+from upscaler.ordering import results
 from upscaler.processing import source_reference
 from upscaler.storage import quota, signed_links
 from upscaler.storage.pictures import NewFiles
@@ -52,58 +52,72 @@ api = DeskAPI(
     auth=TokenAuth(),
     throttle=[TokenThrottle(settings.API_RATE)],
     parser=StrictParser(),
-    docs_url="/docs",
+    docs_url=None,
     openapi_url="/openapi.json",
 )
 for error, answer in errors.HANDLERS.items():
     api.add_exception_handler(error, answer)
 api.add_router("", batches.router)
+api.add_router("", reviews.router)
+api.add_router("", share_links.router)
+api.add_router("", evidence.router)
+api.add_decorator(say_unchanged)
+api.add_decorator(refuse_unknown)
+api.add_decorator(add_headers, mode="view")
 
 
 @api.post(
     "/generation-upscale",
-    response={200: schemas.GenerationUpscaleOut, **errors_of(402, 403, 422)},
+    response={200: schemas.GenerationDetailOut | schemas.GenerationUpscaleOut, **errors_of(402, 403, 422)},
     summary="Create Upscale",
     operation_id="create_upscale",
+    exclude_unset=True,
+    openapi_extra=schemas.ORDER_AS_FORM,
 )
 def create_upscale(
     request: HttpRequest,
-    payload: schemas.GenerationUpscaleIn,
-    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)] = None,
+    response: HttpResponse,
+    payload: Annotated[schemas.GenerationUpscaleIn, OrderBody(...)],
+    query: Annotated[waiting.WaitQuery, Query()],
+    idempotency_key: schemas.IdempotencyKey = None,
+    prefer: waiting.PreferHeader = None,
 ) -> Any:
-    """Upscale a generated picture or any picture on the web.
+    """Upscale a generated picture or any picture on the web; or, sent as a form, the picture in its field `file`.
 
     The price is charged now and returned if the upscale ends in `Error`. With an `Idempotency-Key`, sending the
-    same body again gives the same generation and charges nothing.
+    same body again gives the same generation and charges nothing. With `wait` the answer is the whole generation, as
+    it stands at the end or once the seconds are over.
     """
-    token: ApiToken = request.auth  # type: ignore[attr-defined]
     body = payload.dict()
     for addition in schemas.ADDITIONS:
         # The vendor's contract knows no such field, so a request without it stays the request that it was.
         if not body[addition]:
             del body[addition]
-    idempotency = idempotency_keys.Idempotency.of(idempotency_key, body) if idempotency_key else None
-    if idempotency and (earlier := idempotency_keys.find_repeat(team=token.team, idempotency=idempotency)):
-        return _created(earlier)
-    form = UpscaleForm(body, team=token.team, host=request.get_host())
-    if not form.is_valid() or form.order is None:
-        errors.check_engine(form)
-        raise RequestInvalid(errors.problems_of(form))
-    [upscale] = submission.submit([form.order], team=token.team, user=token.user, token=token, idempotency=idempotency)
-    return _created(upscale)
+    file = request.FILES.get(FILE)
+    sent = body if file is None else {**body, FILE: [file.name, intake.digest_of(file)]}
+    upscale = placing.place(request, body, file=file, key=idempotency_key, sent=sent)
+    return _ordered(request, response, upscale, waiting.asked(query, prefer))
 
 
 @api.get(
     "/generation/{int:generation_id}",
-    response={200: schemas.GenerationDetailOut, **errors_of(404)},
+    response={200: schemas.GenerationDetailOut, **errors_of(404, 422)},
     summary="Get one upscale",
     exclude_unset=True,
 )
-def get_generation(request: HttpRequest, generation_id: int) -> Any:
+def get_generation(
+    request: HttpRequest,
+    response: HttpResponse,
+    generation_id: int,
+    query: Annotated[waiting.WaitQuery, Query()],
+    prefer: waiting.PreferHeader = None,
+) -> Any:
     """How one upscale stands, with its result once it is `Done`."""
-    upscale = get_object_or_404(_upscales(request), pk=generation_id)
-    found = [schemas.generation_result(request, upscale)] if upscale.gives_result else []
-    return {**schemas.generation(upscale), "generation_results": found}
+    upscale = get_object_or_404(upscales_of(request), pk=generation_id)
+    if (seconds := waiting.asked(query, prefer)) is not None:
+        waiting.for_end(partial(waiting.upscale_has_ended, generation_id), seconds, response)
+        upscale = get_object_or_404(upscales_of(request), pk=generation_id)
+    return representations.generation_detail(signed_links.site(request), upscale)
 
 
 @api.get(
@@ -112,13 +126,12 @@ def get_generation(request: HttpRequest, generation_id: int) -> Any:
     summary="List upscales",
     exclude_unset=True,
 )
-def list_generations(request: HttpRequest, query: Annotated[schemas.GenerationQuery, Query()]) -> Any:
+def list_generations(request: HttpRequest, query: Annotated[filters.GenerationQuery, Query()]) -> Any:
     """The team's upscales, the newest first."""
-    refuse_unknown(request, schemas.GenerationQuery)
-    upscales = schemas.wanted(_upscales(request), query)
+    upscales = filters.wanted(upscales_of(request), query)
     if query.status is not None:
         upscales = upscales.filter(status=query.status)
-    return page(upscales, query, partial(map, schemas.generation))
+    return page(upscales, query, partial(map, representations.generation))
 
 
 @api.get(
@@ -133,22 +146,21 @@ def get_generation_result(request: HttpRequest, generation_result_id: int) -> An
     Where this desk works through Uwear, one that another program made with the same account is found too; its
     `generation_id` is then Uwear's own.
     """
-    done = _upscales(request).filter(status=Upscale.Status.DONE, result_id=generation_result_id)
+    done = upscales_of(request).filter(status=Upscale.Status.DONE, result_id=generation_result_id)
     # Two engines may have used one number; the engine at work now is the one that is meant.
     found = done.filter(engine=settings.ENGINE).first() or done.first()
     if found is not None and not found.gives_result:
         raise HttpError(404, WITHDRAWN)
     if found is not None:
-        return schemas.generation_result(request, found)
+        return representations.generation_result(signed_links.site(request), found)
     try:
-        team = request.auth.team  # type: ignore[attr-defined]
-        known = results.find_elsewhere(generation_result_id, team=team)
+        known = results.find_elsewhere(generation_result_id, team=token_of(request).team)
     except PublicError as refusal:
         if refusal.code == results.UNAVAILABLE:
             raise refusal from None
         raise Http404 from None
     # The team's own that is still on its way here, or that ended without it.
-    own = _upscales(request).filter(engine=settings.ENGINE, engine_id=known.engine_id).first()
+    own = upscales_of(request).filter(engine=settings.ENGINE, engine_id=known.engine_id).first()
     return schemas.result_elsewhere(known, own.pk if own is not None else int(known.engine_id))
 
 
@@ -158,11 +170,10 @@ def get_generation_result(request: HttpRequest, generation_result_id: int) -> An
     summary="List results",
     exclude_unset=True,
 )
-def list_generation_results(request: HttpRequest, query: Annotated[schemas.ResultQuery, Query()]) -> Any:
+def list_generation_results(request: HttpRequest, query: Annotated[filters.ResultQuery, Query()]) -> Any:
     """The team's enlarged pictures, the newest first."""
-    refuse_unknown(request, schemas.ResultQuery)
-    results = schemas.wanted(_upscales(request).with_result(), query)
-    return page(results, query, partial(map, partial(schemas.generation_result, request)))
+    results = filters.wanted(upscales_of(request).with_result(), query)
+    return page(results, query, partial(map, partial(representations.generation_result, signed_links.site(request))))
 
 
 @api.post("/uploads", response={201: schemas.UploadOut, **errors_of(403, 413, 415, 422)}, summary="Upload a picture")
@@ -170,7 +181,7 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
     """Store a picture, and get the link to submit as `image_url`. Costs nothing."""
     if refusal := source_reference.why_no_uploads():
         raise RequestInvalid([{"type": "public_url_missing", "loc": ["body", "file"], "msg": refusal}])
-    team_id = request.auth.team_id  # type: ignore[attr-defined]
+    team_id = token_of(request).team_id
     # Before the work; what counts for good is asked under the lock below.
     quota.ensure_room(team_id, file.size or 0)
     try:
@@ -197,7 +208,7 @@ def check_for_channel(
 ) -> Any:
     """Judge a picture file by the rules noted for a shop, each with the measured number. Nothing is kept or charged."""
     try:
-        known = channel_teams.find(request.auth.team, channel)  # type: ignore[attr-defined]
+        known = channel_teams.find(token_of(request).team, channel)
     except PublicError as error:
         raise RequestInvalid([{"type": error.code, "loc": ["body", "channel"], "msg": error.message}]) from None
     name = file.name or ""
@@ -219,18 +230,21 @@ def check_for_channel(
 @api.get("/credits", response={200: schemas.CreditsOut, **errors_of()}, summary="Get the balance")
 def get_credits(request: HttpRequest) -> Any:
     """How many credits the team has left."""
-    team = request.auth.team  # type: ignore[attr-defined]
+    team = token_of(request).team
     return {"team": team.slug, "balance": team.balance}
 
 
-def _upscales(request: HttpRequest) -> Any:
-    team_id = request.auth.team_id  # type: ignore[attr-defined]
-    return Upscale.objects.present().filter(team_id=team_id).select_related("source_result")
+def upscales_of(request: HttpRequest) -> Any:
+    """The upscales of the token's team, with what their shapes read."""
+    rows = Upscale.objects.present().filter(team_id=token_of(request).team_id)
+    return rows.select_related("team", "source_result", "batch", "fidelity").defer("fidelity__report")
 
 
-def _created(upscale: Upscale) -> dict[str, Any]:
-    return {
-        "generation_id": upscale.pk,
-        "created_at": upscale.created_at,
-        "updated_at": upscale.updated_at,
-    }
+def _ordered(request: HttpRequest, response: HttpResponse, upscale: Upscale, seconds: int | None) -> dict[str, Any]:
+    """What the vendor answers an order; the whole generation where the call waits for it."""
+    if seconds is not None:
+        waiting.for_end(partial(waiting.upscale_has_ended, upscale.pk), seconds, response)
+        # A repeat's may have been deleted since.
+        if (found := upscales_of(request).filter(pk=upscale.pk).first()) is not None:
+            return representations.generation_detail(signed_links.site(request), found)
+    return placing.created(upscale)

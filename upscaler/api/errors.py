@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.utils import timezone
@@ -16,6 +17,7 @@ from ninja.errors import AuthenticationError, HttpError, Throttled
 from ninja.errors import ValidationError as RequestInvalid
 
 from upscaler import upscaling_models
+from upscaler.api.parser import FILE
 from upscaler.batches.items import OF_ALL, ItemsRefused
 from upscaler.credits import CreditsRefused
 from upscaler.errors import PublicError
@@ -35,6 +37,8 @@ CODES = {
     "null_characters_not_allowed": "value_error",
 }
 """Pydantic's names for what Django's own fields refuse."""
+NAMES = {"image": FILE}
+"""What programs call a field that has another name on the page."""
 MAYBE_TAKEN = (
     "The desk's database did not answer, so this order may have been taken all the same. Send it again with the same "
     "Idempotency-Key: that gives the same generation and charges nothing twice. Without a key, look at your "
@@ -44,6 +48,8 @@ MAYBE_TAKEN = (
 NOT_NOW = {results.UNAVAILABLE: 60, decoding.BUSY: 30}
 """What is no fault of the call and passes: by its code the seconds after which to send the call again."""
 
+PLAIN = {"not_reviewer": 403, "decided_before": 409, "not_decided": 409, "no_result": 409, "not_rejected": 409}
+"""Refused decisions about results, which are no faults of the call's form: their statuses by code."""
 
 MAX_PROBLEMS = 100
 """In one answer: a batch may hold thousands of wrong items."""
@@ -53,12 +59,12 @@ def check_engine(form: UpscaleForm) -> None:
     """A refusal that only says "not now" is no rule that the caller broke."""
     for errors in form.errors.as_data().values():
         for error in errors:
-            if error.code == results.UNAVAILABLE:
-                raise PublicError(" ".join(map(str, error.messages)), code=results.UNAVAILABLE)
+            if error.code in NOT_NOW:
+                raise PublicError(" ".join(map(str, error.messages)), code=error.code)
 
 
 def problems_of(
-    form: UpscaleForm, *, place: Sequence[str | int] = ("body",), fields: Collection[str] | None = None
+    form: Form, *, place: Sequence[str | int] = ("body",), fields: Collection[str] | None = None
 ) -> list[dict[str, Any]]:
     """A refused form's errors in the contract's shape: ``type``, ``loc``, ``msg``.
 
@@ -69,7 +75,7 @@ def problems_of(
         if fields is not None and field not in fields:
             continue
         for error in errors:
-            loc = [*place] if field == "__all__" else [*place, field]
+            loc = [*place] if field == "__all__" else [*place, NAMES.get(field, field)]
             params = getattr(error, "params", None) or {}
             if field == "generation_settings" and "setting" in params:
                 loc.append(params["setting"])
@@ -146,7 +152,9 @@ def _body_too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpRespo
 
 
 def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
-    return _answer(request, 400, "The request could not be read. Send one multipart form with the field “file”.")
+    return _answer(
+        request, 400, "The request could not be read. Send one multipart form with the file in the field “file”."
+    )
 
 
 def _too_few_credits(request: HttpRequest, error: CreditsRefused) -> HttpResponse:
@@ -177,6 +185,8 @@ def _public_error(request: HttpRequest, error: PublicError) -> HttpResponse:
         opens_at = quota.opens_at(request.auth.team_id)  # type: ignore[attr-defined]
         response.headers["Retry-After"] = str(max(1, int((opens_at - timezone.now()).total_seconds())))
         return response
+    if error.code in PLAIN:
+        return _answer(request, PLAIN[error.code], error.message)
     if error.code not in NOT_NOW:
         return _answer(request, 422, [{"type": error.code, "loc": ["body"], "msg": error.message}])
     response = _answer(request, 503, error.message)

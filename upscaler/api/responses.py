@@ -1,22 +1,28 @@
-"""What the calls have in common: the errors that they may answer, pages of lists, and their parameters."""
+"""What the calls have in common: errors that they may answer, pages of lists, unknown parameters, and headers."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.http import HttpRequest
-from ninja import Schema
+from django.http import HttpRequest, HttpResponseNotModified
+from django.http.response import HttpResponseBase
+from django.utils.http import parse_etags
 from ninja.errors import ValidationError as RequestInvalid
+from ninja.operation import Operation
 
 from upscaler import upscaling_models
-from upscaler.api import schemas
+from upscaler.api import filters, schemas
 
 ERRORS = {
     401: schemas.PlainError,
     402: schemas.PlainError,
     403: schemas.PlainError,
     404: schemas.PlainError,
+    409: schemas.PlainError,
     413: schemas.PlainError,
     414: schemas.PlainError,
     415: schemas.PlainError,
@@ -28,14 +34,14 @@ ERRORS = {
 
 def errors_of(*statuses: int) -> dict[int, Any]:
     """The errors of a call for its description: ``statuses``, and those of all calls."""
-    return {status: ERRORS[status] for status in (401, 414, 429, 503, *statuses)}
+    return {status: ERRORS[status] for status in (401, 414, 422, 429, 503, *statuses)}
 
 
 def page(
-    rows: Any, query: schemas.PageQuery, shapes: Callable[[list[Any]], Iterable[dict[str, Any]]]
+    rows: Any, query: filters.PageQuery, shapes: Callable[[list[Any]], Iterable[dict[str, Any]]]
 ) -> dict[str, Any]:
     """The page of ``rows`` that the query asks for, in their ``shapes``."""
-    number, items = query.page or 1, query.items_per_page or schemas.ITEMS_PER_PAGE
+    number, items = query.page or 1, query.items_per_page or filters.ITEMS_PER_PAGE
     total = rows.count()
     start = (number - 1) * items
     return {
@@ -46,20 +52,74 @@ def page(
     }
 
 
-def refuse_unknown(request: HttpRequest, query: type[Schema]) -> None:
-    """Refuse parameters that the list has not: a filter with a slip of the pen would give everything.
+def refuse_unknown(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Have the call refuse parameters that it has not: a filter with a slip of the pen would give everything.
 
-    Raises ninja's ValidationError.
+    Those that take none and change something are left as they are. The call raises ninja's ValidationError.
     """
-    known = list(query.model_fields)
-    if problems := [
-        {
-            "type": "extra_forbidden",
-            "loc": ["query", name],
-            "msg": f"There is no parameter called “{upscaling_models.shortened(name)}”. This list takes: "
-            f"{', '.join(known)}.",
-        }
-        for name in request.GET
-        if name not in known
-    ]:
-        raise RequestInvalid(problems)
+    operation: Operation = call._ninja_operation  # type: ignore[attr-defined]
+    sources = [model for model in operation.models if model.__ninja_param_source__ == "query"]
+    known = [name for model in sources for name in model.__ninja_flatten_map__]
+    if not known and "GET" not in operation.methods:
+        return call
+    takes = f"This call takes: {', '.join(known)}." if known else "This call takes none."
+
+    @functools.wraps(call)
+    def checked(request: HttpRequest, *args: Any, **values: Any) -> Any:
+        unknown = [name for name in request.GET if name not in known]
+        if unknown:
+            raise RequestInvalid([_unknown(name, takes) for name in unknown])
+        return call(request, *args, **values)
+
+    return checked
+
+
+def _unknown(name: str, takes: str) -> dict[str, Any]:
+    message = f"There is no parameter called “{upscaling_models.shortened(name)}”. {takes}"
+    return {"type": "extra_forbidden", "loc": ["query", name], "msg": message}
+
+
+def say_unchanged(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a call that looks answer 304 where the caller has what it would answer (`ETag`, `If-None-Match`)."""
+    operation: Operation = call._ninja_operation  # type: ignore[attr-defined]
+    if "GET" not in operation.methods:
+        return call
+
+    @functools.wraps(call)
+    def checked(request: HttpRequest, *args: Any, **values: Any) -> Any:
+        answer = call(request, *args, **values)
+        if not isinstance(answer, dict):
+            return answer
+        # Weak: links are signed anew each time, and those that the caller has work for as long.
+        tag = f'W/"{hashlib.sha256(json.dumps(_lasting(answer), default=str).encode()).hexdigest()[:32]}"'
+        request.api_tag = tag  # type: ignore[attr-defined]
+        known = parse_etags(request.headers.get("If-None-Match", ""))
+        return HttpResponseNotModified() if tag in known or tag.removeprefix("W/") in known else answer
+
+    return checked
+
+
+LINKS = ("image_url", "url")
+"""Of a result, in the older interface and in the newer one."""
+
+
+def _lasting(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _lasting(part) for key, part in value.items() if key not in LINKS}
+    return [_lasting(part) for part in value] if isinstance(value, list) else value
+
+
+def add_headers(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Have a call say in its headers which version it answered, and how many calls its token has left."""
+
+    @functools.wraps(run)
+    def with_headers(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:
+        response = run(request, *args, **values)
+        if response.status_code in (200, 304) and (tag := getattr(request, "api_tag", None)):
+            response.headers["ETag"] = tag
+        if (rate := getattr(request, "api_rate", None)) is not None:
+            for name, value in rate.headers().items():
+                response.headers[name] = value
+        return response
+
+    return with_headers

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from functools import reduce
-from operator import or_
 from typing import Annotated, Any
 
-from django.db.models import Q
-from django.http import HttpRequest
-from ninja import Schema
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from ninja import Header, Schema
+from pydantic import ConfigDict, Field, WithJsonSchema
 
-from upscaler import fetching, file_names, picture_formats, search, upscaling_models
+from upscaler import fetching, file_names
+from upscaler.api import choices
 from upscaler.engines.base import KnownResult
-from upscaler.models import MAX_ID, WITHDRAWN, Upscale, result_hours
-from upscaler.ordering.forms import MAX_SKU_LENGTH
-from upscaler.storage import pictures, signed_links
+from upscaler.models import Upscale, result_hours
+from upscaler.ordering import webhooks
+from upscaler.ordering.forms import MAX_REFERENCE_LENGTH, MAX_SKU_LENGTH
+from upscaler.webhooks import endpoints
 
 SETTINGS_EXAMPLE = {"enhance_model": "Standard V2", "upscale_factor": "2x", "face_enhancement": "true"}
 
@@ -26,9 +22,9 @@ SETTINGS_EXAMPLE = {"enhance_model": "Standard V2", "upscale_factor": "2x", "fac
 # What counts as given, as a number or as a map is the form's to say, so that page and API can't differ. The schema
 # tells programs what to send.
 ResultId = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "integer"}, {"const": ""}, {"type": "null"}]})]
-SettingsMap = Annotated[
-    Any, WithJsonSchema({"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]})
-]
+SettingsMap = Annotated[Any, choices.settings_map()]
+ModelName = Annotated[str | None, choices.model_names()]
+ResultFormat = Annotated[str | None, choices.result_formats()]
 
 
 def _text(limit: int) -> Any:
@@ -38,15 +34,44 @@ def _text(limit: int) -> Any:
 ImageUrl = Annotated[str | None, _text(fetching.MAX_URL_LENGTH)]
 Name = Annotated[str | None, _text(file_names.MAX_LENGTH)]
 Sku = Annotated[str | None, _text(MAX_SKU_LENGTH)]
-ADDITIONS = ("result_format", "name", "sku")
+Reference = Annotated[str | None, _text(MAX_REFERENCE_LENGTH)]
+Channels = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]})]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=255,
+        description="Your own name for this request: sent again with it, the same body is the same order, paid once.",
+    ),
+]
+WebhookSecret = Annotated[str | None, _text(webhooks.MAX_SECRET)]
+WebhookEvents = Annotated[
+    Any,
+    WithJsonSchema({"anyOf": [{"type": "array", "items": {"enum": list(endpoints.EVENTS)}}, {"type": "null"}]}),
+]
+WEBHOOK_URL_HELP = "a public address that is told of the end, as Standard Webhooks has it."
+WEBHOOK_SECRET_HELP = (
+    "signs what is told: `whsec_` and Base64, or any text, whose bytes are the key then. Without it there is no "
+    "signature."
+)
+WEBHOOK_EVENTS_HELP = "what is told; empty for everything."
+ADDITIONS = ("result_format", "reference", "name", "sku", "channels", *webhooks.FIELDS)
 """Fields of a submit that the vendor's contract has not."""
 NAME_HELP = "This desk's addition: what the picture is called; empty takes the name that its source says."
 SKU_HELP = "This desk's addition: the shop's name of the product."
+REFERENCE_HELP = "This desk's addition: the program's own number or name of it, given back as it is."
+REFERENCE_EXAMPLE = "PIM-4711/front"
+CHANNELS_HELP = (
+    "This desk's addition: ids of the shops that it goes to, as on the page Channels. The picture is enlarged as much "
+    "as these need unless `upscale_factor` is given; one that is large enough is only fitted, for nothing. Files for "
+    "them are made with the result."
+)
+CHANNELS_EXAMPLE = ["zalando", "amazon"]
 NAME_EXAMPLE, SKU_EXAMPLE = "SKU-12.5 red front.jpg", "SKU-12.5"
 
 
 class GenerationUpscaleIn(Schema):
-    """Exactly one source, a model, and for topaz its settings. `0`, `""` and `null` count as not given."""
+    """Exactly one source, a model, and its settings where it has any. `0`, `""` and `null` count as not given."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,67 +81,50 @@ class GenerationUpscaleIn(Schema):
     image_url: ImageUrl = Field(
         "", description="The http or https address of a picture, or the link that `uploads` gave you."
     )
-    model_name: str | None = Field(
-        None, description=f"One of: {', '.join(upscaling_models.MODELS)}.", examples=["topaz"]
-    )
+    model_name: ModelName = Field(None, description="Which model enlarges it.", examples=["topaz"])
     generation_settings: SettingsMap = Field(
-        None, description="Topaz only. Text or JSON values.", examples=[SETTINGS_EXAMPLE]
+        None,
+        description="Of models that have any; the others take none. Text or JSON values.",
+        examples=[SETTINGS_EXAMPLE],
     )
-    result_format: str | None = Field(
-        "",
-        description=f"This desk's addition: {', '.join(picture_formats.RESULT_FORMATS)}; empty keeps the picture's "
-        "own format.",
+    result_format: ResultFormat = Field(
+        "", description="This desk's addition: what the result is saved as; empty keeps the picture's own format."
     )
+    reference: Reference = Field("", description=REFERENCE_HELP, examples=[REFERENCE_EXAMPLE])
     name: Name = Field("", description=NAME_HELP, examples=[NAME_EXAMPLE])
     sku: Sku = Field("", description=SKU_HELP, examples=[SKU_EXAMPLE])
+    channels: Channels = Field(None, description=CHANNELS_HELP, examples=[CHANNELS_EXAMPLE])
+    webhook_url: ImageUrl = Field("", description=f"This desk's addition: {WEBHOOK_URL_HELP}")
+    webhook_secret: WebhookSecret = Field("", description=f"This desk's addition: {WEBHOOK_SECRET_HELP}")
+    webhook_events: WebhookEvents = Field(None, description=f"This desk's addition: {WEBHOOK_EVENTS_HELP}")
 
 
-ITEMS_PER_PAGE = 20
-EMPTY_IS_NOT_GIVEN = BeforeValidator(lambda value: None if value == "" else value)
+ORDER_AS_FORM: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "title": "OrderAsForm",
+                    "type": "object",
+                    "description": "The same fields beside a picture's file. `generation_settings` is JSON text; lists "
+                    "are JSON text, or the field several times.",
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "The picture."},
+                        **GenerationUpscaleIn.model_json_schema()["properties"],
+                    },
+                }
+            }
+        }
+    }
+}
+"""How an order is described that brings its picture along."""
 
 
-def _refuse_underscores(value: Any) -> Any:
-    if isinstance(value, str) and "_" in value:
-        # Pydantic would read 1_0 as 10. All else that is no number it refuses itself.
-        raise PydanticKnownError("int_parsing")
-    return value
-
-
-def _refuse_nulls(value: Any) -> Any:
-    if isinstance(value, str) and "\0" in value:
-        raise PydanticCustomError("value_error", "Null characters are not allowed.")
-    return value
-
-
-PLAIN_DIGITS = BeforeValidator(_refuse_underscores)
-NO_NULLS = BeforeValidator(_refuse_nulls)
-
-
-class PageQuery(Schema):
-    """Which page of a list. Pages start at 1; an empty value counts as not given."""
-
-    page: Annotated[int | None, EMPTY_IS_NOT_GIVEN, PLAIN_DIGITS] = Field(1, ge=1, le=1_000_000)
-    items_per_page: Annotated[int | None, EMPTY_IS_NOT_GIVEN, PLAIN_DIGITS] = Field(ITEMS_PER_PAGE, ge=1, le=100)
-
-
-class ResultQuery(PageQuery):
-    """Which results. An empty value counts as not given."""
-
-    batch_id: Annotated[int | None, EMPTY_IS_NOT_GIVEN, PLAIN_DIGITS] = Field(None, ge=0, le=MAX_ID)
-    sku: Annotated[str | None, EMPTY_IS_NOT_GIVEN, NO_NULLS] = Field(
-        None, max_length=MAX_SKU_LENGTH, description=f"The whole SKU, like `{SKU_EXAMPLE}`."
-    )
-    name: Annotated[str | None, EMPTY_IS_NOT_GIVEN, NO_NULLS] = Field(
-        None,
-        max_length=file_names.MAX_LENGTH,
-        description="A part of the name, like `red front`, in capital or small letters.",
-    )
-
-
-class GenerationQuery(ResultQuery):
-    """Which upscales. An empty value counts as not given."""
-
-    status: Annotated[Upscale.Status | None, EMPTY_IS_NOT_GIVEN] = None
+REVIEW_HELP = (
+    "`none`, `pending`, `approved` or `rejected`: whether somebody of the team has to approve the result. While it is "
+    "`pending` or `rejected` its files are not given out."
+)
 
 
 class GenerationUpscaleOut(Schema):
@@ -128,9 +136,20 @@ class GenerationUpscaleOut(Schema):
 
 
 LABELS_HELP = (
-    "What the picture is called. Left out, with `sku` and `batch_id`, where the order gave none of them: then the "
+    "What the picture is called. Left out, with `sku`, `reference` and `batch_id`, where the order gave none: then the "
     "answer has the vendor's fields alone."
 )
+
+
+class FidelityOut(Schema):
+    """What the check of faithfulness says of a result."""
+
+    verdict: str = Field(description="`faithful`, or `look` where a person should look.")
+    reasons: list[str] = Field(description="Of `colour`, `detail`, `text`, `face`, `shape`; none where it is faithful.")
+    checked_at: datetime
+
+
+FIDELITY_HELP = "What the check of source against result says; `null` while it has said nothing, and without a result."
 
 
 class GenerationResultOut(Schema):
@@ -138,7 +157,10 @@ class GenerationResultOut(Schema):
 
     generation_result_id: int
     generation_id: int
-    image_url: str = Field(description="Works without a token until `expires_at`, and with your token for good.")
+    image_url: str = Field(
+        description="Works without a token until `expires_at`, and with your token for good. Empty while `review` is "
+        "`pending` or `rejected`."
+    )
     status: str
     available: bool = Field(description="Whether `image_url` works without a token and the id may be submitted.")
     expires_at: datetime | None
@@ -146,8 +168,11 @@ class GenerationResultOut(Schema):
     height: int | None
     created_at: datetime | None
     updated_at: datetime | None
+    review: Upscale.Review = Field(Upscale.Review.NONE, description=REVIEW_HELP)
+    fidelity: FidelityOut | None = Field(None, description=FIDELITY_HELP)
     name: str = Field("", description=LABELS_HELP)
     sku: str = Field("", description="The shop's name of the product; given with `name`.")
+    reference: str = Field("", description="The program's own; given with `name`.")
     batch_id: int | None = Field(None, description="The batch that it was ordered with; given with `name`.")
 
 
@@ -167,9 +192,17 @@ class GenerationOut(Schema):
     avatar_id: int | None
     clothing_item_ids: list[int]
     outfit_id: int | None
+    review: Upscale.Review = Field(Upscale.Review.NONE, description=REVIEW_HELP)
+    fidelity: FidelityOut | None = Field(None, description=FIDELITY_HELP)
     name: str = Field("", description=LABELS_HELP)
     sku: str = Field("", description="The shop's name of the product; given with `name`.")
+    reference: str = Field("", description="The program's own; given with `name`.")
     batch_id: int | None = Field(None, description="The batch that it was ordered with; given with `name`.")
+
+    channels: list[str] = Field([], description="The shops that it goes to. Left out, with `only_fitted`, without any.")
+    only_fitted: bool = Field(
+        False, description="It was large enough for its shops: nothing enlarged it, and it cost nothing."
+    )
 
 
 class GenerationDetailOut(GenerationOut):
@@ -209,6 +242,9 @@ class CreditsOut(Schema):
     balance: int
 
 
+ERROR_TYPE_HELP = "Where the docs say what this status means: an address on this desk."
+
+
 class Problem(Schema):
     """One broken rule."""
 
@@ -220,90 +256,15 @@ class Problem(Schema):
 class RuleError(Schema):
     """The answer to a body that breaks a rule."""
 
+    type: str = Field("", description=ERROR_TYPE_HELP)
     detail: list[Problem]
 
 
 class PlainError(Schema):
     """The answer to anything else that went wrong."""
 
+    type: str = Field("", description=ERROR_TYPE_HELP)
     detail: str
-
-
-def generation(upscale: Upscale) -> dict[str, Any]:
-    """The fields of `GenerationOut`."""
-    payload = {
-        "generation_result_id": _source_number(upscale),
-        # An outside result's address is where the desk fetches its copy, not what was submitted.
-        "image_url": "" if upscale.source_result_number else upscale.source_url,
-        "model_name": upscale.model_name,
-        "generation_settings": upscale.settings,
-    }
-    if upscale.requested_format:
-        payload["result_format"] = upscale.requested_format
-    return {
-        "generation_id": upscale.pk,
-        "status": upscale.status,
-        "progress": upscale.progress,
-        "error": upscale.error_message or (WITHDRAWN if upscale.withdrawn_at else None),
-        "credits": upscale.credits,
-        "feature_name": "upscale",
-        "num_images": 1,
-        "payload": json.dumps(payload),
-        "created_at": upscale.created_at,
-        "updated_at": upscale.updated_at,
-        "avatar_id": None,
-        "clothing_item_ids": [],
-        "outfit_id": None,
-        **_labels(upscale),
-    }
-
-
-def _labels(upscale: Upscale) -> dict[str, Any]:
-    """What this desk's own fields of an order said; nothing where it gave none of them."""
-    if upscale.batch_id is None and not upscale.sku and upscale.source_name == _name_of_source(upscale):
-        return {}
-    return {"name": upscale.source_name, "sku": upscale.sku, "batch_id": upscale.batch_id}
-
-
-def _name_of_source(upscale: Upscale) -> str:
-    """What an upscale is called whose order gave no name."""
-    if upscale.source_result is not None:
-        return upscale.source_result.source_name
-    if not upscale.source_url:
-        return upscale.source_name
-    link = signed_links.find_link(upscale.source_url)
-    return file_names.shortened(link.name if link is not None else fetching.file_name(upscale.source_url))
-
-
-def _source_number(upscale: Upscale) -> int:
-    if upscale.source_result is not None:
-        return upscale.source_result.result_id or 0
-    return upscale.source_result_number or 0
-
-
-def generation_result(request: HttpRequest, upscale: Upscale) -> dict[str, Any]:
-    """The fields of `GenerationResultOut`; the upscale must be Done."""
-    picture = pictures.result_of(upscale)
-    return {
-        "generation_result_id": upscale.result_id,
-        "generation_id": upscale.pk,
-        "image_url": signed_links.make(
-            request,
-            picture,
-            name=upscale.result_name,
-            team_id=upscale.team_id,
-            expires_at=upscale.expires_at,
-            result_of=upscale.pk,
-        ),
-        "status": upscale.status,
-        "available": upscale.is_referable,
-        "expires_at": upscale.expires_at,
-        "width": upscale.result_width,
-        "height": upscale.result_height,
-        "created_at": upscale.completed_at,
-        "updated_at": upscale.updated_at,
-        **_labels(upscale),
-    }
 
 
 def result_elsewhere(known: KnownResult, generation_id: int) -> dict[str, Any]:
@@ -320,22 +281,6 @@ def result_elsewhere(known: KnownResult, generation_id: int) -> dict[str, Any]:
         "created_at": known.created_at,
         "updated_at": known.created_at,
     }
-
-
-def wanted(upscales: Any, query: ResultQuery) -> Any:
-    """Those of the upscales that the query's batch, SKU and name leave."""
-    if query.batch_id is not None:
-        upscales = upscales.filter(batch=query.batch_id)
-    if query.sku is not None:
-        upscales = upscales.filter(sku=query.sku)
-    if query.name is not None:
-        if any(len(word) >= search.SHORT for word in query.name.split()):
-            # By its index first: it finds more than these, and never fewer.
-            upscales = search.matching(upscales, query.name)
-        # SQLite knows capitals of ASCII alone.
-        spellings = {query.name, query.name.lower(), query.name.upper(), query.name.title()}
-        upscales = upscales.filter(reduce(or_, (Q(source_name__icontains=spelling) for spelling in spellings)))
-    return upscales
 
 
 class ChannelRule(Schema):

@@ -167,7 +167,7 @@ class Archive:
                 found.append(candidate)
         # The innermost first: what holds another folder is not empty.
         for parts in sorted(folders, key=len, reverse=True):
-            if parts and hash("/".join(parts[:MAX_DEPTH])) not in used and not _is_system(parts):
+            if parts and hash("/".join(parts[:MAX_DEPTH])) not in used and not is_system(parts):
                 used.update(_prefixes(parts))
                 self._leave_out("empty_folder", _kept_folder(parts))
         return found
@@ -274,7 +274,7 @@ def _kind(info: zipfile.ZipInfo, path: str, parts: list[str]) -> str:
     name = parts[-1].lower() if parts else ""
     if path.startswith(("/", "\\")) or ".." in parts or not parts or (len(parts[0]) > 1 and parts[0][1] == ":"):
         return "outside"
-    if _is_system(parts):
+    if is_system(parts):
         return "system"
     if info.create_system in _UNIX and stat.S_ISLNK(info.external_attr >> 16):
         return "link"
@@ -295,7 +295,8 @@ def _has_ending(name: str) -> bool:
     return bool(stem) and 2 <= len(ending) <= 5 and ending.isascii() and ending.isalnum() and not ending[0].isdigit()
 
 
-def _is_system(parts: list[str]) -> bool:
+def is_system(parts: list[str]) -> bool:
+    """Whether a path names what a computer's system keeps for itself, or what is hidden."""
     *folders, name = (part.lower() for part in parts)
     return name in _SYSTEM or any(part.startswith(".") or part in _SYSTEM_FOLDERS for part in (*folders, name))
 

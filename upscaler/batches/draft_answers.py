@@ -7,18 +7,22 @@ from typing import Any
 
 from django.urls import reverse
 
-from upscaler import credits, upscaling_models
+from upscaler import credits
 from upscaler.accounts import audit_log
-from upscaler.batches import draft_archives, drafts, estimate
-from upscaler.batches.draft_review import Judged, Review
+from upscaler.batches import draft_archives, drafts, estimate, quotes
+from upscaler.batches.draft_review import FITTED, Judged, Review
 from upscaler.credits import CreditsRefused
 from upscaler.models import Batch, DraftItem, Upscale
+
+MAX_UNNAMED = 20
+"""Pictures without a name for a shop that are named one by one."""
 
 
 def item(judged: Judged) -> dict[str, Any]:
     """One item."""
     row, order = judged.item, judged.order
-    factor = upscaling_models.factor(order.model_name, order.settings) if order is not None else 0
+    # Without one while nobody knows how much it is enlarged.
+    factor = order.factor if order is not None and not order.is_factor_open else 0
     is_sized = bool(row.width and row.height and factor)
     return {
         "id": row.pk,
@@ -38,6 +42,8 @@ def item(judged: Judged) -> dict[str, Any]:
         "result_width": row.width * factor if is_sized and row.width else None,
         "result_height": row.height * factor if is_sized and row.height else None,
         "anew": row.is_anew,
+        "reach": judged.plan.in_words if judged.plan is not None else "",
+        "enlarged": row.is_enlarged and judged.state != FITTED and judged.plan is not None,
         "made": _made(judged.known) if judged.known is not None else None,
     }
 
@@ -87,7 +93,18 @@ def quote(draft: Batch, review: Review, user: Any) -> dict[str, Any]:
         "seconds": estimate.seconds(review.orders, team=draft.team),
         "counts": review.counts,
         "refusal": refusal,
+        "fitted": sum(order.is_only_fitted for order in review.orders),
+        "unnamed": _unnamed(draft, review),
     }
+
+
+def _unnamed(draft: Batch, review: Review) -> dict[str, Any] | None:
+    """Pictures that have no name for a shop: how many files, and the first of them in words; None for none."""
+    found = quotes.unnamed_of(review.orders, draft.team, review.choice.channels)
+    if not found:
+        return None
+    words = list(dict.fromkeys(one.message for one in found))
+    return {"count": len(found), "messages": words[:MAX_UNNAMED], "more": max(0, len(words) - MAX_UNNAMED)}
 
 
 def _made(known: Upscale) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from upscaler import fetching
 from upscaler.batches import draft_items, drafts
+from upscaler.channels.table import Channel
 from upscaler.models import Batch, DraftItem, FeedCheck, FeedPicture
 
 
@@ -22,8 +23,11 @@ class Put:
     """Pictures for which a batch has no room."""
 
 
-def add_pictures(draft: Batch, check: FeedCheck, pictures: QuerySet[FeedPicture]) -> Put:
-    """Add each picture once, with its SKU, however many products show it. Raises as `drafts.changing` does."""
+def add_pictures(draft: Batch, check: FeedCheck, pictures: QuerySet[FeedPicture], channel: Channel) -> Put:
+    """Add each picture once, with its SKU, however many products show it; the draft goes to the channel then.
+
+    Raises as `drafts.changing` does.
+    """
     there = set(draft.items.filter(key__startswith=f"{_prefix(check)}").values_list("key", flat=True))
     room = settings.MAX_BATCH - drafts.items_of(draft).count() + len(there)
     items: list[DraftItem] = []
@@ -37,6 +41,8 @@ def add_pictures(draft: Batch, check: FeedCheck, pictures: QuerySet[FeedPicture]
             left += 1
         else:
             items.append(_item(picture, check))
+    if items:
+        drafts.send_to(draft, channel.id)
     return Put(len(draft_items.add_many(draft, items)), left)
 
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from upscaler import fetching, file_names
 from upscaler.batches import addresses, archives, draft_archives, draft_items, drafts, spreadsheets
 from upscaler.batches.rows import Table
+from upscaler.engines import offer
 from upscaler.errors import PublicError
 from upscaler.imaging.decoding import Patience
 from upscaler.imaging.structure import formats
@@ -107,7 +108,7 @@ def _take_own_link(item: DraftItem, draft: Batch, host: str) -> None:
     """Of an address of the desk's own the picture is here already, where the team may have it."""
     if signed_links.find_link(item.url, host=host) is None:
         return
-    form = UpscaleForm({"model_name": "recraft", "image_url": item.url}, team=draft.team, host=host)
+    form = UpscaleForm({"model_name": offer.usual().name, "image_url": item.url}, team=draft.team, host=host)
     form.is_valid()
     refusal = form.errors.as_data().get("image_url")
     if refusal:

@@ -244,6 +244,8 @@ def fill(item: DraftItem, stored: StoredPicture) -> None:
     """Note what is known of a stored picture."""
     item.file, item.thumbnail, item.digest = stored.path, stored.thumbnail, stored.digest
     item.width, item.height, item.file_size = stored.width, stored.height, stored.file_size
+    item.product_share = stored.product_share
+    item.source_facts = dict(stored.facts) or None
 
 
 def _size(file: IO[bytes]) -> int:

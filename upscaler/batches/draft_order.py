@@ -14,7 +14,7 @@ from upscaler.batches import draft_archives, draft_review, drafts
 from upscaler.batches.draft_review import Choice, Judged, Review
 from upscaler.errors import PublicError
 from upscaler.models import Batch, DraftItem, Upscale
-from upscaler.ordering import submission
+from upscaler.ordering import for_channels, submission
 from upscaler.ordering.new_batches import DraftChanged, DraftOrderedBefore, NewBatch
 from upscaler.ordering.submission import OrderedBefore
 from upscaler.storage import draft_files
@@ -95,8 +95,9 @@ def _order(
     gone = [judged.item for judged in review.items] + review.left_out
     batch = NewBatch(
         model_name=choice.model_name,
-        settings=choice.settings,
+        settings=for_channels.common_settings(choice.settings, choice.channels, is_factor_given=choice.is_factor_given),
         requested_format=choice.requested_format,
+        channels=tuple(channel.id for channel in choice.channels),
         name=file_names.without_spoofing(name).strip()[:MAX_NAME],
         sku_pattern=review.skus.text,
         wants_email=wants_email,

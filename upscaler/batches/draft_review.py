@@ -14,20 +14,24 @@ from upscaler import fetching, upscaling_models
 from upscaler.accounts import audit_log
 from upscaler.batches import draft_skus, drafts
 from upscaler.batches.draft_skus import Skus
+from upscaler.channels.reach import Plan
+from upscaler.channels.table import Channel
+from upscaler.engines import offer
 from upscaler.errors import PublicError
-from upscaler.models import WITHDRAWN, Batch, DraftItem, Upscale, media_storage
-from upscaler.ordering import deduplication
+from upscaler.models import WITHDRAWN, Batch, DraftItem, Team, Upscale, media_storage
+from upscaler.ordering import deduplication, for_channels
+from upscaler.ordering.for_channels import Planned
 from upscaler.ordering.forms import ChoiceForm, size_errors
 from upscaler.ordering.submission import NewUpscale
-from upscaler.processing import source_reference
+from upscaler.processing import factor_choice, source_reference
 from upscaler.storage import pictures
 from upscaler.storage.pictures import StoredPicture
 from upscaler.text import format_datetime
 
-READY, FETCH, MADE, DUPLICATE = "ready", "fetch", "made", "duplicate"
+READY, FETCH, FITTED, MADE, DUPLICATE = "ready", "fetch", "fitted", "made", "duplicate"
 UNREADABLE, EMPTY, TOO_LARGE, REFUSED = "unreadable", "empty", "too_large", "refused"
-SENT = (READY, FETCH)
-"""The states of what is sent and paid for."""
+SENT = (READY, FETCH, FITTED)
+"""The states of what is sent; what is fitted alone costs nothing."""
 STATES = {
     "empty": EMPTY,
     **dict.fromkeys(("not_a_picture", "unsupported_kind", "animated", "damaged", "out_of_memory"), UNREADABLE),
@@ -37,6 +41,14 @@ STATES = {
 MAX_ASKED = 200
 """Results whose files are looked for. Of more, far away in S3, people would wait for the answers too long."""
 GROUP = 500
+FETCHED_FIRST = (
+    "It is looked at when it is fetched, after it is sent: then it is enlarged as much as the shops need. If it is "
+    "large enough for them, its price comes back."
+)
+MEASURED_FIRST = (
+    "Its white margin is measured when its turn comes: then it is enlarged as much as the shops need. If it is large "
+    "enough for them, its price comes back."
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,10 @@ class Choice:
     model_name: str
     settings: dict[str, Any]
     requested_format: str
+    channels: tuple[Channel, ...] = ()
+    """The shops that they go to."""
+    is_factor_given: bool = False
+    """Whether somebody chose the factor of the ``settings``, whatever the channels need."""
 
     @property
     def model(self) -> upscaling_models.UpscalingModel:
@@ -64,6 +80,8 @@ class Judged:
     """What would be sent; None where nothing can be."""
     known: Upscale | None = None
     """What the team has had made of it already, or has under way."""
+    plan: Plan | None = None
+    """What its channels can have of it; None without channels, or where only a worker can tell."""
 
 
 @dataclass
@@ -77,7 +95,7 @@ class Review:
 
     @property
     def orders(self) -> list[NewUpscale]:
-        """What would be sent and paid for."""
+        """What would be sent."""
         return [judged.order for judged in self.items if judged.state in SENT and judged.order is not None]
 
     @property
@@ -91,16 +109,28 @@ class Review:
         return sum(order.credits for order in self.orders)
 
 
-def choice_in(data: Mapping[str, Any]) -> Choice:
-    """The model and settings in a form's data; of no model at all the first one's. Raises PublicError."""
+def choice_in(data: Mapping[str, Any], team: Team) -> Choice:
+    """What a form's data say is to be made; of no model at all it is the first one's. Raises PublicError."""
     if not data.get("model_name"):
-        return Choice(upscaling_models.RECRAFT, upscaling_models.MODELS[upscaling_models.RECRAFT].defaults, "")
-    form = ChoiceForm(data)
+        usual = offer.usual()
+        return Choice(usual.name, usual.defaults, "")
+    form = ChoiceForm(data, team=team)
     if not form.is_valid():
         [error, *_] = [error for of_field in form.errors.as_data().values() for error in of_field]
         raise PublicError(" ".join(error.messages), code=error.code or "invalid")
+    return chosen(form)
+
+
+def chosen(form: ChoiceForm) -> Choice:
+    """What a form without errors says."""
     values = form.cleaned_data
-    return Choice(values["model_name"], values["generation_settings"], values["result_format"])
+    return Choice(
+        values["model_name"],
+        values["generation_settings"],
+        values["result_format"],
+        form.chosen_channels,
+        form.is_factor_given,
+    )
 
 
 def review(draft: Batch, choice: Choice, *, only: Sequence[DraftItem] | None = None) -> Review:
@@ -158,14 +188,43 @@ def _judged(item: DraftItem, choice: Choice, firsts: Mapping[str, tuple[int, str
         return Judged(item, DUPLICATE, f"The same picture as “{name}”, which is in this list already.")
     if why := _why_closed(item):
         return Judged(item, REFUSED, f"{why} Choose another picture.")
-    order = _order(item, choice)
+    planned = _planned(item, choice)
+    order = planned.order
     if order.source == Upscale.Source.UPLOAD and no_uploads:
         return Judged(item, REFUSED, no_uploads)
     if errors := size_errors(order, is_kept=True):
         return Judged(item, STATES.get(errors[0].code, REFUSED), errors[0].message)
+    if order.is_only_fitted:
+        return Judged(item, FITTED, "", order, plan=planned.plan)
     state = FETCH if order.source == Upscale.Source.URL else READY
     message = "It is looked at when it is fetched, after it is sent." if state == FETCH else ""
-    return Judged(item, state, message, order)
+    if order.is_factor_open:
+        message = FETCHED_FIRST if state == FETCH else MEASURED_FIRST
+    return Judged(item, state, message, order, plan=planned.plan)
+
+
+def _planned(item: DraftItem, choice: Choice) -> Planned:
+    planned = for_channels.planned(_order(item, choice), choice.channels, is_factor_given=choice.is_factor_given)
+    if planned.order.is_only_fitted and item.is_enlarged:
+        # Somebody wants it larger all the same: by the smallest factor that there is.
+        order = replace(planned.order, is_only_fitted=False)
+        least = upscaling_models.with_factor(order.model_name, order.settings, min(choice.model.factors))
+        return for_channels.planned(replace(order, settings=least), choice.channels, is_factor_given=True)
+    if (
+        planned.plan is None
+        and choice.channels
+        and item.width
+        and item.height
+        and not factor_choice.needs_margin(choice.channels)
+    ):
+        # As large as it was when somebody looked; what counts is what is fetched.
+        return replace(
+            planned,
+            plan=for_channels.plan_of(
+                planned.order, (item.width, item.height), choice.channels, is_factor_given=choice.is_factor_given
+            ),
+        )
+    return planned
 
 
 def _why_closed(item: DraftItem) -> str:
@@ -188,8 +247,15 @@ def _order(item: DraftItem, choice: Choice) -> NewUpscale:
         source.update(source=Upscale.Source.RESULT, source_result=earlier, stored=pictures.result_of(earlier))
     else:
         # Also of a result that ran out while it waited here: the desk has its own copy.
+        size = item.width or 0, item.height or 0
         source["stored"] = StoredPicture(
-            item.file, item.thumbnail, item.width or 0, item.height or 0, item.file_size or 0, item.digest
+            item.file,
+            item.thumbnail,
+            *size,
+            item.file_size or 0,
+            item.digest,
+            item.product_share,
+            item.source_facts or {},
         )
     return NewUpscale(
         model_name=choice.model_name,

@@ -48,6 +48,16 @@ def find_own(pk: int, user: Any) -> Batch:
     return Batch.objects.select_related("team").get(pk=pk, created_by=user, team__in=mine)
 
 
+def usual_channels(team: Team, user: Any) -> list[str]:
+    """Ids of the channels that the page begins with: what the draft is to go to, else what the person chose last."""
+    draft = find_draft(team, user)
+    if draft is not None and draft.channels:
+        return list(draft.channels)
+    ordered = Batch.objects.filter(team=team, created_by=user, token=None, ordered_at__isnull=False)
+    last = ordered.order_by("-pk").values_list("channels", flat=True).first()
+    return list(last or [])
+
+
 def items_of(draft: Batch) -> Any:
     """What was chosen, good or bad; without what stands for files that were left out."""
     return draft.items.exclude(problem__in=NO_ITEMS)
@@ -66,6 +76,16 @@ def changing(draft: Batch) -> Iterator[Batch]:
             raise DraftOrderedBefore(locked)
         yield locked
         Batch.objects.filter(pk=draft.pk).update(updated_at=timezone.now())
+
+
+def send_to(draft: Batch, channel_id: str) -> None:
+    """Have the page begin with that channel, beside those that it would begin with for this draft already.
+
+    Raises as `changing` does.
+    """
+    with changing(draft) as locked:
+        if channel_id not in locked.channels:
+            Batch.objects.filter(pk=locked.pk).update(channels=[*locked.channels, channel_id])
 
 
 def remove(draft: Batch, ids: Iterable[int]) -> list[int]:

@@ -21,8 +21,10 @@ def seconds(orders: Sequence[Order], *, team: Team | None = None, without: Batch
     What waits already counts as far as it comes first: all of it, or with ``team`` the share that teams and batches
     get beside each other. ``without`` leaves a batch out of what waits: the one that the orders are of.
     """
+    if orders and all(order.is_only_fitted for order in orders):
+        return 0.0  # Nothing of it waits for a network.
     clock = _clock()
-    each = clock.orders(orders) if clock is not None else None
+    each = clock.orders([order for order in orders if not order.is_only_fitted]) if clock is not None else None
     if clock is None or not each:
         return None
     own = sum(each)

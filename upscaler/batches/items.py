@@ -8,14 +8,15 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from upscaler import file_names
+from upscaler import file_names, upscaling_models
 from upscaler.models import Team
+from upscaler.ordering import for_channels
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.lookup import BulkLookup
 from upscaler.ordering.new_batches import NewBatch
 from upscaler.ordering.submission import NewUpscale
 
-OF_ALL = ("model_name", "generation_settings", "result_format")
+OF_ALL = ("model_name", "generation_settings", "result_format", "channels")
 """Fields that the orders of a batch share."""
 MAX_NAMED = 100
 """Wrong items that are named one by one."""
@@ -73,14 +74,18 @@ def orders(body: Mapping[str, Any], *, team: Team, host: str = "") -> list[NewUp
     return made
 
 
-def batch(body: Mapping[str, Any], made: Sequence[NewUpscale]) -> NewBatch:
-    """What is said of all ``made`` orders of the body."""
+def batch(body: Mapping[str, Any], made: Sequence[NewUpscale], *, is_single_order: bool = False) -> NewBatch:
+    """What is said of all ``made`` orders of the body. ``is_single_order``: its name is the picture's."""
     first = made[0]
+    is_factor_given = upscaling_models.FACTOR_KEY in (body.get("generation_settings") or {})
     return NewBatch(
-        name=file_names.without_spoofing(body.get("name") or "").strip(),
+        is_single_order=is_single_order,
+        name="" if is_single_order else file_names.without_spoofing(body.get("name") or "").strip(),
+        reference="" if is_single_order else body.get("reference") or "",
         model_name=first.model_name,
-        settings=first.settings,
+        settings=for_channels.common_settings(first.settings, first.channels, is_factor_given=is_factor_given),
         requested_format=first.requested_format,
+        channels=first.channels,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,8 @@ from upscaler.channels import files
 from upscaler.models import ChannelFile, Upscale, media_storage
 
 CHUNK = 1024 * 1024
+MISSING = "files for shops that are missing.txt"
+MISSING_TITLE = "These files for shops are not in this ZIP. What is being made is in the next one."
 
 
 @dataclass
@@ -55,34 +57,48 @@ class ResultsZip:
         self._folder.cleanup()
 
 
-def build(upscales: Sequence[Upscale], *, name: str, template: str, keep_folders: bool = True) -> ResultsZip:
-    """The ZIP of those of ``upscales`` whose result is given out; the manifest has all of them.
+def build(
+    upscales: Sequence[Upscale],
+    *,
+    name: str,
+    template: str,
+    places: Mapping[int, int] | None = None,
+    keep_folders: bool = True,
+) -> ResultsZip:
+    """The ZIP of those of ``upscales`` whose result is given out; the manifest has all of them, those that wait too.
 
-    They need ``team`` and ``created_by``. ``name``: what the ZIP is called, without its ending. Raises OSError.
+    They need ``team`` and ``created_by``. ``name``: what the ZIP is called, without its ending. ``places``: the number
+    that each is called by, from 1 on, by the upscale's own; without it their order here. Raises OSError.
     """
     storage = media_storage()
-    compiled = result_names.compile(template, total=len(upscales))
+    if places is None:
+        places = {upscale.pk: place for place, upscale in enumerate(upscales, 1)}
+    compiled = result_names.compile(template, total=max(places.values(), default=0))
     is_folder = _is_folder(storage)
     # A storage far away is asked only while its pictures are sent: a thousand questions before would take minutes.
     given = [
-        (place, upscale)
-        for place, upscale in enumerate(upscales, 1)
-        if upscale.gives_result and (not is_folder or storage.exists(upscale.result_file.name or ""))
+        upscale
+        for upscale in upscales
+        if upscale.gives_file and (not is_folder or storage.exists(upscale.result_file.name or ""))
     ]
-    facts = (upscale.result_facts(place) for place, upscale in given)
+    facts = (upscale.result_facts(places[upscale.pk]) for upscale in given)
     paths = dict(
         zip(
-            (upscale.pk for _, upscale in given),
-            result_names.unique_names(compiled, facts, keep_folders=keep_folders, reserved=[NAME]),
+            (upscale.pk for upscale in given),
+            result_names.unique_names(compiled, facts, keep_folders=keep_folders, reserved=[NAME, MISSING]),
             strict=True,
         )
     )
-    table = manifest((upscale, paths.get(upscale.pk, "")) for upscale in upscales)
+    fitted, missing = _channel_files(given)
+    for_shops: dict[int, list[str]] = {}
+    for path, file in fitted:
+        for_shops.setdefault(file.upscale_id, []).append(path)
+    table = manifest((upscale, paths.get(upscale.pk, ""), for_shops.get(upscale.pk, ())) for upscale in upscales)
     newest = max((upscale.completed_at for upscale in upscales if upscale.completed_at), default=None)
     folder = tempfile.TemporaryDirectory(prefix="upscaler-zip-")
     stream = ZipStream(sized=True)
     stream.add_path(_written(Path(folder.name) / NAME, table, newest), NAME)
-    for _, upscale in given:
+    for upscale in given:
         path = upscale.result_file.name or ""
         if is_folder:
             # By the path, whose time is the file's own: with the time of now no two ZIPs would be alike.
@@ -90,13 +106,17 @@ def build(upscales: Sequence[Upscale], *, name: str, template: str, keep_folders
         else:
             stream.add(_chunks(storage, path), paths[upscale.pk], size=upscale.result_bytes)
     digest = hashlib.sha256(table)
-    for path, file in _channel_files([upscale for _, upscale in given]):
+    if missing:
+        said = "".join(f"{line}\r\n" for line in [MISSING_TITLE, "", *missing]).encode()
+        stream.add_path(_written(Path(folder.name) / MISSING, said, newest), MISSING)
+        digest.update(said)
+    for path, file in fitted:
         if not is_folder:
             stream.add(_chunks(storage, file.file), path, size=file.file_size)
         elif storage.exists(file.file):
             stream.add_path(storage.path(file.file), path)
         digest.update(f"{path} {file.file} {file.file_size}\n".encode())
-    for _, upscale in given:
+    for upscale in given:
         digest.update(f"{upscale.pk} {upscale.result_file.name} {upscale.result_bytes}\n".encode())
     return ResultsZip(
         name=f"{result_names.safe_part(name)}.zip",
@@ -108,19 +128,31 @@ def build(upscales: Sequence[Upscale], *, name: str, template: str, keep_folders
     )
 
 
-def _channel_files(upscales: Sequence[Upscale]) -> Iterator[tuple[str, ChannelFile]]:
-    """The files that were made for shops, each with its path: a folder for each channel."""
+def _channel_files(upscales: Sequence[Upscale]) -> tuple[list[tuple[str, ChannelFile]], list[str]]:
+    """The files that were made for shops, each with its path: a folder for each channel. And which are not here, why.
+
+    One that is out of date is not here: nobody could tell it from the others.
+    """
     rows: list[ChannelFile] = []
     numbers = [upscale.pk for upscale in upscales]
     for start in range(0, len(numbers), 1000):
-        part = ChannelFile.objects.filter(upscale__in=numbers[start : start + 1000]).exclude(file="")
+        part = ChannelFile.objects.filter(upscale__in=numbers[start : start + 1000])
         rows += part.select_related("upscale__team").order_by("upscale_id")
+    rules = files.rules_of(rows[0].upscale.team) if rows else {}
     folders: dict[str, list[ChannelFile]] = {}
+    missing = [
+        f"{channel.title}: {upscale.source_name}: {files.BEING_MADE}" for upscale, channel in files.not_begun(upscales)
+    ]
     for row in rows:
-        folders.setdefault(row.channel_id, []).append(row)
+        if files.is_current(row, rules):
+            folders.setdefault(row.channel_id, []).append(row)
+        else:
+            missing.append(f"{row.title}: {row.upscale.source_name}: {files.why_missing(row)}")
+    made = []
     for channel_id, found in sorted(folders.items()):
         for name, row in zip(files.names_of(found), found, strict=True):
-            yield f"for {channel_id}/{result_names.safe_part(name)}", row
+            made.append((f"for {channel_id}/{result_names.safe_part(name)}", row))
+    return made, missing
 
 
 def _is_folder(storage: Storage) -> bool:

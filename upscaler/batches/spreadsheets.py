@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import IO, Any
 
+from upscaler import tables
 from upscaler.batches import columns, rows, xlsx
 from upscaler.batches.columns import Cell, Layout, Line
 from upscaler.batches.rows import Table
@@ -206,8 +207,7 @@ def _cell(text: str) -> Cell:
         if match := _FORMULA.fullmatch(text):
             return Cell(match[1].strip())
         return Cell(text, xlsx.link_in(text[1:]))
-    # As people write it in a cell so that it stays a text.
-    return Cell(text[1:] if text.startswith("'") and not text.endswith("'") else text)
+    return Cell(tables.without_guard(text))
 
 
 def _delimiter(sample: str) -> str | None:

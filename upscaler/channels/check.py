@@ -50,12 +50,7 @@ def advice(measured: Measured, channel: Channel) -> str:
     if not channel.best_width or not channel.best_height:
         return ""
     width, height = measured.size_without_margin if channel.size_without_margin else (measured.width, measured.height)
-    enough = (
-        (width >= channel.best_width and height >= channel.best_height)
-        if channel.ratio
-        else max(width, height) >= max(channel.best_width, channel.best_height)
-    )
-    if enough:
+    if reach.is_best(width, height, channel):
         return ""
     return (
         f"{channel.title} advises {channel.best_width:,} × {channel.best_height:,} pixels; this has {width:,} × "
@@ -188,10 +183,12 @@ def _looks(measured: Measured, channel: Channel) -> list[Finding]:
     if channel.fill:
         found.append(_fill(measured, channel.fill, channel))
     if channel.dpi:
-        passed = measured.dpi is not None and abs(measured.dpi - channel.dpi) < 1
+        passed = measured.dpi is not None and measured.dpi > channel.dpi - 1
         has = f"{measured.dpi:g} dpi" if measured.dpi else "no resolution"
-        message = "" if passed else f"The file says {has}; {channel.title} wants {channel.dpi} dpi. Fitting sets it."
-        found.append(Finding("dpi", "Resolution", passed, has, f"{channel.dpi} dpi", message))
+        message = (
+            "" if passed else f"The file says {has}; {channel.title} wants at least {channel.dpi}. Fitting sets it."
+        )
+        found.append(Finding("dpi", "Resolution", passed, has, f"at least {channel.dpi} dpi", message))
     return found
 
 
@@ -249,9 +246,9 @@ def in_bytes(count: int | None) -> str:
     """A number of bytes for people."""
     count = count or 0
     return (
-        f"{count / 1e6:.2f} MB"
+        f"{count / 1e6:.2f}".removesuffix(".00") + " MB"
         if count >= 1_000_000
-        else f"{count / 1e3:.1f} KB"
+        else f"{count / 1e3:.1f}".removesuffix(".0") + " KB"
         if count >= 1000
         else f"{count} bytes"
     )

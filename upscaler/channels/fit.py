@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from upscaler.channels import background, check, encode, frame, table
+from upscaler.channels import background, check, cropping, encode, frame, table
 from upscaler.channels.encode import Encoded
 from upscaler.channels.frame import Frame
 from upscaler.channels.shrink import shrink
@@ -63,18 +63,22 @@ def fit(
     crop: bool = False,
     trim: bool = False,
     keep_private: bool = False,
+    subject: cropping.Found | None = None,
 ) -> Fitted:
     """Write ``source`` to ``target`` as the channel wants it; the file is there whole or not at all.
 
     ``asked``: Pillow's name of the format; None for the one that suits. ``crop``: whether the ratio is met by cropping
     the surroundings, never the product, before anything is padded. ``trim``: whether empty margin is taken off until
     the product fills what the channel asks for. ``keep_private``: whether places and serial numbers stay in the file.
+    ``subject``: what `subject.find` says, by which is cropped where the surroundings don't tell the product from them.
 
     Raises PublicError for a file that can't be read or a format that the channel does not take, and OSError.
     """
     with TemporaryDirectory(dir=target.parent, prefix=".fit-") as folder:
         made = Path(folder) / "made"
-        fitted = fit_into(source, made, channel, asked=asked, crop=crop, trim=trim, keep_private=keep_private)
+        fitted = fit_into(
+            source, made, channel, asked=asked, crop=crop, trim=trim, keep_private=keep_private, subject=subject
+        )
         os.replace(made, target)
     return fitted
 
@@ -88,6 +92,7 @@ def fit_into(
     crop: bool = False,
     trim: bool = False,
     keep_private: bool = False,
+    subject: cropping.Found | None = None,
 ) -> Fitted:
     """`fit`, written straight into ``target``, which may be an open file's place under ``/dev/fd``."""
     picture = codec.load(source)
@@ -96,7 +101,9 @@ def fit_into(
     around = surroundings.look(prepared.colours, prepared.alpha)
     size = prepared.colours.shape[1], prepared.colours.shape[0]
     box = _safe_box(prepared, around.colour) if around.box else None
-    planned = frame.plan(size, channel, box, crop=crop, trim=trim)
+    masked = subject.box(*size) if subject and crop and box is None else None
+    planned = frame.plan(size, channel, box or masked, crop=crop, trim=trim and box is not None)
+    cuts = bool(subject and masked and subject.is_cut_by(planned.window, *size))
     for _ in range(TRIES):
         canvas = _framed(prepared, planned, channel)
         made = encode.encode(
@@ -111,8 +118,10 @@ def fit_into(
     findings = check.judge(measured, channel, ending="")
     # Of the background, the source's own tells more than the file's, whose edge may be padding.
     said = [one.message for one in findings if not (one.passed or (one.rule == "background" and prepared.notes))]
-    if crop and channel.ratio and box is None:
-        said.append("Where the product ends can't be told from what is around it, so nothing was cropped.")
+    if crop and channel.ratio and box is None and masked is None:
+        said.append(subject.problem if subject and subject.problem else cropping.UNKNOWN)
+    if cuts:
+        said.append(cropping.MAY_BE_CUT)
     problems = tuple(dict.fromkeys([*said, *prepared.notes]))
     return Fitted(measured.width, measured.height, measured.bytes, measured.format, problems)
 
@@ -120,7 +129,9 @@ def fit_into(
 def in_child(source: Path, target: Path, options: dict[str, Any]) -> dict[str, Any]:
     """`fit_into` in the process that reads strangers' pictures: ``channel`` is a row, and the answer is JSON too."""
     channel = table.from_row(options["channel"])
-    return dataclasses.asdict(fit_into(source, target, channel, crop=options["crop"], trim=options["trim"]))
+    subject = cropping.Found(**options["subject"]) if options.get("subject") else None
+    wishes = {"crop": options["crop"], "trim": options["trim"], "subject": subject}
+    return dataclasses.asdict(fit_into(source, target, channel, **wishes))
 
 
 def _prepared(picture: Picture, channel: Channel, format_: str) -> _Prepared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -10,13 +11,15 @@ from django.utils import timezone
 
 from upscaler.channels import names
 from upscaler.channels.encode import WRITTEN
-from upscaler.channels.table import LIGHT_GREY, WHITE, Channel
+from upscaler.channels.table import LIGHT_GREY, WHITE, Channel, rules
 from upscaler.errors import PublicError
 from upscaler.form_fields import WholeNumberField
 from upscaler.picture_formats import FORMATS
 
 MAX_SIDE, MAX_MB = 20_000, 100
-READ = ("JPEG", "PNG", "WEBP", "TIFF", "GIF")
+READ = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")
+BY_FORMAT = {f"max_mb_{name.lower()}": name for name in READ}
+"""The field of each format's own limit."""
 
 
 def _side(label: str, *, required: bool = False) -> Any:
@@ -28,6 +31,10 @@ def _side(label: str, *, required: bool = False) -> Any:
         max_value=MAX_SIDE,
         error_messages={"invalid": wrong, "min_value": wrong, "max_value": wrong},
     )
+
+
+def _megabytes(label: str) -> forms.DecimalField:
+    return forms.DecimalField(required=False, label=label, min_value=0, max_value=MAX_MB, decimal_places=6)
 
 
 class ChannelForm(forms.Form):
@@ -43,8 +50,17 @@ class ChannelForm(forms.Form):
     shrink_to_best = forms.BooleanField(required=False, label="Shrink larger pictures to the best size")
     max_width = _side("Largest width")
     max_height = _side("Largest height")
-    max_mb = forms.DecimalField(required=False, label="Most MB", min_value=0, max_value=MAX_MB, decimal_places=3)
-    min_kb = forms.DecimalField(required=False, label="Least KB", min_value=0, max_value=100_000, decimal_places=1)
+    max_megapixels = forms.DecimalField(
+        required=False, label="Most megapixels", min_value=0.001, max_value=400, decimal_places=3
+    )
+    max_mb = _megabytes("Most MB")
+    max_mb_jpeg = _megabytes("Most MB of a JPEG, if not the same")
+    max_mb_png = _megabytes("Most MB of a PNG, if not the same")
+    max_mb_webp = _megabytes("Most MB of a WebP, if not the same")
+    max_mb_tiff = _megabytes("Most MB of a TIFF, if not the same")
+    max_mb_gif = _megabytes("Most MB of a GIF, if not the same")
+    max_mb_bmp = _megabytes("Most MB of a BMP, if not the same")
+    min_kb = forms.DecimalField(required=False, label="Least KB", min_value=0, max_value=100_000, decimal_places=3)
     formats = forms.MultipleChoiceField(
         choices=[(name, FORMATS[name].title) for name in READ],
         widget=forms.CheckboxSelectMultiple,
@@ -60,7 +76,11 @@ class ChannelForm(forms.Form):
     srgb = forms.BooleanField(required=False, label="Colours must be in sRGB")
     fill = WholeNumberField(required=False, min_value=1, max_value=100, label="Product fills at least, in %")
     dpi = WholeNumberField(required=False, min_value=1, max_value=2400, label="Resolution in dpi")
+    size_without_margin = forms.BooleanField(required=False, label="The shop judges sizes without the margin")
     name_rule = forms.CharField(max_length=100, label="Rule for names")
+    max_number = WholeNumberField(
+        required=False, min_value=1, max_value=10_000, label="Most pictures of a product that have a name"
+    )
     source = forms.URLField(
         max_length=300, assume_scheme="https", label="Where to check with the shop", widget=forms.TextInput
     )
@@ -88,7 +108,7 @@ class ChannelForm(forms.Form):
     def clean_formats(self) -> list[str]:
         chosen: list[str] = self.cleaned_data["formats"]
         if not set(chosen) & set(WRITTEN):
-            raise forms.ValidationError("The desk writes no GIF. Choose one more format.")
+            raise forms.ValidationError("The desk writes no GIF and no BMP. Choose one more format.")
         return [name for name in READ if name in chosen]
 
     def clean(self) -> dict[str, Any]:
@@ -106,9 +126,11 @@ class ChannelForm(forms.Form):
                 low, high = given.get(f"{small}_{side}"), given.get(f"{large}_{side}")
                 if low and high and low > high:
                     self.add_error(f"{large}_{side}", f"{high:,} is less than {low:,} above. Change one of the two.")
-        most, least = given.get("max_mb"), given.get("min_kb")
-        if most and least and least * 1000 >= most * 1_000_000:
-            self.add_error("max_mb", "The file's largest size is below its smallest. Change one of the two.")
+        least = given.get("min_kb")
+        for name in ("max_mb", *BY_FORMAT):
+            most = given.get(name)
+            if most and least and least * 1000 >= most * 1_000_000:
+                self.add_error(name, "The file's largest size is below its smallest. Change one of the two.")
         return given
 
     def changed(self, channel: Channel) -> Channel:
@@ -116,7 +138,11 @@ class ChannelForm(forms.Form):
         given = self.cleaned_data
         ratio = (given["ratio_width"], given["ratio_height"]) if given["ratio_width"] else None
         colour = {WHITE: (255, 255, 255), LIGHT_GREY: (240, 240, 240)}.get(given["background"])
-        return dataclasses.replace(
+        if given["background"] == channel.background:
+            colour = channel.background_colour
+        by_format = {format_: _bytes(given[name]) for name, format_ in BY_FORMAT.items() if given[name]}
+        fill = given["fill"] and given["fill"] / 100
+        made = dataclasses.replace(
             channel,
             title=" ".join(given["title"].split()),
             ratio=ratio,
@@ -127,20 +153,47 @@ class ChannelForm(forms.Form):
             shrink_to_best=given["shrink_to_best"],
             max_width=given["max_width"],
             max_height=given["max_height"],
-            max_bytes=int(given["max_mb"] * 1_000_000) if given["max_mb"] else None,
+            max_megapixels=_number(given["max_megapixels"]),
+            max_bytes=_bytes(given["max_mb"]) if given["max_mb"] else None,
+            max_bytes_by_format=by_format,
             min_bytes=int(given["min_kb"] * 1000) if given["min_kb"] else None,
-            formats=tuple(given["formats"]),
+            # The first one is preferred.
+            formats=tuple(sorted(given["formats"], key=[*channel.formats, *READ].index)),
             background=given["background"],
             background_colour=colour,
             transparency=given["transparency"],
             colour_space="sRGB" if given["srgb"] else "",
-            fill=given["fill"] / 100 if given["fill"] else None,
+            # In whole per cent it may have been rounded.
+            fill=channel.fill if given["fill"] == _percent(channel.fill) else fill,
             dpi=given["dpi"],
+            size_without_margin=given["size_without_margin"],
             name_rule=given["name_rule"],
+            max_number=given["max_number"],
             source=given["source"],
             read_on=given["read_on"],
             notes=given["notes"],
         )
+        # What the team has changed, nobody has compared.
+        return made if rules(made) == rules(channel) else dataclasses.replace(made, compared_on=None)
+
+
+def _bytes(megabytes: Decimal) -> int:
+    return int(megabytes * 1_000_000)
+
+
+def _megabytes_of(channel: Channel, format_: str) -> str | None:
+    limit = channel.max_bytes_by_format.get(format_)
+    return str(Decimal(limit) / 1_000_000) if limit else None
+
+
+def _percent(share: float | None) -> int | None:
+    return round(share * 100) if share else None
+
+
+def _number(given: Decimal | None) -> int | float | None:
+    if given is None:
+        return None
+    return int(given) if given == int(given) else float(given)
 
 
 def initial(channel: Channel) -> dict[str, Any]:
@@ -150,9 +203,10 @@ def initial(channel: Channel) -> dict[str, Any]:
         "ratio_width": channel.ratio and channel.ratio[0],
         "ratio_height": channel.ratio and channel.ratio[1],
         "formats": list(channel.formats),
-        "max_mb": channel.max_bytes and f"{channel.max_bytes / 1e6:g}",
-        "min_kb": channel.min_bytes and f"{channel.min_bytes / 1e3:g}",
+        "max_mb": channel.max_bytes and str(Decimal(channel.max_bytes) / 1_000_000),
+        **{name: _megabytes_of(channel, format_) for name, format_ in BY_FORMAT.items()},
+        "min_kb": channel.min_bytes and str(Decimal(channel.min_bytes) / 1_000),
         "srgb": bool(channel.colour_space),
-        "fill": channel.fill and round(channel.fill * 100),
+        "fill": _percent(channel.fill),
         "background": channel.background,
     }

@@ -2,7 +2,7 @@
 
 A rule is text with fields in braces: ``{sku}``, ``{asin}``, ``{ean}``, ``{gtin}``, ``{number}`` (of the picture among
 its product's, from 1), ``{view}`` (front, back ...; empty where none is known) and ``{amazon_view}`` (MAIN for the
-first picture, then PT01, PT02 ...).
+first picture, then PT01, PT02 ...) and ``{more}`` (nothing for the first picture, then _1, _2 ...).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from upscaler.channels.table import Channel
 from upscaler.errors import PublicError
 from upscaler.picture_formats import FORMATS
 
-FIELDS = ("sku", "asin", "ean", "gtin", "number", "view", "amazon_view")
+FIELDS = ("sku", "asin", "ean", "gtin", "number", "view", "amazon_view", "more")
 CODES = {"asin": "ASIN", "ean": "EAN", "gtin": "GTIN"}
 """The fields that a table of codes fills, with what people call them."""
 MAX_PARTS = 99
@@ -112,7 +112,9 @@ def _problem(channel: Channel, picture: Picture, number: int, codes: Codes) -> s
     for field in fields & set(CODES):
         if not getattr(codes, field):
             if not picture.sku:
-                return f"{named} has no SKU, so its {CODES[field]} for {channel.title} can't be looked up. Give it one."
+                return (
+                    f"{named} has no SKU, so its {CODES[field]} for {channel.title} can't be looked up. Give it a SKU."
+                )
             return (
                 f"{named} has no {CODES[field]}, which {channel.title} wants in the name. Add it to the table of codes."
             )
@@ -121,7 +123,7 @@ def _problem(channel: Channel, picture: Picture, number: int, codes: Codes) -> s
     most = channel.max_number or (MAX_PARTS + 1 if "amazon_view" in fields else None)
     if most and number > most:
         return f"{named} has more pictures than {channel.title} has names for: {most}. Leave some out."
-    if number > 1 and not fields & {"number", "amazon_view", "view"}:
+    if number > 1 and not fields & {"number", "amazon_view", "view", "more"}:
         return (
             f"{named} has several pictures, and the rule {channel.name_rule} has one name. Add {{number}} to the rule."
         )
@@ -134,6 +136,7 @@ def _filled(rule: str, picture: Picture, number: int, codes: Codes) -> str:
         "number": str(number),
         "view": plain(picture.view),
         "amazon_view": "MAIN" if number == 1 else f"PT{number - 1:02}",
+        "more": f"_{number - 1}" if number > 1 else "",
         "asin": codes.asin,
         "ean": codes.ean,
         "gtin": codes.gtin,

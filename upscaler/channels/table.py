@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+import logging
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,12 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from upscaler.errors import PublicError
+from upscaler.picture_formats import FORMATS
+
+logger = logging.getLogger(__name__)
 
 TABLE = Path(__file__).with_name("table.toml")
 STALE_DAYS = 365
 """A row whose numbers are older says so."""
-WHITE, LIGHT_GREY, TRANSPARENT = "white", "light grey", "transparent"
+WHITE, LIGHT_GREY = "white", "light grey"
 RGB = tuple[int, int, int]
+SIDES = ("min_width", "min_height", "best_width", "best_height", "max_width", "max_height")
+NO_RULES = {"source", "read_on", "compared_on", "compared", "notes", "name_rule", "max_number"}
+"""What of a row changes no file: names are given when a file is downloaded."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +54,9 @@ class Channel:
     """Where a format has a limit of its own."""
     min_bytes: int | None = None
     background: str = ""
-    """``white``, ``light grey``, ``transparent``, or empty where the shop asks for none."""
+    """``white``, ``light grey``, or empty where the shop asks for none."""
     background_colour: RGB | None = None
     """What ``background`` means in numbers; the colour of the padding."""
-    background_must_be: bool = False
-    """Whether a picture on another background is refused, not only padded in the shop's colour."""
     transparency: bool = False
     """Whether a file may be transparent."""
     colour_space: str = ""
@@ -57,6 +64,7 @@ class Channel:
     fill: float | None = None
     """The share of the frame's longer extent that the product must reach, 0 to 1."""
     dpi: int | None = None
+    """The least that the shop takes, and what the desk writes."""
     shrink_to_best: bool = False
     """Whether a larger picture is shrunk to the best size; else it keeps its own, up to the largest."""
     size_without_margin: bool = False
@@ -65,6 +73,10 @@ class Channel:
     max_number: int | None = None
     """How many pictures of one product have a name."""
     notes: str = ""
+    compared_on: date | None = None
+    """The day on which ``compared`` was compared with a public page; None where all is from notes."""
+    compared: str = ""
+    """Which numbers were compared, and with whose page, in words."""
 
     @property
     def padding(self) -> RGB:
@@ -92,11 +104,49 @@ def is_stale(channel: Channel, today: date) -> bool:
     return (today - channel.read_on).days > STALE_DAYS
 
 
+def rules(channel: Channel) -> str:
+    """A sum of what a file is made and judged by: one of another sum is out of date."""
+    row = {name: value for name, value in to_row(channel).items() if name not in NO_RULES}
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
+
+
+def from_kept(row: Mapping[str, Any]) -> Channel | None:
+    """A channel from a row that the desk kept before, perhaps in another version: rules that this one does not know
+    are left out. None, which is logged, for one that can't be read."""
+    known = {one.name for one in dataclasses.fields(Channel)}
+    try:
+        found = from_row({name: value for name, value in row.items() if name in known})
+        _ensure_sound(found)
+    except (TypeError, ValueError, KeyError, AttributeError):
+        logger.exception("a channel's row can't be read and is left out: %s", str(row)[:200])
+        return None
+    return found
+
+
+def _ensure_sound(found: Channel) -> None:
+    """Raises ValueError for values of a wrong kind, on which a page would stumble later."""
+    for name in ("id", "title", "source", "background", "colour_space", "name_rule", "notes", "compared"):
+        if not isinstance(getattr(found, name), str):
+            raise ValueError(name)
+    if not isinstance(found.read_on, date) or not isinstance(found.compared_on, date | None):
+        raise ValueError("read_on")
+    for name in (*SIDES, "max_bytes", "min_bytes", "max_megapixels", "fill", "dpi", "max_number"):
+        if not isinstance(getattr(found, name), int | float | None):
+            raise ValueError(name)
+    for name, length in (("ratio", 2), ("background_colour", 3)):
+        given = getattr(found, name)
+        if given is not None and not (len(given) == length and all(isinstance(one, int) for one in given)):
+            raise ValueError(name)
+    if not found.formats or not set(found.formats) | set(found.max_bytes_by_format) <= set(FORMATS):
+        raise ValueError("formats")
+
+
 def from_row(row: Mapping[str, Any]) -> Channel:
     """A channel from a row as TOML or JSON hold it. Raises TypeError for an unknown key, KeyError for a missing one."""
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-    if isinstance(values["read_on"], str):
-        values["read_on"] = date.fromisoformat(values["read_on"])
+    for name in ("read_on", "compared_on"):
+        if isinstance(values.get(name), str):
+            values[name] = date.fromisoformat(values[name])
     if values.get("background") == WHITE:
         values.setdefault("background_colour", (255, 255, 255))
     return Channel(**values)

@@ -40,7 +40,8 @@ def listed(team: Team) -> list[Listed]:
     today = timezone.localdate()
     rows = {row.channel_id: row for row in TeamChannel.objects.filter(team=team)}
     off = {id_ for id_, row in rows.items() if row.is_off}
-    own = sorted((table.from_row(row.row) for row in rows.values() if row.row), key=lambda one: one.title.lower())
+    kept = [table.from_kept(row.row) for row in rows.values() if row.row]
+    own = sorted((one for one in kept if one is not None), key=lambda one: one.title.lower())
     both = [(known, False) for known in CHANNELS.values()] + [(known, True) for known in own]
     return [Listed(known, is_own, known.id in off, table.is_stale(known, today)) for known, is_own in both]
 
@@ -48,6 +49,11 @@ def listed(team: Team) -> list[Listed]:
 def channels(team: Team) -> dict[str, Channel]:
     """The channels that the team uses, by id."""
     return {one.channel.id: one.channel for one in listed(team) if not one.is_off}
+
+
+def titles(team: Team) -> dict[str, str]:
+    """What people call each channel, those that are switched off among them, by id."""
+    return {one.channel.id: one.channel.title for one in listed(team)}
 
 
 def find(team: Team, id_: str) -> Channel:

@@ -49,7 +49,7 @@ def looks(channel: Channel) -> str:
         "may be transparent" if channel.transparency else "",
         channel.colour_space,
         f"product fills {channel.fill:.0%}" if channel.fill else "",
-        f"{channel.dpi} dpi" if channel.dpi else "",
+        f"at least {channel.dpi} dpi" if channel.dpi else "",
     ]
     return "; ".join(filter(None, parts))
 
@@ -70,13 +70,14 @@ def row(channel: Channel) -> dict[str, str]:
 def markdown(channels: Iterable[Channel]) -> str:
     """The table in the manual: a row for each channel."""
     lines = [
-        "| channel | ratio | smallest | best | largest | file | picture | check with the shop; from our notes as of |",
-        "|---|---|---|---|---|---|---|---|",
+        "| channel | ratio | smallest | best | largest | file | picture | check with the shop; as of | compared |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for one in channels:
         words = row(one)
         cells = [f"{one.title} (`{one.id}`)"]
         cells += [words[name] for name in ("ratio", "least", "best", "most", "file", "looks")]
         cells.append(f"[{one.read_on.isoformat()}]({one.source})")
+        cells.append(f"{one.compared_on.isoformat()}: {one.compared}" if one.compared_on else "no, from our notes")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -88,9 +88,12 @@ def record_grant(entry: CreditEntry, *, by: Any, request: HttpRequest | None = N
 def charge(upscales: Sequence[Upscale]) -> list[CreditEntry]:
     """Take the price of all these upscales from their team, the month's budgets included, with an entry for each.
 
-    They were ordered at one time by one person of one team. Raises CreditsRefused where it does not suffice for all,
-    and IntegrityError where one was charged before.
+    They were ordered at one time by one person of one team; one that costs nothing has no entry. Raises CreditsRefused
+    where it does not suffice for all, and IntegrityError where one was charged before.
     """
+    upscales = [upscale for upscale in upscales if upscale.credits]
+    if not upscales:
+        return []
     first = upscales[0]
     team_id, user, price = first.team_id, first.created_by, sum(upscale.credits for upscale in upscales)
     _move(team_id=team_id, amount=-price, user=user)
@@ -108,8 +111,12 @@ def charge(upscales: Sequence[Upscale]) -> list[CreditEntry]:
 def refund(upscales: Sequence[Upscale], *, note: str, by: Any = None) -> list[CreditEntry]:
     """Give the price of all these upscales of one team back, to the months of their charges too.
 
-    ``by`` whom, if a person decided it. Raises IntegrityError where one was refunded before.
+    ``by`` whom, if a person decided it. One that cost nothing has no entry. Raises IntegrityError where one was
+    refunded before.
     """
+    upscales = [upscale for upscale in upscales if upscale.credits]
+    if not upscales:
+        return []
     team_id, total = upscales[0].team_id, sum(upscale.credits for upscale in upscales)
     _move(team_id=team_id, amount=total, user=by)
     # Read anew: an account may have been deleted since its upscale was claimed.

@@ -34,9 +34,9 @@ def verify() -> LedgerReport:
     """Prove the ledger over the whole database, also while the desk is at work.
 
     For each team: the entries sum up to the balance, and each entry's ``balance_after`` follows from the one
-    before. For each upscale: charged exactly once at its price; refunded exactly once if it ended in Error; refunded
-    at most once, and then by hand, if it is Done; never while it is open. For each month and person: what
-    `MonthlySpend` says is what the entries say.
+    before. For each upscale: charged exactly once at its price, if it has one; refunded exactly once if it ended in
+    Error or was only fitted; refunded at most once, and then by hand, if it is Done otherwise; never while it is open.
+    For each month and person: what `MonthlySpend` says is what the entries say.
     """
     # Rows change while they are read: what is wrong in truth is still wrong, in the same words, at a second look.
     problems = [problem for sort in SORTS for problem in _still(sort)]
@@ -81,12 +81,13 @@ def _repeats() -> Iterator[str]:
 
 
 def _not_charged() -> Iterator[str]:
-    yield from _upscales(Upscale.objects.filter(~_has(Kind.CHARGE)), "its charge is missing")
+    yield from _upscales(Upscale.objects.filter(~_has(Kind.CHARGE), credits__gt=0), "its charge is missing")
 
 
 def _not_refunded() -> Iterator[str]:
-    failed = Upscale.objects.filter(~_has(Kind.REFUND), status=Status.ERROR)
-    yield from _upscales(failed, "its refund is missing")
+    fitted = Q(status=Status.DONE, engine=Upscale.Engine.FIT)
+    returned = Upscale.objects.filter(~_has(Kind.REFUND), Q(status=Status.ERROR) | fitted, credits__gt=0)
+    yield from _upscales(returned, "its refund is missing")
 
 
 def _refunded_while_open() -> Iterator[str]:

@@ -14,8 +14,9 @@ from upscaler.engines.base import Engine
 ENGINES = {
     "local": "upscaler.engines.local.engine.from_settings",
     "uwear": "upscaler.engines.uwear.engine.UwearEngine",
+    "fit": "upscaler.engines.fit.FitEngine",
 }
-"""What makes each, without arguments."""
+"""What makes each, without arguments. The last one is no desk's choice: it takes what is large enough as it is."""
 
 
 @cache

@@ -5,7 +5,7 @@ Engines import no models and no views: they get an ``Order`` and give back a pic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,8 +31,14 @@ class Order:
     """An empty folder for this attempt; removed after it."""
     result_format: str | None = None
     """JPEG, PNG or WEBP; None for the source's own, as far as that is one of these."""
+    source_facts: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of the source: see ``Finished.source_facts``."""
+    expected_seconds: float | None = None
+    """How long it will take as far as this desk knows its own speed; None where it can't tell."""
     engine_id: str | None = None
     """The engine's own id of the job, once ``start`` has given one."""
+    hint_url: str = ""
+    """Where a remote engine may say that something happened, so that it is asked at once; empty where it can't."""
     reference: Mapping[str, Any] = field(default_factory=dict)
     """For a remote engine, where it finds the source: ``image_url`` or ``generation_result_id``, one of them."""
     handed_over_at: datetime | None = None
@@ -69,6 +75,13 @@ class Step:
     """Seconds for a unit of work, guessed from the kind of processor: it holds until the step was measured."""
     once: str = ""
     """Of a step that is done once for several jobs in a row, as compiling is: the same for all of them."""
+    part: str = ""
+    """What of the picture it is done to, where that is not all of it: it is as quick as elsewhere, only less of it."""
+
+    @property
+    def key(self) -> str:
+        """By which it is known how much of the step a picture takes."""
+        return f"{self.name}, {self.part}" if self.part else self.name
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,8 @@ class Timing:
     name: str
     work: float
     seconds: float
+    once: bool = False
+    """Whether the next job in a row may be spared it, as compiling."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,8 @@ class Timings:
     precision: str
     threads: int
     steps: Sequence[Timing]
+    processor: str = ""
+    """As `PlannedEngine.processor`."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +123,10 @@ class Finished:
     """Until when the engine itself takes ``result_id`` as a source; None where it sets no time of its own."""
     timings: Timings | None = None
     """How long each step took; None from an engine that can't tell."""
+    source_facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the engine found in the source, as JSON: kept with its row, for the time of the next order of it. The desk
+    itself adds ``jpeg_quality``, from 1 to 100, None for what is no JPEG; ``engine`` says which one has looked at it,
+    in which version; the rest is the engine's own."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +202,12 @@ class Engine(Protocol):
 
     name: str
     """As stored with each upscale. The codes of a remote engine's errors begin with it."""
+
+    @property
+    def model_names(self) -> Sequence[str]:
+        """The upscaling models that it has, in the order in which they are shown; the first is the usual one."""
+        ...
+
     advice: Mapping[str, str]
     """By setting, what people should know about it with this engine, where the page can't follow what they choose."""
     preselected: Mapping[str, Any]
@@ -217,13 +244,46 @@ class Engine(Protocol):
 class PlannedEngine(Engine, Protocol):
     """An engine that knows before what a job is made of. Told apart by ``isinstance``."""
 
+    @property
+    def processor(self) -> str:
+        """What does the work on this machine: speeds that were measured on another say nothing of it."""
+        ...
+
     def steps(
-        self, model_name: str, settings: Mapping[str, Any], size: tuple[int, int], source_name: str, result_format: str
+        self,
+        model_name: str,
+        settings: Mapping[str, Any],
+        size: tuple[int, int],
+        source_name: str,
+        result_format: str,
+        *,
+        source_facts: Mapping[str, Any] | None = None,
+        usual: Any = None,
     ) -> Sequence[Step]:
-        """The steps of a job with complete settings, as far as they can be known without its picture.
+        """The steps of a job with complete settings, as far as they can be known before it.
 
         ``size``: the source's width and height in pixels. ``source_name``: its file's name. ``result_format``: JPEG,
-        PNG or WEBP; empty for the source's own.
+        PNG or WEBP; empty for the source's own. ``source_facts``: what is known of the source, see `Finished`; what is
+        not counts as ``usual``, from the method of that name.
+        """
+        ...
+
+    def usual(self, source_facts: Iterable[Mapping[str, Any]]) -> Any:
+        """What sources mostly are, by those of which these facts were kept."""
+        ...
+
+    def look(
+        self,
+        source: Path,
+        model_name: str,
+        settings: Mapping[str, Any],
+        source_facts: Mapping[str, Any],
+        *,
+        seconds: float,
+    ) -> Mapping[str, Any]:
+        """``source_facts`` and what a look at the picture file adds to them, as far as such an order needs it.
+
+        In ``seconds`` at most; after them, or where the picture can't be looked at, they come back as they were.
         """
         ...
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from upscaler import column_titles
+from upscaler import column_titles, tables
 from upscaler.errors import PublicError
 from upscaler.feeds import text
 from upscaler.feeds.entries import Entry, WrongEntry, entry, is_address, shown
@@ -309,8 +309,7 @@ def _cell(text: str) -> str:
     text = text.strip().replace("\ufeff", "")
     if text.startswith("=") and (match := _FORMULA.fullmatch(text)):
         return match[1].strip()
-    # As people write it in a cell so that it stays a text.
-    return text[1:] if text.startswith("'") and not text.endswith("'") else text
+    return tables.without_guard(text)
 
 
 def _delimiter(lines: list[str]) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.core.files.base import ContentFile
 from django.db import transaction
 
+from upscaler.errors import PublicError
 from upscaler.feeds import records
 from upscaler.models import Feed, FeedCheck, Team, media_storage
 
@@ -25,7 +26,8 @@ def begin(*, team: Team, user: Any, values: dict[str, Any]) -> FeedCheck:
                 team=team, user=user, name=name, channels=values["channels"], address=values["address"]
             )
             return records.begin_check(feed, user=user, file=file, file_name=file_name, file_size=size)
-    except Exception:
+    except PublicError:
+        # After another error the row may be there all the same, and name the file.
         _drop(file)
         raise
 
@@ -45,7 +47,7 @@ def begin_again(feed: Feed, *, user: Any, values: dict[str, Any]) -> FeedCheck:
         return records.begin_check(
             feed, user=user, file=file, file_name=file_name, file_size=size, channels=values["channels"]
         )
-    except Exception:
+    except PublicError:
         if is_new:
             _drop(file)
         raise

@@ -9,10 +9,12 @@ import logging
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import timedelta
 
 from django.db.models import F
+from django.utils import timezone
 
-from upscaler.feeds import hosts, probe
+from upscaler.feeds import hosts, probe, turns
 from upscaler.feeds.hosts import Host
 from upscaler.feeds.probe import ComeAgain
 from upscaler.feeds.records import Hold, Measured
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 SLICE = 20.0
 """Seconds after which nothing new is begun: others wait for this worker too."""
+SHARED_SLICE = 5.0
+"""The same where another check could be worked on."""
 THREADS = 16
 HOSTS = 64
 """Hosts side by side."""
@@ -33,8 +37,10 @@ MAX_ATTEMPTS = 3
 """Times that a host may ask to come again for the same picture."""
 MAX_DELAYS = 2_000
 """Hosts whose pace is remembered."""
-FORGOTTEN = 5.0
+MAX_WAIT = 0.3
 """Seconds of a host's pause that are waited for within a slice; for longer ones the worker does something else."""
+ASKED_BY_OTHERS = 20.0
+"""Seconds until hosts are tried again that another check asks; that one's end wakes this one before."""
 
 
 def measure(hold: Hold, *, seconds: float = SLICE) -> float | None:
@@ -44,7 +50,9 @@ def measure(hold: Hold, *, seconds: float = SLICE) -> float | None:
     """
     slice_ = _Slice(hold, time.monotonic() + seconds)
     try:
-        return slice_.run()
+        due_in = slice_.run()
+        slice_.release()
+        return due_in
     finally:
         slice_.visitor.close()
 
@@ -58,10 +66,12 @@ class _Slice:
         self.queues: dict[str, deque[FeedPicture]] = {}
         self.last_ids: dict[str, int] = {}
         self.exhausted: set[str] = set()
+        self.asked_by_others: set[str] = set()
         self.are_all_open = False
         self.seen: set[int] = set()
         self.found: list[Measured] = []
         self.began_at = self.flushed_at = time.monotonic()
+        self.is_shared = False
         self.noted = [0, 0]
         self.delays = dict(hold.check.delays)
 
@@ -71,7 +81,7 @@ class _Slice:
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="picture")
         try:
             while True:
-                is_over = time.monotonic() >= self.ends_at
+                is_over = time.monotonic() >= (self.began_at + SHARED_SLICE if self.is_shared else self.ends_at)
                 if not is_over:
                     self._open_hosts(pool)
                     for picture in self._next(THREADS - len(pending)):
@@ -79,7 +89,7 @@ class _Slice:
                 if not pending and (is_over or self._pause() is None):
                     break
                 if not pending:
-                    time.sleep(min(1.0, self._pause() or 0.05, max(0.0, self.ends_at - time.monotonic())))
+                    time.sleep(self._pause() or 0.01)
                     continue
                 done, _ = wait(pending, timeout=min(1.0, self._pause() or 1.0), return_when=FIRST_COMPLETED)
                 for future in done:
@@ -91,16 +101,36 @@ class _Slice:
         self._flush()
         if not self.waiting.exists():
             return None
-        return min(self._pauses(), default=0.0)
+        if not self.are_all_open:
+            return 0.0
+        waits_for = turns.waited_for(self.hold.check, MAX_WAIT).exclude(name__in=self.hosts)
+        now = timezone.now()
+        resting = dict(waits_for.values_list("name", "next_at")[:HOSTS])
+        turns.wait_for_rested(self.hold.check, resting)
+        pauses = [*self._pauses(), *((next_at - now).total_seconds() for next_at in resting.values() if next_at)]
+        return max(0.0, min(pauses, default=ASKED_BY_OTHERS if self.asked_by_others else 0.0))
+
+    def release(self) -> None:
+        """Let others ask the hosts, each when its pause is over."""
+        passed = time.monotonic()
+        now = timezone.now()
+        turns.release_hosts(
+            self.hold.check,
+            {host.name: now + timedelta(seconds=max(0.0, host.next_at - passed)) for host in self.hosts.values()},
+        )
 
     def _open_hosts(self, pool: ThreadPoolExecutor) -> None:
         """Begin with hosts that were not asked yet, where there is a place for them."""
-        room = HOSTS - len(self.hosts) + len(self.exhausted)
+        room = HOSTS - sum(pause <= MAX_WAIT for pause in self._pauses())
         if self.are_all_open or room <= 0:
             return
-        names = self.waiting.exclude(host__in=list(self.hosts)).order_by("host").values_list("host", flat=True)
-        fresh = list(names.distinct()[:room])
-        self.are_all_open = len(fresh) < room
+        known = [*self.hosts, *self.asked_by_others]
+        names = self.waiting.exclude(host__in=known).exclude(host__in=turns.resting(MAX_WAIT).values("name"))
+        found = list(names.order_by("host").values_list("host", flat=True).distinct()[:room])
+        self.are_all_open = len(found) < room
+        taken = turns.take_hosts(self.hold.check, found) if found else {}
+        fresh = [name for name in found if name in taken]
+        self.asked_by_others.update(name for name in found if name not in taken)
         unknown = [name for name in fresh if name not in self.delays]
         asked = [self.waiting.filter(host=name).values_list("url", flat=True)[0] for name in unknown]
         paces = pool.map(lambda url: hosts.delay_of(self.visitor, url), asked)
@@ -109,8 +139,10 @@ class _Slice:
             self.hold.renew(delays=dict(list(self.delays.items())[:MAX_DELAYS]))
         for name in fresh:
             self.hosts[name], self.queues[name] = Host(name, self.delays.get(name, 0.0)), deque()
-            # The pace goes on where the last slice, or the last worker, has left it.
-            self.hosts[name].pause(self.hold.check.pauses.get(name, 0.0) - time.time())
+            # The pace goes on where the last slice, the last worker or another check has left it.
+            rests_until = taken[name]
+            if rests_until is not None:
+                self.hosts[name].pause((rests_until - timezone.now()).total_seconds())
 
     def _next(self, number: int) -> list[FeedPicture]:
         """At most so many pictures whose hosts may be asked now, one of each host after the other."""
@@ -150,7 +182,7 @@ class _Slice:
 
     def _pause(self) -> float | None:
         """The least of them that is worth waiting for here; None where there is none."""
-        return min((pause for pause in self._pauses() if pause <= FORGOTTEN), default=None)
+        return min((pause for pause in self._pauses() if pause <= MAX_WAIT), default=None)
 
     def _take(self, picture: FeedPicture, future: Future[Measured]) -> None:
         host = self.hosts[picture.host]
@@ -200,3 +232,4 @@ class _Slice:
         )
         self.noted = [self.noted[0] + requests, self.noted[1] + bytes_read]
         self.flushed_at = now
+        self.is_shared = turns.is_one_kept_waiting()

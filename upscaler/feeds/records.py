@@ -1,4 +1,4 @@
-"""The only writer of feeds, of their checks, and of what is found out about their pictures.
+"""The only writer of feeds, of their checks, and of what is found out about their pictures; `turns` gives out leases.
 
 Whoever works on a check holds its lease, and every change goes through that `Hold`: of two workers, and of a worker and
 the person who stops the check, the second one is told so before it has changed anything.
@@ -9,32 +9,33 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import IO, Any
 
+from django.conf import settings
 from django.core.files.base import File
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from upscaler import file_names
 from upscaler.errors import PublicError
+from upscaler.feeds import quota
 from upscaler.feeds.entries import Entry, WrongEntry
 from upscaler.fetching import addresses
 from upscaler.models import Feed, FeedCheck, FeedPicture, Team, media_storage
 
 LEASE = timedelta(seconds=90)
 """A worker that has written nothing for so long counts as dead."""
-AT_WORK = 2
-"""Checks that are worked on at the same time, over all teams: the same workers fetch the pictures of orders."""
-MAX_FEEDS = 100
-"""Of one team."""
 MAX_FAILURES = 3
 KEPT = 3
 """Checks of a feed that are kept."""
 GROUP = 5_000
 """Rows that one statement deletes."""
+REMOVED_AT_ONCE = 10
+"""Feeds."""
 FOLDER = "feeds"
 """Where in the storage the files lie."""
 MAX_MESSAGE = 500
@@ -63,11 +64,7 @@ def create_feed(*, team: Team, user: Any, name: str, channels: Sequence[str], ad
         addresses.checked(address, max_length=addresses.MAX_SIGNED_URL_LENGTH)
     with transaction.atomic():
         Team.objects.select_for_update(no_key=True).get(pk=team.pk)
-        if team.feeds.filter(removed_at=None).count() >= MAX_FEEDS:
-            raise PublicError(
-                f"Your team has {MAX_FEEDS} feeds, which is as many as are kept. Remove one that you need no more.",
-                code="too_many_feeds",
-            )
+        quota.ensure_feed(team)
         name = file_names.shortened(" ".join(name.split())) or "Feed"
         return Feed.objects.create(team=team, created_by=user, name=name, channels=list(channels), address=address)
 
@@ -83,9 +80,14 @@ def store_file(file: IO[bytes]) -> str:
 def begin_check(
     feed: Feed, *, user: Any, file: str = "", file_name: str = "", file_size: int = 0, channels: Sequence[str] = ()
 ) -> FeedCheck:
-    """A check of the feed that waits for a worker. Raises PublicError where one is under way."""
+    """A check of the feed that waits for a worker. Raises PublicError where one is under way, or there is no room."""
     with transaction.atomic():
-        Team.objects.select_for_update(no_key=True).get(pk=feed.team_id)
+        # The team's lock: two at once would both find the last room.
+        team = Team.objects.select_for_update(no_key=True).get(pk=feed.team_id)
+        if file and not FeedCheck.objects.filter(file=file).exists():
+            quota.ensure_file(team, file_size)
+        if not quota.room_for_pictures(team) and feed.checks.count() < 2:
+            raise quota.no_pictures()
         if feed.checks.filter(status__in=FeedCheck.OPEN).exists():
             raise PublicError(
                 "This feed is being checked already. Wait for the end of it, or stop it.", code="check_under_way"
@@ -95,36 +97,6 @@ def begin_check(
         return FeedCheck.objects.create(
             feed=feed, created_by=user, file=file, file_name=file_names.shortened(file_name), file_size=file_size
         )
-
-
-def candidates() -> QuerySet[FeedCheck]:
-    """Checks that may be worked on now: of each team the oldest, the one that has waited longest first."""
-    now = timezone.now()
-    older = FeedCheck.objects.filter(
-        feed__team=OuterRef("feed__team"), status__in=FeedCheck.OPEN, pk__lt=OuterRef("pk"), feed__removed_at=None
-    )
-    waiting = FeedCheck.objects.filter(status__in=FeedCheck.OPEN, due_at__lte=now, feed__removed_at=None)
-    waiting = waiting.filter(Q(lease_until=None) | Q(lease_until__lt=now)).exclude(Exists(older))
-    return waiting.order_by("due_at", "pk")
-
-
-def places() -> int:
-    """How many more checks may be worked on now."""
-    return max(0, AT_WORK - FeedCheck.objects.filter(lease_until__gte=timezone.now()).count())
-
-
-def claim() -> Hold | None:
-    """Take up the check that is next; None where there is none, or enough are at work."""
-    if not places():
-        return None
-    for check in candidates().select_related("feed__team")[:AT_WORK]:
-        lease = timezone.now() + LEASE
-        mine = FeedCheck.objects.filter(pk=check.pk, lease_until=check.lease_until, status=check.status)
-        # Another worker may have been quicker.
-        if mine.update(lease_until=lease):
-            check.lease_until = lease
-            return Hold(check)
-    return None
 
 
 @dataclass
@@ -207,13 +179,19 @@ class Hold:
         """The end of the check. Raises Lost."""
         self.renew(status=status, problem=problem[:2000] or F("problem"), ended_at=timezone.now(), **values)
         FeedCheck.objects.filter(pk=self.check.pk).update(lease_until=None)
-        _forget_old(self.check.feed)
+        forget_old(self.check.feed, kept=KEPT)
+        _forget_files(self.check.feed)
 
 
 def stop(check: FeedCheck) -> bool:
     """End a check that somebody wants no more; False where it has ended already."""
     mine = FeedCheck.objects.filter(pk=check.pk, status__in=FeedCheck.OPEN)
     return bool(mine.update(status=FeedCheck.Status.STOPPED, ended_at=timezone.now(), lease_until=None))
+
+
+def keep_counts(check: FeedCheck, **counted: Any) -> None:
+    """Keep what was counted (`report.counted`) of a check that has ended."""
+    FeedCheck.objects.filter(pk=check.pk).exclude(status__in=FeedCheck.OPEN).update(**counted)
 
 
 def remove(feed: Feed) -> None:
@@ -223,9 +201,23 @@ def remove(feed: Feed) -> None:
         stop(check)
 
 
+def kept_until(newest: FeedCheck) -> datetime:
+    """When a feed is removed unless it is checked again after its newest check, which has ended."""
+    return (newest.ended_at or newest.created_at) + timedelta(days=settings.FEED_KEEP_DAYS)
+
+
+def remove_unused() -> int:
+    """Remove the feeds that nobody has checked for `FEED_KEEP_DAYS`. Returns how many."""
+    before = timezone.now() - timedelta(days=settings.FEED_KEEP_DAYS)
+    checked = FeedCheck.objects.filter(feed=OuterRef("pk"))
+    recent = checked.filter(Q(created_at__gte=before) | Q(ended_at__gte=before) | Q(status__in=FeedCheck.OPEN))
+    unused = Feed.objects.filter(~Exists(recent), removed_at=None, created_at__lt=before)
+    return unused.update(removed_at=timezone.now())
+
+
 def forget_removed() -> int:
-    """Delete the rows and files of removed feeds. Returns of how many."""
-    gone = list(Feed.objects.exclude(removed_at=None)[:10])
+    """Delete the rows and files of removed feeds, at most of `REMOVED_AT_ONCE`. Returns of how many."""
+    gone = list(Feed.objects.exclude(removed_at=None)[:REMOVED_AT_ONCE])
     for feed in gone:
         for check in feed.checks.all():
             _delete(check)
@@ -270,9 +262,21 @@ def without_upload(message: str) -> str:
     return message
 
 
-def _forget_old(feed: Feed) -> None:
-    for check in feed.checks.exclude(status__in=FeedCheck.OPEN).order_by("-pk")[KEPT:]:
+def forget_old(feed: Feed, *, kept: int) -> None:
+    """Delete all reports of the feed but the newest."""
+    for check in feed.checks.exclude(status__in=FeedCheck.OPEN).order_by("-pk")[kept:]:
         _delete(check)
+
+
+def _forget_files(feed: Feed) -> None:
+    """Delete the files that no check will read any more: a fetched one is fetched anew, a newer one takes its place."""
+    with_file = feed.checks.exclude(file="").order_by("-pk")
+    needed = {check.file for check in with_file.filter(status__in=FeedCheck.OPEN)}
+    if not feed.address and (newest := with_file.first()) is not None:
+        needed.add(newest.file)
+    for path in sorted({check.file for check in with_file} - needed):
+        feed.checks.filter(file=path).update(file="")
+        _delete_file(path)
 
 
 def _delete(check: FeedCheck) -> None:
@@ -284,8 +288,10 @@ def _delete(check: FeedCheck) -> None:
     path = check.file
     check.delete()
     if path and not FeedCheck.objects.filter(file=path).exists():
-        try:
-            media_storage().delete(path)
-        except OSError:
-            # `cleanup` finds what no row names.
-            return
+        _delete_file(path)
+
+
+def _delete_file(path: str) -> None:
+    # `cleanup` finds what no row names.
+    with suppress(OSError):
+        media_storage().delete(path)

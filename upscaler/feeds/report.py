@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,14 @@ from upscaler.feeds import limits
 from upscaler.feeds.limits import BELOW_MINIMUM, STATES
 from upscaler.models import Feed, FeedCheck, FeedPicture
 
-MENDED, NEW = "mended", "new"
+MENDED, STILL, NEW, GONE = "mended", "still", "new", "gone"
+CHANGES = {
+    MENDED: "Mended since the last check",
+    STILL: "Too small then and now",
+    NEW: "Too small since the last check",
+    GONE: "Too small at the last check, and no longer in the feed",
+}
+"""What became of products by the check before."""
 BAD_ROWS, TWINS = "bad_rows", "twins"
 ROWS_AT_ONCE = 2_000
 
@@ -40,11 +48,19 @@ def count(check: FeedCheck) -> dict[str, Any]:
             wanted[f"{state}_pictures"] = Count("pk", filter=is_state)
         figures = rows.aggregate(**wanted)
         if before is not None:
-            for change in (MENDED, NEW):
+            for change in CHANGES:
                 changed = changes(check, before, channel, change)
                 figures[change] = changed.aggregate(n=Count("product_key", distinct=True))["n"]
         found["channels"][channel.id] = figures
     return found
+
+
+def counted(check: FeedCheck) -> dict[str, Any]:
+    """The columns of the check that the figures stand in, and when and in how many seconds they were counted."""
+    began = time.monotonic()
+    counts = count(check)
+    counts |= {"at": time.time(), "took": time.monotonic() - began}
+    return {"counts": counts, "products": counts["products"]}
 
 
 def previous(check: FeedCheck) -> FeedCheck | None:
@@ -54,15 +70,21 @@ def previous(check: FeedCheck) -> FeedCheck | None:
 
 
 def changes(check: FeedCheck, before: FeedCheck, channel: Channel, change: str) -> QuerySet[FeedPicture]:
-    """Pictures, as they are now, of products that were too small before and are not now, or the other way round."""
+    """The pictures of the products that have changed so, as they are now; of those that are gone, as they were.
+
+    A product is the one that it was by its SKU, or where it has none by its picture's address.
+    """
     is_small = limits.is_state(channel, BELOW_MINIMUM)
     small_now = check.rows.filter(is_small).values("product_key")
     small_before = before.rows.filter(is_small).values("product_key")
-    rows = check.rows.filter(url__gt="")
     if change == NEW:
-        return rows.filter(is_small).exclude(product_key__in=small_before)
-    measured = rows.filter(status=FeedPicture.Status.MEASURED)
-    return measured.filter(product_key__in=small_before).exclude(product_key__in=small_now)
+        return check.rows.filter(is_small).exclude(product_key__in=small_before)
+    if change == STILL:
+        return check.rows.filter(is_small, product_key__in=small_before)
+    if change == GONE:
+        return before.rows.filter(is_small).exclude(product_key__in=check.rows.values("product_key"))
+    measured = check.rows.filter(status=FeedPicture.Status.MEASURED, product_key__in=small_before)
+    return measured.exclude(product_key__in=small_now)
 
 
 def pictures(check: FeedCheck, channel: Channel | None, state: str) -> QuerySet[FeedPicture]:
@@ -74,7 +96,7 @@ def pictures(check: FeedCheck, channel: Channel | None, state: str) -> QuerySet[
         return rows.filter(is_twin=True)
     if channel is None:
         return rows
-    if state in (MENDED, NEW):
+    if state in CHANGES:
         before = previous(check)
         return changes(check, before, channel, state).order_by("row", "place") if before else rows.none()
     return rows.filter(limits.is_state(channel, state)) if state in STATES else rows

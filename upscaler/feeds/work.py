@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, cast
@@ -15,11 +16,13 @@ from django.db.models import F
 
 from upscaler import fetching
 from upscaler.errors import PublicError
-from upscaler.feeds import delimited, measuring, records, report
+from upscaler.feeds import delimited, measuring, quota, records, report, turns
 from upscaler.feeds.entries import Entry, WrongEntry
 from upscaler.feeds.reader import Feed
 from upscaler.feeds.records import Hold, Lost
+from upscaler.logs.context import about
 from upscaler.models import FeedCheck, media_storage
+from upscaler.storage.cleanup import WORK_PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -37,43 +40,54 @@ PAUSE = 60.0
 NO_END = "The desk could not go on with this check. Start it again; if it stays so, tell an admin."
 
 
-def step() -> bool:
-    """Take up the check that is next, for about half a minute; a feed is read in one go. False where none waits."""
-    hold = records.claim()
+@dataclass(frozen=True)
+class Turn:
+    """What came of a check's turn."""
+
+    due_in: float | None
+    """Seconds until the check's next turn; None where it has ended, or is somebody else's now."""
+
+
+def step() -> Turn | None:
+    """Take up the check whose turn it is, for half a minute; a feed is read in one go. None where none waits."""
+    hold = turns.claim()
     if hold is None:
-        return False
+        return None
     try:
-        _work(hold)
+        with about(team_id=hold.check.feed.team_id):
+            return Turn(_work(hold))
     except Lost:
         logger.info("check %s: it is somebody else's now", hold.check.pk)
-    return True
+    return Turn(None)
 
 
 def ready() -> int:
     """How many workers could take up a check now."""
-    return min(records.places(), records.candidates().count())
+    return min(turns.places(), turns.candidates().count())
 
 
-def _work(hold: Hold) -> None:
+def _work(hold: Hold) -> float | None:
     check = hold.check
     try:
-        _advance(hold)
+        return _advance(hold)
     except PublicError as error:
         if error.permanent or check.failures + 1 >= records.MAX_FAILURES:
             hold.end(FeedCheck.Status.FAILED, problem=error.message)
-        else:
-            hold.release(due_in=error.retry_after or PAUSE, failures=F("failures") + 1)
+            return None
+        due_in = error.retry_after or PAUSE
     except Lost:
         raise
     except Exception:
         logger.exception("check %s failed in passing", check.pk)
         if check.failures + 1 >= records.MAX_FAILURES:
             hold.end(FeedCheck.Status.FAILED, problem=NO_END)
-        else:
-            hold.release(due_in=PAUSE, failures=F("failures") + 1)
+            return None
+        due_in = PAUSE
+    hold.release(due_in=due_in, failures=F("failures") + 1)
+    return due_in
 
 
-def _advance(hold: Hold) -> None:
+def _advance(hold: Hold) -> float | None:
     check = hold.check
     if check.status == FeedCheck.Status.WAITING:
         _fetch(hold)
@@ -85,6 +99,7 @@ def _advance(hold: Hold) -> None:
     else:
         values = _counted(hold) if _is_worth_counting(check) else {}
         hold.release(due_in=due_in, failures=0, **values)
+    return due_in
 
 
 def _is_worth_counting(check: FeedCheck) -> bool:
@@ -94,10 +109,7 @@ def _is_worth_counting(check: FeedCheck) -> bool:
 
 def _counted(hold: Hold) -> dict[str, Any]:
     hold.renew(lease=timedelta(minutes=10))
-    began = time.monotonic()
-    counts = report.count(hold.check)
-    counts |= {"at": time.time(), "took": time.monotonic() - began}
-    return {"counts": counts, "products": counts["products"]}
+    return report.counted(hold.check)
 
 
 def _fetch(hold: Hold) -> None:
@@ -105,9 +117,10 @@ def _fetch(hold: Hold) -> None:
     check = hold.check
     if not check.file:
         hold.renew(lease=timedelta(seconds=FETCH_SECONDS + 60))
-        with tempfile.TemporaryDirectory(prefix="upscaler-work-") as folder:
+        with tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
             target = Path(folder, "feed")
             name = _download(check.feed.address, target)
+            quota.ensure_file(check.feed.team, target.stat().st_size)
             with target.open("rb") as file:
                 check.file, check.file_name = records.store_file(file), name
             check.file_size = target.stat().st_size
@@ -136,6 +149,19 @@ def _download(address: str, target: Path) -> str:
         ) from None
 
 
+def _keep(hold: Hold, entries: list[Entry | WrongEntry]) -> None:
+    """Keep rows of the feed, if the team has room for them. Raises PublicError with the code `quota.FULL`, Lost."""
+    feed = hold.check.feed
+    pictures = sum(len(entry.urls) if isinstance(entry, Entry) else 1 for entry in entries)
+    if quota.room_for_pictures(feed.team) < pictures:
+        # The newest report stays, for what has changed since.
+        records.forget_old(feed, kept=1)
+        if quota.room_for_pictures(feed.team) < pictures:
+            raise quota.no_pictures(after_row=hold.check.rows_read)
+    if entries:
+        hold.add_rows(entries)
+
+
 def _read(hold: Hold) -> None:
     """Keep every row of the feed, from where the last worker was. Raises PublicError, Lost."""
     check, problem = hold.check, ""
@@ -150,7 +176,7 @@ def _read(hold: Hold) -> None:
                 if entry.row > check.rows_read:
                     group.append(entry)
                 if len(group) >= GROUP and entry.row != group[-2].row:
-                    hold.add_rows(group[:-1])
+                    _keep(hold, group[:-1])
                     # In development Django keeps what it has said to the database, and this is a lot.
                     reset_queries()
                     group = group[-1:]
@@ -162,9 +188,13 @@ def _read(hold: Hold) -> None:
             # What was read before it counts.
             if not group and not check.rows_read:
                 raise
-            problem = error.message
-    if group:
-        hold.add_rows(group)
+            problem, group = error.message, [] if error.code == quota.FULL else group
+    try:
+        _keep(hold, group)
+    except PublicError as error:
+        if not check.rows_read:
+            raise
+        problem = error.message
     if not check.rows_read:
         raise PublicError("There are no products in this feed: it has titles and no rows.", code="feed_empty")
     if feed.kind in ("XML", delimited.GOOGLE):

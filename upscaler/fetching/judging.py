@@ -98,7 +98,7 @@ def refusal(response: requests.Response, body: bytes, first_host: str) -> Public
             + (hint or f"Check that the address opens in a private browser window, {_WAY_OUT}"),
             code="fetch_refused",
         )
-    wait = _retry_after(response) if status in (429, 503) else None
+    wait = retry_after(response) if status in (429, 503) else None
     if wait is not None and wait > MAX_RETRY_AFTER:
         return PublicError(
             f"{host} asks to be left alone for {_in_words(wait)} (it answered {status}). Try again after that, "
@@ -156,14 +156,14 @@ def _text(content: bytes) -> str:
     return content.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def retry_after(response: requests.Response) -> float | None:
     """Seconds; None where the header is missing or says nothing."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:12])
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, ((until if until.tzinfo else until.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds())
 

@@ -12,8 +12,13 @@ from upscaler import search
 from upscaler.accounts.lockout import ADDRESS_FACTOR
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
+from upscaler.imaging.credentials import BadKey
+from upscaler.mail import outbox
 from upscaler.processing import source_reference
+from upscaler.storage import signing
 
+OPEN_TO_ALL = ("accounts.google.com", "gitlab.com", "appleid.apple.com", "www.facebook.com")
+"""Providers whose issuer is the same for every company."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -27,6 +32,25 @@ def engine_is_there(**kwargs: Any) -> list[checks.CheckMessage]:
         # Of a device that is not there, the message itself says what to do.
         hint = None if error.code == "engine_device" else engine.setup_hint
         return [checks.Error(error.message, hint=hint, id="upscaler.E001")]
+    return []
+
+
+@checks.register(checks.Tags.compatibility)
+def content_credentials_can_be_signed(**kwargs: Any) -> list[checks.CheckMessage]:
+    """A key that can't sign is said at the start; results would be kept without credentials."""
+    if not signing.is_on():
+        return []
+    try:
+        signing.signer().try_out()
+    except BadKey as error:
+        return [
+            checks.Error(
+                f"Content Credentials can't be signed: {error}.",
+                hint="Set C2PA_CERTIFICATE to a PEM file with the whole chain, the signer's own certificate first, and "
+                "C2PA_PRIVATE_KEY to its key in PEM (PKCS 8, without a password); or leave both empty.",
+                id="upscaler.E003",
+            )
+        ]
     return []
 
 
@@ -91,7 +115,7 @@ def clients_are_told_apart(**kwargs: Any) -> list[checks.CheckMessage]:
 @checks.register(checks.Tags.compatibility, deploy=True)
 def e_mails_leave_the_desk(**kwargs: Any) -> list[checks.CheckMessage]:
     """Invitations and links for a new password go out by e-mail."""
-    if settings.EMAIL_BACKEND.endswith(".console.EmailBackend"):
+    if not outbox.leaves_the_desk():
         return [
             checks.Warning(
                 "EMAIL_URL is not set, so e-mails are printed on the workers' console: nobody gets an invitation or a "
@@ -115,6 +139,57 @@ def staff_need_a_second_factor(**kwargs: Any) -> list[checks.CheckMessage]:
             )
         ]
     return []
+
+
+@checks.register(checks.Tags.security)
+def company_sign_in_is_whole(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Signing in with the company's account has all that it needs, or is off altogether."""
+    oidc = settings.OIDC
+    if oidc.missing:
+        return [
+            checks.Error(
+                f"Signing in with the company's account is set up by half: {' and '.join(oidc.missing)} "
+                f"{'is' if len(oidc.missing) == 1 else 'are'} not set, so nobody can.",
+                hint="Set OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET, or none of them.",
+                id="upscaler.E010",
+            )
+        ]
+    if oidc.only and not oidc.enabled:
+        return [
+            checks.Error(
+                "OIDC_ONLY is on, so passwords sign in staff alone, and nobody else can sign in at all.",
+                hint="Set OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET, or leave OIDC_ONLY out.",
+                id="upscaler.E011",
+            )
+        ]
+    return []
+
+
+@checks.register(checks.Tags.security)
+def company_sign_in_is_safe(**kwargs: Any) -> list[checks.CheckMessage]:
+    """The company's provider is asked over TLS, and lets in the company's people alone."""
+    oidc = settings.OIDC
+    if not oidc.enabled:
+        return []
+    address = urlsplit(oidc.issuer)
+    found: list[checks.CheckMessage] = []
+    if address.scheme == "http" and address.hostname not in LOOPBACK:
+        found.append(
+            checks.Warning(
+                "OIDC_ISSUER starts with http://, so anybody on the way can sign in as anybody.",
+                hint="Use the https:// address.",
+                id="upscaler.W010",
+            )
+        )
+    if address.hostname in OPEN_TO_ALL and not oidc.email_domains:
+        found.append(
+            checks.Warning(
+                f"Everybody in the world can have an account at {address.hostname}, and gets one here.",
+                hint="Set OIDC_EMAIL_DOMAINS to the company's own, like example.com.",
+                id="upscaler.W011",
+            )
+        )
+    return found
 
 
 @checks.register(checks.Tags.compatibility)

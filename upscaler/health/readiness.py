@@ -17,6 +17,7 @@ from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
 from upscaler.models import media_storage
 from upscaler.processing import circuit_breaker, handover
+from upscaler.queue import workers
 from upscaler.queue.broker import check_broker
 from upscaler.text import format_datetime
 
@@ -70,21 +71,37 @@ def report() -> dict[str, str]:
         "queue": _state(_queue, "does not answer"),
         "engine": _state(_engine, "can't be loaded"),
         "media": _state(_media, "can't be written"),
+        "workers": _state(_workers, "can't be told"),
     }
 
 
-def _state(probe: Callable[[], None], trouble: str) -> str:
+class _Trouble(Exception):
+    """Something that is said in words of its own. ``passes``: the desk takes orders all the same."""
+
+    def __init__(self, text: str, *, passes: bool) -> None:
+        super().__init__(text)
+        self.text = text
+        self.passes = passes
+
+
+def _state(probe: Callable[[], None], otherwise: str) -> str:
     try:
         probe()
     except EngineError as error:
-        logger.warning("not ready: %s", error.message)
         # Its words are made for people and name the setting. While it is only away, the desk still takes orders.
-        return f"{OK}, but {error.message}" if error.unavailable else error.message
+        return _said(error.message, passes=error.unavailable)
+    except _Trouble as trouble:
+        return _said(trouble.text, passes=trouble.passes)
     except Exception:
         # Anyone may ask, so the answer does not say more; the log does.
         logger.exception("not ready: %s", probe.__name__.lstrip("_"))
-        return trouble
+        return otherwise
     return OK
+
+
+def _said(text: str, *, passes: bool) -> str:
+    logger.warning("not ready: %s", text)
+    return f"{OK}, but {text}" if passes else text
 
 
 def _database() -> None:
@@ -120,3 +137,14 @@ def _remote_engine(engine: RemoteEngine) -> None:
 def _media() -> None:
     storage = media_storage()
     storage.delete(storage.save(f"probes/{uuid.uuid4().hex}", ContentFile(b"ok")))
+
+
+def _workers() -> None:
+    none = workers.missing()
+    if none is None:
+        return
+    is_alive = f"has been alive since {format_datetime(none.since)}" if none.since else "is alive"
+    raise _Trouble(
+        f"no worker of {' and '.join(none.queues)} {is_alive}. Start them: manage.py runworker",
+        passes=settings.READY_WITHOUT_WORKERS,
+    )

@@ -66,6 +66,18 @@ def for_screens(image: Image.Image) -> Image.Image:
     return shown
 
 
+def in_srgb(image: Image.Image) -> Image.Image:
+    """`for_screens` with an RGB profile's numbers turned into sRGB's, for whoever reckons with them."""
+    shown = for_screens(image)
+    profile = sound_profile(shown, shown.mode)
+    if profile is None:
+        return shown
+    colours = _converted(shown.convert("RGB"), ImageCms.ImageCmsProfile(BytesIO(profile)))
+    if shown.mode == "RGBA":
+        colours.putalpha(shown.getchannel("A"))
+    return colours
+
+
 def sound_profile(image: Image.Image, mode: str) -> bytes | None:
     """The picture's profile, if numbers in ``mode`` (L, LA, RGB or RGBA) can be read by it.
 

@@ -6,13 +6,14 @@ Django-free. The desk's own processes come here through `upscaler.imaging.sandbo
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
+import numpy as np
 from PIL import Image, ImageFile, PngImagePlugin
 
 from upscaler.errors import PublicError
-from upscaler.imaging import pixels, previews, structure
+from upscaler.imaging import codec, pixels, previews, reducing, structure, surroundings
 from upscaler.imaging.guard import guarded
 from upscaler.imaging.previews import Preview
 from upscaler.imaging.structure.limits import MAX_PICTURES
@@ -40,6 +41,10 @@ class Found:
     width: int
     """Pixels, as displayed: after the EXIF orientation."""
     height: int
+    product_share: float = 1.0
+    """The longer side of what is not margin, as a share of the picture's longer side, 0 to 1."""
+    jpeg_quality: int | None = None
+    """From 1 to 100, as its tables tell it; None for what is no JPEG."""
 
 
 def examine(
@@ -55,7 +60,7 @@ def examine(
     with image, guarded(named):
         _check_memory(image, named, max_memory)
         small = previews.shrunk(image, previews.THUMBNAIL_SIDE)
-        return _found(image, size), previews.thumbnail_of(small)
+        return replace(_found(image, size), product_share=_product_share(small)), previews.thumbnail_of(small)
 
 
 def examine_result(
@@ -77,6 +82,23 @@ def preview(file: IO[bytes], named: str, *, below: int | None = None) -> Preview
     _check_turn(image.size, below)
     with image, guarded(named):
         return previews.preview_of(previews.shrunk(image, previews.PREVIEW_SIDE))
+
+
+def reduce(
+    file: IO[bytes],
+    named: str,
+    *,
+    side: int | None,
+    max_area: int,
+    max_pixels: int,
+    max_memory: int,
+    below: int | None = None,
+) -> reducing.Reduced:
+    """A small copy to compare with others, see `reducing.reduce`. Raises as `examine`."""
+    image, _ = _opened(file, named, max_pixels=max_pixels, below=below)
+    with image, guarded(named):
+        _check_memory(image, named, max_memory)
+        return reducing.reduce(file, image, side=side, max_area=max_area)
 
 
 def _opened(
@@ -152,9 +174,21 @@ def _no_picture(file: IO[bytes], named: str) -> PublicError:
     return PublicError(f"{named} is {what}", code="not_a_picture")
 
 
+def _product_share(small: Image.Image) -> float:
+    """To about a thumbnail's pixel; 1 where the product can't be told from what is around it."""
+    values = np.asarray(small)
+    alpha = values[..., 3] if small.mode == "RGBA" else None
+    box = surroundings.look(values[..., :3], alpha).box
+    if box is None:
+        return 1.0
+    left, top, right, bottom = box
+    return max(right - left, bottom - top) / max(small.size)
+
+
 def _found(image: ImageFile.ImageFile, size: tuple[int, int]) -> Found:
     # A PNG that was decoded as a whole may have said it at its end; of one that was streamed the header alone was read,
     # for its preview too. A TIFF's reader turns size and picture by itself.
     turned = pixels.orientation(image) in pixels.TURNED and image.format != "TIFF"
     width, height = size[::-1] if turned else size
-    return Found("JPEG" if image.format == "MPO" else str(image.format), width, height)
+    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    return Found(kind, width, height, jpeg_quality=codec.jpeg_quality(image))

@@ -9,21 +9,22 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
 
-from upscaler import upscaling_models
 from upscaler.errors import PublicError
 from upscaler.imaging import decoding, sandbox
 from upscaler.imaging.guard import DAMAGED
 from upscaler.imaging.measuring import Measured
 from upscaler.imaging.previews import Preview
+from upscaler.imaging.reducing import Reduced, unpacked
 from upscaler.imaging.sandbox.limits import Limits
 from upscaler.picture_formats import FORMATS
+from upscaler.upscaling_models import UpscalingModel
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ LARGE_SOURCE_BYTES_PER_PIXEL = 8.5
 lower limit of pixels, see `SampledFile.memory_per_pixel`."""
 LARGE_OWN_MEMORY, MIN_LARGE_MEMORY = 56_000_000, 400_000_000
 """Bytes: beside the pixels, and what is given where the limit of pixels is low."""
+MAX_RESULT_BYTES = 4 * 10**9
 PREVIEW_EXTENSIONS = (".jpg", ".png")
 
 
@@ -61,6 +63,10 @@ class ExaminedPicture:
     """SHA-256 of the file's bytes."""
     thumbnail: bytes
     """A WebP of at most `previews.THUMBNAIL_SIDE` pixels."""
+    product_share: float = 1.0
+    """The longer side of what is not margin, as a share of the picture's longer side, 0 to 1."""
+    jpeg_quality: int | None = None
+    """From 1 to 100, as its tables tell it; None for what is no JPEG."""
 
     @property
     def extension(self) -> str:
@@ -87,7 +93,7 @@ def examine(
     with decoding.place(named, patience):
         reading = _Reading("examine", file, size, options, named, _source_limits, max_pixels)
         answer, following = reading.answer(patience=patience)
-        found = _examined(answer, following, size, _digest(file))
+        found = _examined(answer, following, size, digest_of(file))
     file.seek(0)
     return found
 
@@ -116,7 +122,7 @@ def examine_result(path: Path, *, max_bytes: int, max_pixels: int) -> tuple[Exam
         options = {"named": named, "max_pixels": max_pixels}
         reading = _Reading("examine_result", file, size, options, named, _result_limits, max_pixels)
         answer, following = reading.answer()
-        return _examined(answer, following, size, _digest(file)), _preview_in(answer, following[1:])
+        return _examined(answer, following, size, digest_of(file)), _preview_in(answer, following[1:])
 
 
 def preview(path: Path) -> Preview:
@@ -129,6 +135,21 @@ def preview(path: Path) -> Preview:
         most = max(settings.MAX_RESULT_PIXELS, settings.MAX_SOURCE_PIXELS)
         reading = _Reading("preview", file, path.stat().st_size, {"named": named}, named, _result_limits, most)
         return _preview_in(*reading.answer())
+
+
+def reduce(path: Path, *, name: str, side: int | None = None, max_area: int) -> Reduced:
+    """A small copy of a stranger's picture, to compare with others: see `reducing.reduce`.
+
+    It waits for its turn as long as it takes. Raises PublicError as `examine`.
+    """
+    named = f"“{name}”" if name else "The picture"
+    most = max(settings.MAX_RESULT_PIXELS, settings.MAX_SOURCE_PIXELS)
+    with path.open("rb") as file:
+        size = _checked_size(file, named, MAX_RESULT_BYTES)
+        max_memory = int(LARGE_SOURCE_BYTES_PER_PIXEL * most)
+        options = {"named": named, "side": side, "max_area": max_area, "max_pixels": most, "max_memory": max_memory}
+        told, parts = _Reading("reduce", file, size, options, named, _result_limits, most).answer()
+    return unpacked(told, parts)
 
 
 def measure(file: IO[bytes], *, name: str, patience: decoding.Patience | None = None) -> Measured:
@@ -150,11 +171,14 @@ def measure(file: IO[bytes], *, name: str, patience: decoding.Patience | None = 
     return Measured(**told)
 
 
-def recode(path: Path, target: Path, result_format: str) -> None:
-    """Write a stranger's picture in another format, with everything that it carries. Raises PublicError."""
+def recode(path: Path, target: Path, result_format: str, *, generative: bool | None = True) -> None:
+    """Write a stranger's picture in another format, with everything that it carries. Raises PublicError.
+
+    ``generative``: as `codec.save` takes it.
+    """
     memory = OWN_MEMORY + RECODE_BYTES_PER_PIXEL * settings.MAX_RESULT_PIXELS
     limits = Limits(RESULT_CPU_SECONDS * 5, RESULT_WALL_SECONDS * 2, memory, file_size=4 * 10**9)
-    options = {"result_format": result_format}
+    options = {"result_format": result_format, "generative": generative}
     named = "The result"
     with path.open("rb") as file, target.open("wb+") as written, decoding.turn((1, 1), named, patience=None):
         _answered(*_asked("recode", file, options, named, limits, written))
@@ -262,6 +286,8 @@ def _examined(answer: dict[str, Any], following: list[bytes], size: int, digest:
         file_size=size,
         digest=digest,
         thumbnail=following[0],
+        product_share=min(1.0, float(found["product_share"])),
+        jpeg_quality=found["jpeg_quality"],
     )
 
 
@@ -286,7 +312,7 @@ def _checked_size(file: IO[bytes], named: str, max_bytes: int) -> int:
     return size
 
 
-def _digest(file: IO[bytes]) -> str:
+def digest_of(file: IO[bytes]) -> str:
     """SHA-256 of the whole file, which is left where it was."""
     at = file.tell()
     file.seek(0)
@@ -295,13 +321,21 @@ def _digest(file: IO[bytes]) -> str:
     return digest
 
 
-def check_result_size(width: int, height: int, factor: int, *, max_pixels: int) -> None:
-    """Refuse work whose result would be too large. Raises PublicError with code ``result_too_large``."""
+def check_result_size(
+    width: int, height: int, factor: int, *, max_pixels: int, models: Sequence[UpscalingModel]
+) -> None:
+    """Refuse work whose result would be too large, with what one of the ``models`` that are offered could do.
+
+    Raises PublicError with code ``result_too_large``.
+    """
     result_pixels = width * height * factor * factor
     if result_pixels <= max_pixels:
         return
-    fitting = [smaller for smaller in upscaling_models.FACTORS if width * height * smaller**2 <= max_pixels]
-    way_out = f"Choose {max(fitting)}x with Topaz, or a smaller picture." if fitting else "Use a smaller picture."
+    way_out = "Use a smaller picture."
+    fitting = [(one, model.title) for model in models for one in model.factors if width * height * one**2 <= max_pixels]
+    if fitting:
+        most, title = max(fitting)
+        way_out = f"Choose {most}x with {title}, or a smaller picture."
     raise PublicError(
         f"{width:,} × {height:,} pixels enlarged {factor} times would be {result_pixels / 1e6:,.0f} megapixels; the "
         f"limit is {max_pixels / 1e6:.0f}. {way_out}",

@@ -76,13 +76,22 @@ def is_streamed(image: Image.Image) -> bool:
     return image.width * image.height >= LARGE_FROM and image.mode in STREAMED.get(str(image.format), ())
 
 
-def streamed(file: IO[bytes], image: Image.Image, side: int) -> Image.Image:
-    """`shrunk` for the file of ``image``, with only some rows of it in memory at a time. Raises OSError."""
+def streamed(file: IO[bytes], image: Image.Image, side: int, *, quick: bool = False) -> Image.Image:
+    """`shrunk` for the file of ``image``, with only some rows of it in memory at a time. Raises OSError.
+
+    ``quick``: whether a JPEG's decoder shrinks it first by a power of two, as far as it stays larger.
+    """
     file.seek(0)
     source = pyvips.Source.new_from_descriptor(file.fileno())
     try:
         load = getattr(pyvips.Image, LOADERS[str(image.format)])
-        rows = load(source, access="sequential", fail_on="truncated")
+        times = max(image.size) // side
+        options = (
+            {"shrink": next(by for by in (8, 4, 2, 1) if by <= max(1, times))}
+            if quick and image.format == "JPEG"
+            else {}
+        )
+        rows = load(source, access="sequential", fail_on="truncated", **options)
         return _shrunk(rows, image, pixels.orientation(image), side)
     except pyvips.Error as error:
         raise OSError(str(error)) from error

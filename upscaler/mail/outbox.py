@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -30,6 +31,11 @@ BATCH = 100
 
 Writer = Callable[[Email], Sequence[EmailMessage]]
 """Makes the messages of one kind of e-mail whose text is not stored; none where there is nobody to write to."""
+
+
+def leaves_the_desk() -> bool:
+    """Whether e-mails are sent to people; without ``EMAIL_URL`` they are printed on the workers' console."""
+    return not settings.EMAIL_BACKEND.endswith(".console.EmailBackend")
 
 
 def post(

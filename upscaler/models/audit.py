@@ -20,6 +20,8 @@ class AuditEvent(AppendOnly):
         PASSWORD_CHANGED = "password_changed", "Changed the password"
         SECOND_FACTOR_ON = "second_factor_on", "Turned the second factor on"
         SECOND_FACTOR_OFF = "second_factor_off", "Turned the second factor off"
+        OIDC_LINKED = "oidc_linked", "Linked the company’s account"
+        OIDC_UNLINKED = "oidc_unlinked", "Unlinked the company’s account"
         RECOVERY_CODES = "recovery_codes", "Made new recovery codes"
         INVITED = "invited", "Invited"
         INVITATION_REVOKED = "invitation_revoked", "Withdrew an invitation"
@@ -39,6 +41,19 @@ class AuditEvent(AppendOnly):
         UNARCHIVED = "unarchived", "Took out of the archive"
         DELETED = "deleted", "Deleted"
         RESULTS_NAMED = "results_named", "Named the files of results"
+        WEBHOOK_ADDED = "webhook_added", "Added a webhook"
+        WEBHOOK_CHANGED = "webhook_changed", "Changed a webhook"
+        WEBHOOK_REMOVED = "webhook_removed", "Removed a webhook"
+        WATCH_ADDED = "watch_added", "Added a watched folder"
+        WATCH_CHANGED = "watch_changed", "Changed a watched folder"
+        WATCH_REMOVED = "watch_removed", "Removed a watched folder"
+        REVIEWS_CHANGED = "reviews_changed", "Changed what waits for approval"
+        APPROVED = "approved", "Approved"
+        REJECTED = "rejected", "Rejected"
+        DECISION_TAKEN_BACK = "decision_taken_back", "Took a decision back"
+        WRONG_RESULT = "wrong_result", "Marked a wrong result"
+        SHARE_LINK_MADE = "share_link_made", "Made a share link"
+        SHARE_LINK_REVOKED = "share_link_revoked", "Revoked a share link"
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="events")
     user = models.ForeignKey(

@@ -29,6 +29,7 @@ class Batch(models.Model):
     )
     token = models.ForeignKey(ApiToken, on_delete=models.SET_NULL, null=True, blank=True, related_name="batches")
     name = models.CharField(max_length=255, blank=True)
+    reference = models.CharField(max_length=100, blank=True, default="", db_default="", help_text="A program's own.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
     ordered_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -42,7 +43,32 @@ class Batch(models.Model):
     )
     settings = models.JSONField(default=dict, blank=True)
     requested_format = models.CharField(max_length=10, blank=True, choices=list(picture_formats.RESULT_FORMATS.items()))
-    channels = models.JSONField(default=list, blank=True, help_text="Ids of the channels that files are made for.")
+    channels = models.JSONField(
+        default=list, db_default=[], blank=True, help_text="Ids of the channels that files are made for."
+    )
+    fit_due_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When a worker is to be woken for channel files again; empty where none is lacking.",
+    )
+    webhook = models.ForeignKey(
+        "WebhookEndpoint",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="Who is told, beside the team's own.",
+    )
+    watched_folder = models.ForeignKey(
+        "WatchedFolder",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="batches",
+        help_text="Where its pictures came from by themselves.",
+    )
     sku_pattern = models.CharField(max_length=255, blank=True, help_text="How the SKU stands in a file's name.")
     total = models.PositiveIntegerField(default=0, help_text="Upscales that were ordered.")
     credits = models.PositiveIntegerField(default=0, help_text="What they cost when they were ordered.")
@@ -64,7 +90,11 @@ class Batch(models.Model):
                 name="batch_idempotency_key_once",
             ),
         )
-        indexes = (models.Index(fields=("team", "-id"), name="batch_team_newest"),)
+        indexes = (
+            models.Index(fields=("team", "-id"), name="batch_team_newest"),
+            models.Index(fields=("webhook",), condition=Q(webhook__isnull=False), name="batch_webhook"),
+            models.Index(fields=("fit_due_at",), condition=Q(fit_due_at__isnull=False), name="batch_fit_due"),
+        )
 
     def __str__(self) -> str:
         return self.name or f"Batch {self.pk}"
@@ -108,10 +138,20 @@ class DraftItem(models.Model):
     height = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels, as displayed.")
     file_size = models.PositiveBigIntegerField(null=True, blank=True, help_text="Bytes.")
     digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 of its bytes.")
+    product_share = models.FloatField(
+        null=True, blank=True, help_text="The product's longer side in the picture's, 0 to 1; empty until it is known."
+    )
+
+    source_facts = models.JSONField(
+        null=True, blank=True, editable=False, help_text="What was found in the picture, for the time told."
+    )
 
     problem = models.CharField(max_length=50, blank=True, help_text="The code of why it can't be enlarged.")
     problem_message = models.TextField(blank=True)
     is_anew = models.BooleanField(default=False, help_text="To be made once more, although the team has it.")
+    is_enlarged = models.BooleanField(
+        default=False, db_default=False, help_text="To be enlarged, although it is large enough for its channels."
+    )
 
     class Meta:
         ordering = ("id",)

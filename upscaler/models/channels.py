@@ -47,7 +47,15 @@ class ProductCode(models.Model):
 
 
 class ChannelFile(models.Model):
-    """A result fitted to a channel. One for each channel; it goes with the upscale's other files."""
+    """A result fitted to a channel. One for each channel; it goes with the upscale's other files.
+
+    ::
+
+        (no row) ──► begun (lease) ──► made, or refused: no file, and why in ``problems``
+                        └► lease runs out: tried again, and refused after some attempts
+
+    One whose ``rules`` are not the channel's any more is out of date: given to nobody, and made anew.
+    """
 
     upscale = models.ForeignKey(Upscale, on_delete=models.CASCADE, related_name="channel_files")
     channel_id = models.SlugField(max_length=40)
@@ -62,7 +70,21 @@ class ChannelFile(models.Model):
     height = models.PositiveIntegerField(default=0)
     file_size = models.PositiveBigIntegerField(default=0, help_text="Bytes.")
     problems = models.JSONField(default=list, blank=True, help_text="Why the channel would refuse it, in sentences.")
-    key = models.CharField(max_length=64, help_text="Of channel, result and wishes; another one makes another file.")
+    key = models.CharField(max_length=64, help_text="Of rules, result and wishes; another one makes another file.")
+    rules = models.CharField(
+        max_length=64,
+        null=True,
+        blank=True,
+        help_text="Of the channel's rules by which it was made, or could not be; those of another sum are out of date.",
+    )
+    crop = models.BooleanField(default=False, db_default=False, help_text="Whether cropping to the ratio was asked.")
+    trim = models.BooleanField(default=False, db_default=False, help_text="Whether taking margin off was asked.")
+    attempts = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Begun by workers since the last one that ended."
+    )
+    lease_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Until then a worker makes it, or it is not tried again."
+    )
     made_at = models.DateTimeField(auto_now=True)
 
     class Meta:

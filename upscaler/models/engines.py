@@ -30,6 +30,9 @@ class NetworkSpeed(models.Model):
     """
 
     step = models.CharField(max_length=100, help_text="A network's name, or what is done beside: save JPEG.")
+    processor = models.CharField(
+        max_length=100, blank=True, default="", db_default="", help_text="On which it was measured."
+    )
     precision = models.CharField(max_length=10, help_text="What the networks worked in.")
     threads = models.PositiveSmallIntegerField(help_text="How many one job worked on.")
     seconds = models.FloatField(help_text="What the work took.")
@@ -41,11 +44,18 @@ class NetworkSpeed(models.Model):
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        ordering = ("step", "precision", "threads")
-        constraints = (models.UniqueConstraint(fields=("step", "precision", "threads"), name="network_speed_once"),)
+        ordering = ("step", "processor", "precision", "threads")
+        constraints = (
+            models.UniqueConstraint(fields=("step", "processor", "precision", "threads"), name="network_speed_once"),
+        )
 
     def __str__(self) -> str:
         return f"{self.step}, {self.precision}, {self.threads} threads: {self.rate:.3g} s"
+
+    @property
+    def way(self) -> tuple[str, str, int]:
+        """How it was measured: figures of one way belong together."""
+        return self.processor, self.precision, self.threads
 
     @property
     def rate(self) -> float:

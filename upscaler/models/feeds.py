@@ -81,6 +81,9 @@ class FeedCheck(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     due_at = models.DateTimeField(default=timezone.now, editable=False, help_text="When it is to be worked on next.")
+    worked_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When it was last taken up: who waits longest is next."
+    )
     failures = models.PositiveSmallIntegerField(default=0, help_text="Attempts in a row that came to nothing.")
 
     class Meta:
@@ -103,6 +106,30 @@ class FeedCheck(models.Model):
     def measured(self) -> int:
         """Pictures that are done with, well or badly."""
         return self.pictures - self.waiting
+
+
+class FeedHost(models.Model):
+    """A host of pictures while it is asked, or rests: one check at a time asks it, and the others stand in a queue.
+
+    Rows of hosts that nobody asks, and that ask for no pause, are deleted.
+    """
+
+    name = models.CharField(max_length=255, primary_key=True)
+    check_of = models.ForeignKey(
+        FeedCheck,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_column="check_id",
+        help_text="That asks it, as long as its lease runs.",
+    )
+    next_at = models.DateTimeField(null=True, blank=True, help_text="When it may be asked again.")
+    queue = models.JSONField(default=list, help_text="Numbers of the checks that wait for it, the first one first.")
+    kept_until = models.DateTimeField(null=True, blank=True, help_text="Until when it is kept for the first of them.")
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class FeedPicture(models.Model):

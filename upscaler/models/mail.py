@@ -28,6 +28,7 @@ class Email(models.Model):
         INVITATION = "invitation", "Invitation"
         PASSWORD = "password", "Link for a new password"
         BATCH = "batch", "End of a batch"
+        WEBHOOK = "webhook", "A webhook was switched off"
 
     SECRET_KINDS = (Kind.INVITATION, Kind.PASSWORD)
 

@@ -14,6 +14,15 @@ from upscaler import result_names
 class Team(models.Model):
     """People who share a history and a balance of credits."""
 
+    class Reviews(models.TextChoices):
+        NOBODY = "nobody", "Nothing"
+        DOUBTS = "doubts", "What the check doubts"
+        EVERYTHING = "everything", "Everything"
+
+    class Reviewers(models.TextChoices):
+        MEMBERS = "members", "Everybody in the team"
+        ADMINS = "admins", "Admins"
+
     name = models.CharField(max_length=100)
     slug = models.SlugField(unique=True)
     balance = models.IntegerField(default=0, editable=False)
@@ -28,6 +37,22 @@ class Team(models.Model):
         default=result_names.DEFAULT,
         editable=False,
         help_text="How the files of results are called.",
+    )
+    reviews = models.CharField(
+        max_length=10,
+        choices=Reviews.choices,
+        default=Reviews.NOBODY,
+        db_default=Reviews.NOBODY,
+        editable=False,
+        help_text="Which results wait until somebody approves them.",
+    )
+    reviewers = models.CharField(
+        max_length=10,
+        choices=Reviewers.choices,
+        default=Reviewers.MEMBERS,
+        db_default=Reviewers.MEMBERS,
+        editable=False,
+        help_text="Who may approve and reject.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="teams")

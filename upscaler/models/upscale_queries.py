@@ -13,12 +13,18 @@ from django.utils import timezone
 if TYPE_CHECKING:
     from upscaler.models.upscales import Upscale  # noqa: F401 (named in a type)
 
+MAX_ID = models.BigIntegerField.MAX_BIGINT
 CLOCKS_APART = timedelta(days=1)
 """More than a remote engine's clock can go before ours."""
 
 
 CANCELLED_CODE = "cancelled"
 """The ``error_code`` of what somebody ended before the work on it had begun."""
+
+
+def result_hours() -> str:
+    """For how many hours after its completion a ``generation_result_id`` may name a result, as text."""
+    return f"{settings.RESULT_LIFETIME / 3600:g}"
 
 
 class UpscaleQuerySet(models.QuerySet["Upscale"]):
@@ -52,3 +58,8 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
     def with_result(self) -> UpscaleQuerySet:
         """Done, with a result that is given out."""
         return self.filter(status=self.model.Status.DONE, withdrawn_at__isnull=True, deleted_at__isnull=True)
+
+    def to_review(self) -> UpscaleQuerySet:
+        """Results that wait for approval."""
+        # By the moment and not by `review`, for the index's sake.
+        return self.with_result().filter(pending_since__isnull=False)

@@ -9,18 +9,18 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.core.files.storage import Storage, default_storage
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.db.models.fields.files import FieldFile
 from django.urls import reverse
 from django.utils import timezone
 
 from upscaler import picture_formats, result_names, upscaling_models
 from upscaler.models.batches import Batch
+from upscaler.models.reviews import DELETED, WITHDRAWN, Reviewed
 from upscaler.models.search_text import SearchTextField
 from upscaler.models.teams import ApiToken, Team
+from upscaler.models.upscale_indexes import INDEXES
 from upscaler.models.upscale_queries import UpscaleQuerySet
-
-MAX_ID = models.BigIntegerField.MAX_BIGINT
 
 
 def media_storage() -> Storage:
@@ -28,18 +28,7 @@ def media_storage() -> Storage:
     return default_storage
 
 
-def result_hours() -> str:
-    """For how many hours after its completion a ``generation_result_id`` may name a result, as text."""
-    return f"{settings.RESULT_LIFETIME / 3600:g}"
-
-
-WITHDRAWN = "The price of this picture was given back, so its result is given to nobody any more."
-"""What people and programs are told in place of the result."""
-DELETED = "This picture was deleted. Its files are gone for good."
-"""The same of one that was deleted."""
-
-
-class Upscale(models.Model):
+class Upscale(Reviewed):
     """One submitted job; the API's "generation".
 
     ::
@@ -68,6 +57,7 @@ class Upscale(models.Model):
     class Engine(models.TextChoices):
         LOCAL = "local", "Local"
         UWEAR = "uwear", "Uwear"
+        FIT = "fit", "Only fitted"
 
     MODEL_CHOICES: ClassVar[list[tuple[str, str]]] = [
         (model.name, model.title) for model in upscaling_models.MODELS.values()
@@ -85,6 +75,7 @@ class Upscale(models.Model):
 
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, null=True, blank=True, related_name="upscales")
     sku = models.CharField(max_length=100, blank=True, help_text="The shop's name of the product.")
+    reference = models.CharField(max_length=100, blank=True, default="", db_default="", help_text="A program's own.")
 
     source = models.CharField(max_length=10, choices=Source.choices)
     source_folder = models.CharField(
@@ -105,6 +96,9 @@ class Upscale(models.Model):
     source_height = models.PositiveIntegerField(null=True, blank=True, help_text="Pixels, as displayed.")
     source_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     source_digest = models.CharField(max_length=64, blank=True, editable=False, help_text="SHA-256 of its bytes.")
+    source_facts = models.JSONField(
+        null=True, blank=True, editable=False, help_text="What was found in its source, for the time told."
+    )
 
     model_name = models.CharField(max_length=20, choices=MODEL_CHOICES)
     settings = models.JSONField(default=dict, blank=True)
@@ -116,6 +110,12 @@ class Upscale(models.Model):
     )
     credits = models.PositiveIntegerField()
     retry_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries")
+    is_factor_open = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Its source is fetched first; then the channels of its batch say how much it is enlarged.",
+    )
 
     engine = models.CharField(max_length=20, choices=Engine.choices)
     engine_id = models.CharField(max_length=100, null=True, blank=True, help_text="The engine's own id of the job.")
@@ -125,6 +125,16 @@ class Upscale(models.Model):
     result_id = models.BigIntegerField(null=True, blank=True, help_text="The API's generation_result_id.")
     referable_until = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Until when the engine keeps its own copy of the result."
+    )
+
+    webhook = models.ForeignKey(
+        "WebhookEndpoint",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="Who is told, beside the team's own.",
     )
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.CREATED)
@@ -227,50 +237,7 @@ class Upscale(models.Model):
                 name="upscale_error_has_message",
             ),
         )
-        indexes = (
-            models.Index(fields=("team", "-id"), name="upscale_team_newest"),
-            models.Index(fields=("team", "status", "-id"), name="upscale_team_status"),
-            models.Index(fields=("team", "model_name", "-id"), name="upscale_team_model"),
-            models.Index(fields=("team", "created_by", "-id"), name="upscale_team_person"),
-            # Whole and not in part: SQLite takes a partial index only where the query spells its condition out.
-            models.Index(
-                fields=("batch", "status", "id"), condition=Q(batch__isnull=False), name="upscale_batch_status"
-            ),
-            models.Index(fields=("team", "sku", "-id"), condition=~Q(sku=""), name="upscale_team_sku"),
-            models.Index(
-                fields=("team", "-id"),
-                condition=Q(archived_at__isnull=False, deleted_at__isnull=True),
-                name="upscale_team_archived",
-            ),
-            models.Index(fields=("error_code", "team", "-id"), name="upscale_failure"),
-            models.Index(fields=("status", "-id"), name="upscale_status"),
-            models.Index(fields=("team", "status", "-completed_at"), name="upscale_team_completed"),
-            models.Index(fields=("created_at",), name="upscale_created"),
-            models.Index(
-                fields=("engine",),
-                condition=Q(rank__isnull=False) & Q(handed_over_at__isnull=False),
-                name="upscale_in_flight",
-            ),
-            models.Index(fields=("team", "order_digest"), condition=~Q(order_digest=""), name="upscale_same_order"),
-            # Whole: a file may go once no row names it, and SQLite can't tell that a given name is not empty.
-            models.Index(fields=("source_file",), name="upscale_source_file"),
-            models.Index(fields=("result_file",), name="upscale_result_file"),
-            models.Index(
-                fields=("id",),
-                condition=Q(deleted_at__isnull=False) & ~(Q(source_file="") & Q(result_file="")),
-                name="upscale_files_to_remove",
-            ),
-            # Who is next, the last of a flow, who waits for a moment, whose worker died. SQLite takes an index in part
-            # only where the query proves its condition, which it never does of a list of statuses.
-            models.Index(
-                fields=("lane", "team", "rank", "id"),
-                condition=Q(rank__isnull=False) & Q(lease_until__isnull=True),
-                name="upscale_next",
-            ),
-            models.Index(fields=("team", "lane", "flow", "rank"), condition=Q(rank__isnull=False), name="upscale_flow"),
-            models.Index(fields=("not_before",), condition=Q(not_before__isnull=False), name="upscale_paused"),
-            models.Index(fields=("lease_until",), condition=Q(lease_until__isnull=False), name="upscale_leased"),
-        )
+        indexes = INDEXES
 
     def __str__(self) -> str:
         return f"Upscale {self.pk} ({self.status})"
@@ -289,11 +256,22 @@ class Upscale(models.Model):
         return self.status == self.Status.DONE and self.withdrawn_at is None and self.deleted_at is None
 
     @property
+    def gives_file(self) -> bool:
+        """Whether the result may leave the desk: it is there, and no review stands in the way."""
+        return self.gives_result and not self.why_withheld
+
+    @property
     def gives_source(self) -> bool:
         """Whether its source may be seen: it may be deleted, or be an earlier result that was withdrawn since."""
         if self.deleted_at is not None:
             return False
         return self.source_result is None or self.source_result.withdrawn_at is None
+
+    @property
+    def can_compare(self) -> bool:
+        """Whether there is anything to compare: source and result may both be seen, and are not the same."""
+        has_both = self.gives_result and self.gives_source and bool(self.before_preview and self.after_preview)
+        return has_both and not self.is_only_fitted
 
     @property
     def why_closed(self) -> str:
@@ -303,7 +281,7 @@ class Upscale(models.Model):
     @property
     def is_waiting(self) -> bool:
         """A worker has taken it up, but no remote engine is known to work on it: it has not got it, or is silent."""
-        if self.status != self.Status.ONGOING or self.engine == self.Engine.LOCAL:
+        if self.status != self.Status.ONGOING or self.engine in (self.Engine.LOCAL, self.Engine.FIT):
             return False
         return not self.engine_id or (hasattr(self, "handover") and self.handover.silent_since is not None)
 
@@ -313,9 +291,24 @@ class Upscale(models.Model):
         return (self.source_width, self.source_height) if self.source_width and self.source_height else None
 
     @property
+    def is_only_fitted(self) -> bool:
+        """It was large enough for its channels, so nothing enlarges it, and it costs nothing."""
+        return self.engine == self.Engine.FIT
+
+    @property
+    def price(self) -> int:
+        """What it costs if it goes well, whatever was charged before its size was known."""
+        return 0 if self.is_only_fitted else self.credits
+
+    @property
     def factor(self) -> int:
         """How many times width and height grow."""
-        return upscaling_models.factor(self.model_name, self.settings)
+        return 1 if self.is_only_fitted else upscaling_models.factor(self.model_name, self.settings)
+
+    @property
+    def open_for(self) -> list[str]:
+        """Ids of the channels that will tell the factor; empty where it is known."""
+        return list(self.batch.channels) if self.is_factor_open and self.batch is not None else []
 
     @property
     def expires_at(self) -> datetime | None:
@@ -337,8 +330,11 @@ class Upscale(models.Model):
         return upscaling_models.MODELS[self.model_name]
 
     def order_digest_with(self, source_digest: str) -> str:
-        """The ``order_digest`` of this order for a source of that digest; empty where it is."""
-        if not source_digest:
+        """The ``order_digest`` of this order for a source of that digest; empty where it is.
+
+        Empty too where nothing is paid, or where nobody knows yet how much it is enlarged.
+        """
+        if not source_digest or self.is_only_fitted or self.is_factor_open:
             return ""
         return upscaling_models.order_digest(
             source_digest,
@@ -357,8 +353,11 @@ class Upscale(models.Model):
     def result_name(self) -> str:
         """The file name of the result: by the team's template, with the ending of its format."""
         template = result_names.compile(self.team.result_template)
+        if not template.has("n"):
+            return template.name_of(self.result_facts(0))
         # The place in the batch is counted only for who wants it in the name.
-        return template.name_of(self.result_facts(self._place_in_batch() if template.has("n") else 0))
+        place, total = self._place_in_batch()
+        return result_names.compile(self.team.result_template, total=total).name_of(self.result_facts(place))
 
     def result_facts(self, place: int) -> result_names.Facts:
         """What a template makes the result's name of; ``place`` is its number in the batch, from 1 on."""
@@ -374,12 +373,15 @@ class Upscale(models.Model):
             folder=self.source_folder,
         )
 
-    def _place_in_batch(self) -> int:
+    def _place_in_batch(self) -> tuple[int, int]:
         if self.batch_id is None:
-            return 1
-        # One that was tried again keeps its place.
-        first = self.retry_of_id if self.retry_of_id is not None else self.pk
-        return Upscale.objects.filter(batch=self.batch_id, retry_of__isnull=True, pk__lte=first).count()
+            return 1, 1
+        first = self
+        while first.retry_of is not None:  # One that was tried again keeps its place, however often.
+            first = first.retry_of
+        own = Upscale.objects.filter(batch=self.batch_id, retry_of__isnull=True)
+        counted = own.aggregate(place=Count("pk", filter=Q(pk__lte=first.pk)), total=Count("pk"))
+        return counted["place"], counted["total"]
 
     @property
     def thumbnail(self) -> FieldFile:

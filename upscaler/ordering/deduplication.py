@@ -34,6 +34,12 @@ class Order(Protocol):
     def source_url(self) -> str: ...
     @property
     def source_digest(self) -> str: ...
+    @property
+    def is_only_fitted(self) -> bool: ...
+    @property
+    def is_factor_open(self) -> bool: ...
+    @property
+    def open_for(self) -> Sequence[str]: ...
 
 
 ADDRESS = "address:"
@@ -42,7 +48,12 @@ AnyOrder = TypeVar("AnyOrder", bound=Order)
 
 
 def key(order: Order) -> str:
-    """What tells an order that comes in now from others; empty where nothing does."""
+    """What tells an order that comes in now from others; empty where nothing does.
+
+    Empty too where nothing is paid, or where nobody knows yet how much it is enlarged.
+    """
+    if order.is_only_fitted or (order.source_digest and order.is_factor_open):
+        return ""
     if order.source_digest:
         return _digest(order, order.source_digest)
     if order.source == Upscale.Source.URL:
@@ -70,6 +81,7 @@ def find_known(seen: Mapping[str, int], *, team: Team, without: frozenset[int] =
         Upscale.objects.present()
         .filter(team=team, engine=settings.ENGINE)
         .exclude(status=Upscale.Status.ERROR)
+        .exclude(review=Upscale.Review.REJECTED)
         .exclude(pk__in=without)
         .exclude(Exists(refunds))
         .order_by()
@@ -84,7 +96,7 @@ def find_known(seen: Mapping[str, int], *, team: Team, without: frozenset[int] =
         if upscale.pk > seen[upscale.order_digest]
     }
     if len(digests) < len(seen):
-        under_way = good.open().filter(source=Upscale.Source.URL).select_related("created_by")
+        under_way = good.open().filter(source=Upscale.Source.URL).select_related("created_by", "batch")
         for upscale in sorted(under_way, key=lambda upscale: upscale.pk):
             address = _address_key(upscale)
             if upscale.pk > seen.get(address, upscale.pk):
@@ -105,7 +117,8 @@ def find_known_stored(seen: Mapping[str, int], *, team: Team) -> tuple[dict[str,
 
 
 def _address_key(order: Order) -> str:
-    return ADDRESS + _digest(order, order.source_url)
+    # Where the factor is open the channels tell it, and not the settings: only one for the same ones is the same.
+    return ADDRESS + _digest(order, " ".join([order.source_url, *sorted(order.open_for)]))
 
 
 def _digest(order: Order, source: str) -> str:

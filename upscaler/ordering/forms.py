@@ -15,29 +15,31 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from upscaler import fetching, file_names, picture_formats, upscaling_models
+from upscaler.channels import table
+from upscaler.channels.table import Channel
+from upscaler.engines import offer
 from upscaler.engines.base import KnownResult
 from upscaler.errors import PublicError
 from upscaler.form_fields import WholeNumberField
 from upscaler.imaging import intake
 from upscaler.imaging.decoding import Patience
 from upscaler.models import MAX_ID, Team, Upscale
-from upscaler.ordering import results
+from upscaler.ordering import for_channels, results
 from upscaler.ordering.lookup import Lookup
 from upscaler.ordering.submission import NewUpscale, Upload
 from upscaler.processing import source_reference
 from upscaler.storage import pictures, signed_links
 from upscaler.storage.pictures import StoredPicture
-from upscaler.text import format_credits, format_datetime
+from upscaler.text import format_datetime
 
 SOURCES_IN_WORDS = "upload a file, give the address of a picture, or choose an earlier result"
 MAX_SETTINGS = 30
 """More than any model has, and few enough to answer for each."""
 MAX_SKU_LENGTH = 100
 """Characters of a product's name in the shop."""
+MAX_REFERENCE_LENGTH = 100
+"""Characters of what a program calls its order."""
 TOO_LONG = "This {what} has %(show_value)d characters; the limit is %(limit_value)d. Shorten it."
-MODELS_IN_WORDS = " or ".join(
-    f"{model.name} ({format_credits(model.credits)})" for model in upscaling_models.MODELS.values()
-)
 
 
 class SettingsWidget(forms.Widget):
@@ -53,7 +55,11 @@ class SettingsWidget(forms.Widget):
         model = upscaling_models.MODELS.get(data.get("model_name", ""))
         if model is None:
             return None
-        return {setting.key: data[setting.key] for setting in model.settings if setting.key in data}
+        given = {setting.key: data[setting.key] for setting in model.settings if setting.key in data}
+        if not given.get(upscaling_models.FACTOR_KEY, True):
+            # "As much as the shops need".
+            del given[upscaling_models.FACTOR_KEY]
+        return given
 
 
 class SettingsField(forms.Field):
@@ -69,20 +75,61 @@ class SettingsField(forms.Field):
         return value
 
 
-class ChoiceForm(forms.Form):
-    """What is to be made of pictures: a model, its settings and the result's format."""
+class ChannelsWidget(forms.Widget):
+    """Reads ``channels`` as a list of the API's, or as the page's ticked boxes."""
 
-    model_name = forms.CharField(error_messages={"required": f"Choose a model: {MODELS_IN_WORDS}."})
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
+        return data.getlist(name) if hasattr(data, "getlist") else data.get(name)
+
+
+class ChannelsField(forms.Field):
+    """Ids of channels, each once; `ChoiceForm` knows which ones there are."""
+
+    widget = ChannelsWidget
+
+    def to_python(self, value: Any) -> list[str]:
+        if value is None or value == "":
+            return []
+        if not isinstance(value, list) or not all(isinstance(id_, str) for id_ in value):
+            raise ValidationError("channels must be a list of ids of channels, such as zalando.", code="list_type")
+        return list(dict.fromkeys(id_ for id_ in value if id_))
+
+
+class ChoiceForm(forms.Form):
+    """What is to be made of pictures: a model, its settings, the result's format, and the shops that it goes to.
+
+    After ``is_valid()``, ``chosen_channels`` are these, and ``is_factor_given`` says whether a factor was chosen.
+    """
+
+    model_name = forms.CharField()
     generation_settings = SettingsField(required=False)
     result_format = forms.CharField(required=False, empty_value="")
+    channels = ChannelsField(required=False)
+
+    def __init__(self, *args: Any, team: Team, lookup: Lookup | None = None, **kwargs: Any) -> None:
+        """``lookup``: what knows the team's channels, and the sources of many orders, already."""
+        super().__init__(*args, **kwargs)
+        self.fields["model_name"].error_messages["required"] = f"Choose a model: {offer.in_words()}."
+        self.team = team
+        self.lookup = lookup or Lookup(team=team)
+        self.chosen_channels: tuple[Channel, ...] = ()
+        self.is_factor_given = False
+
+    def clean_channels(self) -> list[str]:
+        ids: list[str] = self.cleaned_data["channels"]
+        known = self.lookup.channels if ids else {}
+        try:
+            self.chosen_channels = tuple(table.channel(id_, known) for id_ in ids)
+        except PublicError as error:
+            raise ValidationError(error.message, code=error.code) from None
+        return ids
 
     def clean_model_name(self) -> str:
-        name = self.cleaned_data["model_name"]
-        if name not in upscaling_models.MODELS:
-            raise ValidationError(
-                f"There is no model called “{upscaling_models.shortened(name)}”. Choose {MODELS_IN_WORDS}.", code="enum"
-            )
-        return name
+        name: str = self.cleaned_data["model_name"]
+        try:
+            return offer.find(name).name
+        except PublicError as error:
+            raise ValidationError(error.message, code=error.code) from None
 
     def clean_result_format(self) -> str:
         name = self.cleaned_data["result_format"]
@@ -107,6 +154,7 @@ class ChoiceForm(forms.Form):
             message = f"{len(given):,} settings were given; {model.name} has {len(model.settings)}."
             self.add_error("generation_settings", ValidationError(message, code="too_long"))
             return complete
+        self.is_factor_given = upscaling_models.FACTOR_KEY in given
         for key, raw in given.items():
             try:
                 complete[key] = model.clean(key, raw)
@@ -145,6 +193,13 @@ class UpscaleForm(ChoiceForm):
         max_length=MAX_SKU_LENGTH,
         error_messages={"max_length": TOO_LONG.format(what="SKU")},
     )
+    reference = forms.CharField(
+        required=False,
+        empty_value="",
+        strip=False,
+        max_length=MAX_REFERENCE_LENGTH,
+        error_messages={"max_length": TOO_LONG.format(what="reference")},
+    )
     field_order = ("image", "image_url", "generation_result_id")
 
     def __init__(
@@ -155,17 +210,19 @@ class UpscaleForm(ChoiceForm):
         host: str = "",
         lookup: Lookup | None = None,
         patience: Patience | None = None,
+        before: Upscale | None = None,
         **kwargs: Any,
     ) -> None:
         """``host``: as the request calls this desk, with its port; empty where there is none.
 
         ``lookup``: what knows the sources of many orders already. ``patience``: what all orders of a request share.
+        ``before``: the upscale that is ordered once more, which says whether it is enlarged at all, and who tells by
+        how much.
         """
-        super().__init__(*args, **kwargs)
-        self.team = team
+        super().__init__(*args, team=team, lookup=lookup or Lookup(team=team, host=host), **kwargs)
         self.kept = kept
-        self.lookup = lookup or Lookup(team=team, host=host)
         self.patience = patience
+        self.before = before
         self.order: NewUpscale | None = None
 
     def clean_image(self) -> Any:
@@ -231,7 +288,13 @@ class UpscaleForm(ChoiceForm):
         data = super().clean()
         model = upscaling_models.MODELS.get(data.get("model_name", ""))
         if not self.errors and model is not None:
-            self.order = self._order(model)
+            order = self._order(model)
+            planned = for_channels.planned(order, self.chosen_channels, is_factor_given=self.is_factor_given)
+            self.order = planned.order
+            if (before := self.before) is not None:
+                self.order = replace(
+                    self.order, is_only_fitted=before.is_only_fitted, is_factor_open=before.is_factor_open
+                )
             for error in size_errors(self.order, is_kept=self.kept is not None):
                 self.add_error(None, ValidationError(error.message, code=error.code))
         return data
@@ -261,6 +324,7 @@ class UpscaleForm(ChoiceForm):
             "settings": data["generation_settings"],
             "requested_format": data["result_format"],
             "sku": data["sku"],
+            "reference": data["reference"],
         }
         if self.kept is not None:
             return NewUpscale(source=Upscale.Source.UPLOAD, source_name="", stored=self.kept, **common)
@@ -315,9 +379,11 @@ def size_errors(order: NewUpscale, *, is_kept: bool) -> list[PublicError]:
             "megapixels. Make it smaller, and upload that."
         )
         errors.append(PublicError(message, code="too_many_pixels"))
-    factor = upscaling_models.factor(order.model_name, order.settings)
+    if order.is_factor_open:
+        return errors  # It may well be only fitted; whoever tells the factor asks again.
     try:
-        intake.check_result_size(width, height, factor, max_pixels=settings.MAX_RESULT_PIXELS)
+        most = settings.MAX_RESULT_PIXELS
+        intake.check_result_size(width, height, order.factor, max_pixels=most, models=offer.models())
     except PublicError as error:
         errors.append(error)
     return errors

@@ -1,9 +1,12 @@
-"""Finding what an order names as its source: a link of this desk's own, or a result. One at a time, or in bulk."""
+"""Finding what an order names: channels, and its source, which is a link of this desk's own or a result."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property
 
+from upscaler.channels import teams
+from upscaler.channels.table import Channel
 from upscaler.engines.base import KnownResult
 from upscaler.errors import PublicError
 from upscaler.models import Team, Upscale
@@ -19,6 +22,11 @@ class Lookup:
         """``host``: as the request calls this desk, with its port; empty where there is none."""
         self.team = team
         self.host = host
+
+    @cached_property
+    def channels(self) -> Mapping[str, Channel]:
+        """Those that the team uses, by id."""
+        return teams.channels(self.team)
 
     def link(self, url: str) -> Link | None:
         """The desk's own link that ``url`` is; None for any other address."""

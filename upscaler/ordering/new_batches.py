@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from upscaler.models import ApiToken, Batch, Team, Upscale
+from upscaler.models import ApiToken, Batch, Team, Upscale, WebhookEndpoint
 from upscaler.ordering.idempotency_keys import Idempotency
 
 GROUP = 200
@@ -21,8 +21,16 @@ class NewBatch:
     settings: dict[str, Any]
     requested_format: str = ""
     name: str = ""
+    reference: str = ""
+    """What the program calls it that orders it."""
     sku_pattern: str = ""
     wants_email: bool = False
+    channels: tuple[str, ...] = ()
+    """Ids of the channels that files of the results are made for."""
+    is_single_order: bool = False
+    """It is a program's single order: an ``Idempotency-Key`` is the upscale's, as it is without a batch."""
+    webhook: WebhookEndpoint | None = None
+    """Who is told of its end and of that of each of its upscales, beside the team's own."""
     draft: Batch | None = None
     """The draft that becomes the batch. A new batch where there is none."""
     draft_items: frozenset[int] = frozenset()
@@ -57,13 +65,17 @@ def create(
         made, others = _taken_draft(new.draft, new.draft_items)
     made.name, made.sku_pattern, made.wants_email = new.name, new.sku_pattern, new.wants_email
     made.model_name, made.settings, made.requested_format = new.model_name, new.settings, new.requested_format
+    made.reference = new.reference
+    made.channels = list(new.channels)
+    made.webhook = new.webhook
     made.ordered_at = rows[0].created_at
     made.total, made.credits = len(rows), sum(row.credits for row in rows)
-    if idempotency is not None:
+    if idempotency is not None and not new.is_single_order:
         made.idempotency_key, made.request_digest = idempotency.key, idempotency.digest
     made.save()
     if others:
-        made.items.update(batch=Batch.objects.create(team=team, created_by=made.created_by))
+        rest = Batch.objects.create(team=team, created_by=made.created_by, watched_folder=made.watched_folder)
+        made.items.update(batch=rest)
     return made
 
 

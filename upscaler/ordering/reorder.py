@@ -5,6 +5,7 @@ One road for all of them, through `UpscaleForm`: what was allowed then may not b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,16 +30,19 @@ class Retry:
     """False where somebody had tried it again before: nothing was charged now."""
 
 
-def reorder(upscale: Upscale) -> NewUpscale:
-    """The same order once more, by today's rules, from the desk's own copy of the source where there is one.
+def reorder(
+    upscale: Upscale, *, model_name: str = "", generation_settings: Mapping[str, Any] | None = None
+) -> NewUpscale:
+    """The same order once more, by today's rules, from the desk's own copy of the source where there is one; with
+    another model and its ``generation_settings`` where these are given.
 
     Raises PublicError with the rule that it breaks now.
     """
     if not upscale.gives_source:
         raise results.closed(upscale.why_closed or WITHDRAWN)
     body = {
-        "model_name": upscale.model_name,
-        "generation_settings": upscale.settings,
+        "model_name": model_name or upscale.model_name,
+        "generation_settings": upscale.settings if generation_settings is None else generation_settings,
         "result_format": upscale.requested_format,
     }
     kept = pictures.source_of(upscale) if upscale.source_file else None
@@ -50,11 +54,17 @@ def reorder(upscale: Upscale) -> NewUpscale:
         body["image_url"] = upscale.source_url
     elif refusal and _needs_reach(upscale):
         raise PublicError(refusal, code="public_url_missing")
-    form = UpscaleForm(body, team=upscale.team, kept=kept)
+    form = UpscaleForm(body, team=upscale.team, kept=kept, before=upscale)
     if not form.is_valid() or form.order is None:
         errors = [error for of_field in form.errors.as_data().values() for error in of_field]
         raise PublicError(" ".join(errors[0].messages), code=errors[0].code or "invalid")
-    order = replace(form.order, source_name=upscale.source_name, sku=upscale.sku, source_folder=upscale.source_folder)
+    order = replace(
+        form.order,
+        source_name=upscale.source_name,
+        sku=upscale.sku,
+        reference=upscale.reference,
+        source_folder=upscale.source_folder,
+    )
     # A number of the engine's own is not passed on: it may have dropped that result since, and would be asked for it.
     if kept is None or upscale.source_result_number:
         return order

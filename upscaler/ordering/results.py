@@ -136,7 +136,9 @@ def _is_closed_to(team: Team, known: KnownResult, engine: RemoteEngine) -> bool:
         return True
     here = Upscale.objects.filter(engine=engine.name)
     if (made_here := here.filter(engine_id=known.engine_id).first()) is not None:
-        is_closed = made_here.status == Upscale.Status.ERROR or bool(made_here.why_closed)
+        is_closed = made_here.status == Upscale.Status.ERROR or bool(made_here.why_closed or made_here.why_withheld)
+        if made_here.status != Upscale.Status.DONE and team.reviews != Team.Reviews.NOBODY:
+            is_closed = True  # Whether it may leave is decided once it is here.
         return made_here.team_id != team.pk or is_closed
     # Sent, and never answered for: of these the desk knows what was sent, and not what it became.
     lost = here.filter(engine_id__isnull=True, handed_over_at__isnull=False)
@@ -148,13 +150,22 @@ def _is_closed_to(team: Team, known: KnownResult, engine: RemoteEngine) -> bool:
 
 
 def _made_here(team: Team) -> UpscaleQuerySet:
-    done: UpscaleQuerySet = Upscale.objects.filter(engine=settings.ENGINE, team=team, status=Upscale.Status.DONE)
+    engines = [settings.ENGINE]
+    if not isinstance(get_engine(settings.ENGINE), RemoteEngine):
+        # A remote engine has numbers of its own, and knows nothing of what was only fitted.
+        engines.append(Upscale.Engine.FIT)
+    done: UpscaleQuerySet = Upscale.objects.filter(engine__in=engines, team=team, status=Upscale.Status.DONE)
     return done
 
 
 def _refuse_unusable(ours: Upscale) -> None:
     if not ours.gives_result:
         raise closed(ours.why_closed)
+    if ours.review == Upscale.Review.REJECTED:
+        raise PublicError(
+            "This result was rejected, so nothing is made of it. Choose its original, or another picture.",
+            code="rejected",
+        )
     if not ours.is_referable:
         raise _expired(ours.result_id or 0, ours.expires_at, is_kept=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any
 
@@ -17,7 +17,7 @@ from upscaler import credits, file_names, upscaling_models
 from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
 from upscaler.imaging.intake import ExaminedPicture
-from upscaler.models import ApiToken, AuditEvent, Team, Upscale
+from upscaler.models import ApiToken, AuditEvent, Team, Upscale, WebhookEndpoint
 from upscaler.ordering import deduplication, idempotency_keys, new_batches
 from upscaler.ordering.idempotency_keys import Idempotency
 from upscaler.ordering.new_batches import NewBatch
@@ -25,6 +25,7 @@ from upscaler.processing import batch_end, ranks
 from upscaler.queue import dispatch
 from upscaler.storage import cleanup, quota
 from upscaler.storage.pictures import NewFiles, StoredPicture
+from upscaler.webhooks import endpoints
 
 logger = logging.getLogger(__name__)
 
@@ -63,15 +64,37 @@ class NewUpscale:
     """The source, where it is not stored yet; None too for one that a worker will fetch."""
     retry_of: Upscale | None = None
     sku: str = ""
+    reference: str = ""
+    """What the program calls it that orders it."""
     source_folder: str = ""
     """Where the file lay when it was chosen, as in ``a/b``."""
+    webhook: WebhookEndpoint | None = None
+    """Who is told of its end, beside the team's own."""
     seen: int = 0
     """The number of the newest upscale of the same order that the person knows of, and wants it anew all the same."""
+    channels: tuple[str, ...] = ()
+    """Ids of the channels that files of its result are made for."""
+    is_only_fitted: bool = False
+    """It is large enough for its channels: nothing enlarges it, and it costs nothing."""
+    is_factor_open: bool = False
+    """The worker who has its picture tells how much its channels need."""
+    found: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What `looks` found in its source."""
 
     @property
     def credits(self) -> int:
         """The price."""
-        return upscaling_models.MODELS[self.model_name].credits
+        return 0 if self.is_only_fitted else upscaling_models.MODELS[self.model_name].credits
+
+    @property
+    def factor(self) -> int:
+        """How many times width and height grow."""
+        return 1 if self.is_only_fitted else upscaling_models.factor(self.model_name, self.settings)
+
+    @property
+    def open_for(self) -> Sequence[str]:
+        """Ids of the channels that will tell the factor; empty where it is known."""
+        return self.channels if self.is_factor_open else ()
 
     @property
     def source_digest(self) -> str:
@@ -85,6 +108,21 @@ class NewUpscale:
         """Width and height in pixels, as displayed; None for a source that a worker will fetch."""
         known = self.stored or (self.upload.examined if self.upload is not None else None)
         return (known.width, known.height) if known is not None else None
+
+    @property
+    def source_facts(self) -> Mapping[str, Any]:
+        """What is known of the source, see ``source_facts`` in `engines.base.Finished`."""
+        if self.found:
+            return self.found
+        if self.stored is not None:
+            return self.stored.facts
+        return {"jpeg_quality": self.upload.examined.jpeg_quality} if self.upload is not None else {}
+
+    @property
+    def product_share(self) -> float | None:
+        """The longer side of what is not margin in the picture's, 0 to 1; None where nobody has measured it."""
+        known = self.stored or (self.upload.examined if self.upload is not None else None)
+        return known.product_share if known is not None else None
 
 
 @dataclass(frozen=True)
@@ -116,8 +154,14 @@ class RetriedBefore(Exception):
 
 
 def find_retry(failed: Upscale) -> Upscale | None:
-    """The newest upscale that came of trying ``failed`` again and did not fail too, if any."""
-    return Upscale.objects.filter(retry_of=failed).exclude(status=Upscale.Status.ERROR).order_by("-pk").first()
+    """The newest upscale that came of trying ``failed`` again, or that in turn, and did not fail too; None without."""
+    tries: Any = Upscale.objects.filter(retry_of=failed)
+    while (newest := tries.order_by("-pk").first()) is not None:
+        living: Upscale | None = tries.exclude(status=Upscale.Status.ERROR).order_by("-pk").first()
+        if living is not None:
+            return living
+        tries = Upscale.objects.filter(retry_of=newest)
+    return None
 
 
 def submit(
@@ -133,9 +177,9 @@ def submit(
 ) -> list[Upscale]:
     """Store, charge and queue all of ``orders``, or none of them; with ``batch`` as one batch.
 
-    Files are written before the transaction. An ``idempotency`` is the batch's where there is one; else there must be
-    one order alone. With ``once`` no order is taken that the team has had done, or that is under way; give
-    `deduplication.split_duplicates` ones then.
+    Files are written before the transaction. An ``idempotency`` is the batch's where there is one of several; else
+    there must be one order alone. With ``once`` no order is taken that the team has had done, or that is under way;
+    give `deduplication.split_duplicates` ones then.
     Raises credits.CreditsRefused, IdempotencyConflict, RetriedBefore, DraftOrderedBefore, DraftChanged and, with
     ``once``, OrderedBefore; OSError where the storage can't take a file; PublicError with the code `MAYBE_TAKEN` where
     the database did not say whether it took the orders, and with ``deleted`` where a source was deleted meanwhile.
@@ -162,7 +206,7 @@ def submit(
             # One moment for all, so that they are one month's.
             now = timezone.now()
             rows = [_row(order, team=team, user=user, token=token, files=files, now=now) for order in orders]
-            if idempotency is not None and batch is None:
+            if idempotency is not None and (batch is None or batch.is_single_order):
                 [row] = rows
                 row.idempotency_key, row.request_digest = idempotency.key, idempotency.digest
             ranks.open_lanes(team.pk, {ranks.lane_of(row) for row in rows})
@@ -229,7 +273,7 @@ def submit(
 
 
 def _repeated(team: Team, idempotency: Idempotency, batch: NewBatch | None) -> list[Upscale] | None:
-    if batch is None:
+    if batch is None or batch.is_single_order:
         earlier = idempotency_keys.find_repeat(team=team, idempotency=idempotency)
         return [earlier] if earlier is not None else None
     before = idempotency_keys.find_repeated_batch(team=team, idempotency=idempotency)
@@ -266,12 +310,16 @@ def _row(
     stored = order.stored
     if order.upload is not None:
         stored = files.store_source(order.upload.file, order.upload.examined)
+    named = order.webhook.pk if order.webhook is not None else None
+    if order.retry_of is not None and named is None:
+        named = endpoints.named_again(order.retry_of.webhook_id)
     row = Upscale(
         team=team,
         created_by=user,
         token=token,
         created_at=now,
         sku=order.sku,
+        reference=order.reference,
         source=order.source,
         source_folder=order.source_folder,
         source_name=file_names.shortened(order.source_name),
@@ -282,10 +330,13 @@ def _row(
         settings=order.settings,
         requested_format=order.requested_format,
         credits=order.credits,
+        webhook_id=named,
         retry_of=order.retry_of,
         batch=order.retry_of.batch if order.retry_of is not None else None,
-        engine=settings.ENGINE,
+        is_factor_open=order.is_factor_open,
+        engine=Upscale.Engine.FIT if order.is_only_fitted else settings.ENGINE,
         **(stored.source_columns() if stored is not None else {}),
     )
+    row.source_facts = dict(order.source_facts) or None
     row.order_digest = row.order_digest_with(row.source_digest)
     return row

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from upscaler.mail import outbox
-from upscaler.models import CANCELLED_CODE, Batch, Email, Upscale
+from upscaler.models import CANCELLED_CODE, Batch, Email, Upscale, batch_queries
+from upscaler.webhooks import outbox as webhooks
 
 TOLD_AFTER = timedelta(minutes=10)
 """Nobody waits in front of the page for longer, so they get an e-mail unasked."""
@@ -24,6 +25,7 @@ def note(batch_id: int | None) -> None:
         return
     batch.ended_at = timezone.now()
     batch.save(update_fields=["ended_at", "updated_at"])
+    webhooks.note_batch(batch)
     if batch.wants_email or batch.ended_at - _begun(batch) > TOLD_AFTER:
         _write_email(batch, batch.ended_at)
 
@@ -47,9 +49,9 @@ def _begun(batch: Batch) -> datetime:
 def _write_email(batch: Batch, now: datetime) -> None:
     if batch.created_by_id is None:
         return
-    rows = Upscale.objects.filter(batch=batch)
+    rows = batch_queries.pictures(batch)
     done = rows.filter(status=Upscale.Status.DONE).count()
-    failed = rows.filter(status=Upscale.Status.ERROR, retries__isnull=True)
+    failed = rows.filter(status=Upscale.Status.ERROR)
     cancelled = failed.filter(error_code=CANCELLED_CODE).count()
     broken = failed.count() - cancelled
     lines = [f"{done:,} of {done + broken + cancelled:,} pictures of the batch “{batch}” are ready."]

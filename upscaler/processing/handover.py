@@ -51,6 +51,10 @@ ID_TAKEN = (
     "{engine} gave us the number of another order. Tell the admin of your desk: the desk’s account at {engine} may "
     "have been changed."
 )
+NOT_OFFERED = (
+    "{engine} does not offer {model} on this desk any more, and no other model is taken in its place. Order it anew "
+    "with {offered}."
+)
 OUTAGE = "{engine} did not take work for {hours:.1f} hours, so we gave up. Try again once it does."
 
 
@@ -107,6 +111,12 @@ def hand_over(upscale: Upscale, engine: RemoteEngine, order: Order) -> Order:
             _count_lost_call(upscale, engine)
     else:
         order = replace(order, reference=reference_for(upscale, engine))
+    if order.model_name not in engine.model_names:
+        # Ordered before the desk was set up otherwise.
+        message = NOT_OFFERED.format(
+            engine=engine.title, model=upscale.model.title, offered=" or ".join(engine.model_names)
+        )
+        raise EngineError(message, code=f"{engine.name}_model", permanent=True)
     _take_slot(upscale, engine, order)
     order = replace(order, handed_over_at=upscale.handed_over_at)
     try:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextvars import copy_context
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -20,9 +22,13 @@ from django.utils import timezone
 
 from upscaler import credits, usage
 from upscaler.accounts import audit_log
+from upscaler.channels import due
 from upscaler.models import Team, Upscale
 from upscaler.models.upscale_queries import CANCELLED_CODE, UpscaleQuerySet
-from upscaler.processing import batch_end, ranks
+from upscaler.processing import batch_end, fidelity_checks, ranks
+from upscaler.review import decisions
+from upscaler.storage import file_marks
+from upscaler.webhooks import outbox as webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +44,8 @@ GAVE_UP = (
 
 CANCELLED = "{name} cancelled this before the work on it had begun."
 CANCELLED_AT_ONCE = 500
+ONLY_FITTED = "Large enough for its shops: only fitted"
+"""The note of a refund."""
 
 
 class ClaimLost(Exception):
@@ -149,8 +157,20 @@ def release(upscale: Upscale, *, due_in: float, failures: int | None = None, **v
     _write(upscale, lease_until=None, not_before=not_before, failures=failures, **values)
 
 
+def follow_now(upscale_id: int) -> bool:
+    """End the pause of an open upscale that a remote engine has, and that no worker holds. Whether there was one."""
+    now = timezone.now()
+    waits = Upscale.objects.open().filter(
+        pk=upscale_id, lease_until__isnull=True, engine_id__isnull=False, not_before__gt=now
+    )
+    return waits.update(not_before=now, updated_at=now) == 1
+
+
 def finish(upscale: Upscale, **result: Any) -> None:
-    """Done: the result's files are stored, the row says so and is counted. Raises ClaimLost."""
+    """Done: the result's files are stored, the row says so and is counted. Raises ClaimLost.
+
+    What was only fitted costs nothing: whatever was charged, before its size was known, goes back.
+    """
     with transaction.atomic():
         _write(
             upscale,
@@ -160,10 +180,18 @@ def finish(upscale: Upscale, **result: Any) -> None:
             completed_at=timezone.now(),
             lease_until=None,
             rank=None,
+            **decisions.at_end(upscale),
             **result,
         )
+        if upscale.is_only_fitted:
+            credits.refund([upscale], note=ONLY_FITTED)
         usage.count([upscale])
+        webhooks.note_upscales([upscale])
+        fidelity_checks.note_done(upscale)
+        if name := result.get("result_file"):
+            file_marks.note(upscale.pk, name)
         batch_end.note(upscale.batch_id)
+        due.note_result(upscale.batch_id)
     logger.info("upscale %s: done in attempt %s", upscale.pk, upscale.attempt)
 
 
@@ -182,6 +210,7 @@ def fail(upscale: Upscale, *, message: str, code: str) -> None:
         )
         credits.refund([upscale], note=f"Upscale {upscale.pk} failed")
         usage.count([upscale])
+        webhooks.note_upscales([upscale])
         batch_end.note(upscale.batch_id)
     logger.info("upscale %s: failed in attempt %s (%s), refunded", upscale.pk, upscale.attempt, code)
 
@@ -215,6 +244,9 @@ def cancel(upscales: UpscaleQuerySet, *, by: Any) -> list[Upscale]:
             )
             credits.refund(some, note="Cancelled before it had begun", by=by)
             usage.count(some)
+            webhooks.note_upscales(
+                list(Upscale.objects.filter(pk__in=[one.pk for one in some]).select_related("batch"))
+            )
             for batch_id in {upscale.batch_id for upscale in some}:
                 batch_end.note(batch_id)
         cancelled += some
@@ -229,7 +261,9 @@ class Heartbeat:
     def __init__(self, upscale: Upscale) -> None:
         self._upscale = upscale
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{upscale.pk}", daemon=True)
+        # With the numbers that this thread's lines carry.
+        beat = partial(copy_context().run, self._beat)
+        self._thread = threading.Thread(target=beat, name=f"heartbeat-{upscale.pk}", daemon=True)
         self.lost = False
 
     def __enter__(self) -> Heartbeat:

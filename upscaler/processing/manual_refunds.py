@@ -25,7 +25,8 @@ def refund_by_hand(upscale: Upscale, *, note: str, by: Any, request: HttpRequest
 
     From then on nobody gets the result: it would be one for nothing.
 
-    Raises PublicError with the code ``note_missing``, ``note_too_long``, ``not_done`` or ``refunded_before``.
+    Raises PublicError with the code ``note_missing``, ``note_too_long``, ``not_done``, ``cost_nothing`` or
+    ``refunded_before``.
     """
     note = " ".join(note.replace("\0", " ").split())
     if not note:
@@ -37,6 +38,8 @@ def refund_by_hand(upscale: Upscale, *, note: str, by: Any, request: HttpRequest
         raise PublicError("This upscale failed, and its price went back by itself.", code="not_done")
     if status != Upscale.Status.DONE:
         raise PublicError("This upscale is not finished. If it fails, its price goes back by itself.", code="not_done")
+    if not upscale.credits:
+        raise PublicError("This picture was only fitted and cost nothing, so nothing goes back.", code="cost_nothing")
     try:
         with transaction.atomic():
             [entry] = credits.refund([upscale], note=note, by=by)

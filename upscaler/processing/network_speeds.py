@@ -1,33 +1,32 @@
 """How fast each network is on this desk's machines, learnt from every job that ends.
 
-Two sums are kept for each step, of seconds and of work, in which a job of ``MEMORY`` jobs ago counts a third: a large
-picture counts for more than a small one, and a machine that became faster is known after a few jobs.
+Two sums are kept for each step, of seconds and of work, in which a job of ``MEMORY`` jobs ago counts a third. A job's
+work is what it really had to do, without the tiles that were spared.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
-from typing import Any
 
+from django.conf import settings
 from django.db import Error, connection
 from django.db.models import F
 from django.utils import timezone
 
 from upscaler.engines.base import Step, Timing, Timings
 from upscaler.models import NetworkSpeed
-from upscaler.picture_formats import FORMATS
 
 logger = logging.getLogger(__name__)
 
 MEMORY = 10
 FADING = 1 - 1 / MEMORY
+ODD = 2.0
+"""How many times slower or faster than known a job counts at most."""
 
 KEEP_SECONDS = {"JPEG": 0.015, "PNG": 0.024, "WEBP": 0.085}
 """For a megapixel of a result, until it was measured: to look at it, make its previews and store it."""
-ENDINGS = {ending for known in FORMATS.values() for ending in known.endings}
 KEEP_ALWAYS = 8
 """As many megapixels take what keeping a result of any size does."""
 
@@ -37,28 +36,11 @@ def keeping(pixels: int, result_format: str) -> Step:
     return Step(f"keep {result_format}", pixels / 1e6 + KEEP_ALWAYS, KEEP_SECONDS.get(result_format, 0.05))
 
 
-def kind(model_name: str, settings: Mapping[str, Any], source_name: str) -> str:
-    """The name under which it is kept how orders like this one differ from their plan.
-
-    They differ by what only the pictures tell: how much of them is plain white, how much is subject, which networks
-    suit them. An ending that is none of a picture's, as in ``shirt.4711``, does not count: there is no end of those.
-    """
-    ending = PurePath(source_name).suffix.lower()
-    chosen = [str(settings[key]) for key in ("enhance_model", "upscale_factor", "face_enhancement") if key in settings]
-    return ", ".join(["order", model_name, *chosen, ending if ending in ENDINGS else ""])[:100]
-
-
-def note(timings: Timings, *others: Timing, planned: Sequence[Step], kind: str) -> None:
-    """Count what a job measured, and how it differed from its plan. A database that fails costs these figures only."""
-    steps = [*timings.steps, *others]
+def note(timings: Timings, *others: Timing) -> None:
+    """Count what a job measured. A database that fails costs these figures only."""
     try:
-        for timing in steps:
+        for timing in (*timings.steps, *others):
             _count(timing, timings)
-        # At the speeds that count now, or a first job would teach twice how slow this machine is.
-        told = measured().seconds(step for step in planned if not step.once)
-        compiling = {step.name for step in planned if step.once}
-        took = sum(timing.seconds for timing in steps if timing.name not in compiling)
-        _count(Timing(kind, told, took), timings)
     except Error:
         logger.exception("how long a job took could not be noted")
         if not connection.in_atomic_block:
@@ -68,16 +50,21 @@ def note(timings: Timings, *others: Timing, planned: Sequence[Step], kind: str) 
 def _count(timing: Timing, timings: Timings) -> None:
     if timing.work <= 0:
         return
-    key = {"step": timing.name, "precision": timings.precision, "threads": timings.threads}
     now = timezone.now()
-    counted = NetworkSpeed.objects.filter(**key).update(
-        seconds=F("seconds") * FADING + timing.seconds,
-        work=F("work") * FADING + timing.work,
-        jobs=F("jobs") + 1,
-        updated_at=now,
+    way = {"processor": timings.processor, "precision": timings.precision, "threads": timings.threads}
+    rows = NetworkSpeed.objects.filter(step=timing.name, **way)
+    work, seconds = timing.work, timing.seconds
+    if (before := rows.first()) is not None and before.work > 0 and before.seconds > 0:
+        # One odd job, a machine that was busy with something else, moves the figure by half at most; a machine that
+        # has become another in earnest is known after a few.
+        rate = min(max(seconds / work, before.rate / ODD), before.rate * ODD)
+        work = min(work, before.work)
+        seconds = rate * work
+    counted = rows.update(
+        seconds=F("seconds") * FADING + seconds, work=F("work") * FADING + work, jobs=F("jobs") + 1, updated_at=now
     )
     if not counted:
-        first = NetworkSpeed(**key, seconds=timing.seconds, work=timing.work, jobs=1, updated_at=now)
+        first = NetworkSpeed(step=timing.name, **way, seconds=seconds, work=work, jobs=1, updated_at=now)
         # Where another worker was first, its figure does.
         NetworkSpeed.objects.bulk_create([first], ignore_conflicts=True)
 
@@ -89,15 +76,11 @@ class Speeds:
     rates: Mapping[str, float]
     """Seconds for a unit of work, by step."""
 
-    def seconds(self, steps: Iterable[Step], kind: str = "") -> float:
-        """How long the steps take together, in an order of that kind."""
+    def seconds(self, steps: Iterable[Step]) -> float:
+        """How long the steps take together."""
         steps = list(steps)
         ratio = self._ratio(steps)
-        differs = self.rates.get(kind, 1.0)
-        return sum(
-            step.work * self.rates.get(step.name, step.usual * ratio) * (1.0 if step.once else differs)
-            for step in steps
-        )
+        return sum(step.work * self.rates.get(step.name, step.usual * ratio) for step in steps)
 
     def _ratio(self, steps: Iterable[Step]) -> float:
         """How much slower than guessed this machine is, by the steps that are known; 1 where none is."""
@@ -106,9 +89,15 @@ class Speeds:
         return sum(step.work * self.rates[step.name] for step in known) / guessed if guessed else 1.0
 
 
-def measured() -> Speeds:
-    """The figures as they are now; empty before the first job."""
+def measured(processor: str) -> Speeds:
+    """The figures as they are now; empty before the first job.
+
+    ``processor``: this machine's. What another has measured counts only where workers are other machines.
+    """
     rows = list(NetworkSpeed.objects.order_by("-updated_at"))
+    own = [row for row in rows if row.processor == processor]
+    if own or settings.TASK_BACKEND == "embedded":
+        rows = own
     # After a change of LOCAL_THREADS or of the machine, the older figures say nothing any more.
-    newest = [row for row in rows if (row.precision, row.threads) == (rows[0].precision, rows[0].threads)]
+    newest = [row for row in rows if row.way == rows[0].way]
     return Speeds({row.step: row.rate for row in newest if row.work > 0})

@@ -23,7 +23,10 @@ def lane_of(upscale: Upscale) -> str:
     """What the upscale waits for, by what is known of it now."""
     if not upscale.source_file:
         return FETCH
-    return FOLLOW if upscale.handed_over_at is not None else upscale.engine
+    if upscale.handed_over_at is not None:
+        return FOLLOW
+    # What is only fitted takes turns with what this machine's processor enlarges.
+    return Upscale.Engine.LOCAL if upscale.is_only_fitted else upscale.engine
 
 
 def queue_of(lane: str) -> str:
@@ -36,7 +39,8 @@ def lanes_of(queue: str) -> list[str]:
 
     What a remote engine has is followed first, and what it could have is handed over before more is fetched.
     """
-    return [lane for lane in (FOLLOW, *engines.ENGINES, FETCH) if queue_of(lane) == queue]
+    own = [engine for engine in engines.ENGINES if engine != Upscale.Engine.FIT]
+    return [lane for lane in (FOLLOW, *own, FETCH) if queue_of(lane) == queue]
 
 
 def line_up(upscales: Sequence[Upscale]) -> None:

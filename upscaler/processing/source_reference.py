@@ -67,7 +67,14 @@ def reference_for(upscale: Upscale, engine: RemoteEngine) -> dict[str, Any]:
     if (presigned := _presigned()) is not None:
         return {"image_url": presigned(picture.path, int(lifetime.total_seconds()))}
     expires_at = timezone.now() + lifetime
-    link = signed_links.make(None, picture, name=upscale.source_name, team_id=upscale.team_id, expires_at=expires_at)
+    link = signed_links.make(
+        None,
+        picture,
+        name=upscale.source_name,
+        team_id=upscale.team_id,
+        expires_at=expires_at,
+        for_engine=True,
+    )
     return {"image_url": link}
 
 

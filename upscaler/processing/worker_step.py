@@ -14,13 +14,15 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from upscaler import fetching
-from upscaler.engines import get_engine
-from upscaler.engines.base import Finished, Order, Pending, PlannedEngine, RemoteEngine, Report, Timing
+from upscaler.engines import get_engine, offer
+from upscaler.engines.base import Engine, Finished, Order, Pending, PlannedEngine, RemoteEngine, Report, Timing
 from upscaler.errors import PublicError
 from upscaler.imaging import codec, intake
 from upscaler.imaging.previews import Preview
+from upscaler.logs.context import about
 from upscaler.models import Upscale, search_text
-from upscaler.processing import handover, lifecycle, network_speeds
+from upscaler.picture_formats import RESULT_FORMATS
+from upscaler.processing import content_credentials, factor_choice, handover, hints, lifecycle, network_speeds, ranks
 from upscaler.processing.circuit_breaker import Pause
 from upscaler.processing.lifecycle import ClaimLost, Heartbeat
 from upscaler.storage.cleanup import WORK_PREFIX
@@ -63,6 +65,11 @@ def step(upscale_id: int) -> NextStep | None:
 
 def work(upscale: Upscale) -> NextStep | None:
     """Bring a claimed upscale as far as it gets, as `step` does."""
+    with about(upscale_id=upscale.pk, batch_id=upscale.batch_id, team_id=upscale.team_id):
+        return _attempt(upscale)
+
+
+def _attempt(upscale: Upscale) -> NextStep | None:
     logger.info("upscale %s: attempt %s begins", upscale.pk, upscale.attempt)
     try:
         with Heartbeat(upscale) as heartbeat, tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
@@ -99,11 +106,19 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> NextStep | No
         # Also where this worker could go on: others may be next at the engine.
         lifecycle.release(upscale, due_in=0, progress_text="")
         return NextStep(upscale)
+    if upscale.is_factor_open:
+        _copy_source(upscale, source)
+        factor_choice.settle(upscale, source)
+        if ranks.lane_of(upscale) != upscale.lane:
+            # What is only fitted is no work for those who talk to a remote engine.
+            lifecycle.release(upscale, due_in=0, progress_text="")
+            return NextStep(upscale)
+        engine = get_engine(upscale.engine)
     if not isinstance(engine, RemoteEngine):
         # The limit may be another one since it was ordered, and the engine should not work in vain.
-        width, height = upscale.source_width or 0, upscale.source_height or 0
-        intake.check_result_size(width, height, upscale.factor, max_pixels=settings.MAX_RESULT_PIXELS)
-        _copy_source(upscale, source)
+        _check_result_size(upscale, upscale.source_width or 0, upscale.source_height or 0)
+        if not source.exists():
+            _copy_source(upscale, source)
 
     work_dir = folder / "work"
     work_dir.mkdir()
@@ -114,8 +129,11 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> NextStep | No
         source_path=source,
         work_dir=work_dir,
         result_format=upscale.requested_format or None,
+        source_facts=upscale.source_facts or {},
+        expected_seconds=_expected(upscale, engine),
         engine_id=upscale.engine_id,
         handed_over_at=upscale.handed_over_at,
+        hint_url=hints.address_for(upscale) if isinstance(engine, RemoteEngine) else "",
         made=lambda: handover.is_made(upscale),
     )
     report = _reporter(upscale, heartbeat)
@@ -146,25 +164,45 @@ def _work(upscale: Upscale, heartbeat: Heartbeat, folder: Path) -> NextStep | No
     _keep(upscale, outcome, source if source.exists() else None)
     if isinstance(engine, PlannedEngine):
         try:
-            _note_speed(upscale, engine, outcome, around + time.monotonic())
+            _note_speed(outcome, around + time.monotonic())
         except Exception:
             # The result is stored: nothing here may pass for an attempt that failed.
             logger.exception("upscale %s: how long it took could not be noted", upscale.pk)
     return None
 
 
-def _note_speed(upscale: Upscale, engine: PlannedEngine, finished: Finished, around: float) -> None:
+def _check_result_size(upscale: Upscale, width: int, height: int) -> None:
+    """Raises PublicError where the result of a source of that size would be too large."""
+    most, models = settings.MAX_RESULT_PIXELS, offer.models()
+    intake.check_result_size(width, height, upscale.factor, max_pixels=most, models=models)
+
+
+def _expected(upscale: Upscale, engine: Engine) -> float | None:
+    """Seconds that the engine will take, none of its networks compiled yet; None where that can't be told."""
+    if not isinstance(engine, PlannedEngine) or upscale.source_size is None:
+        return None
+    try:
+        steps = engine.steps(
+            upscale.model_name,
+            upscale.settings,
+            upscale.source_size,
+            upscale.source_name,
+            upscale.requested_format,
+            source_facts=upscale.source_facts,
+        )
+        return network_speeds.measured(engine.processor).seconds(steps)
+    except Exception:
+        # It only lengthens a limit: no picture fails for it.
+        logger.exception("upscale %s: how long it may take could not be told", upscale.pk)
+        return None
+
+
+def _note_speed(finished: Finished, around: float) -> None:
     """``around``: seconds that the desk itself took beside the engine."""
-    if finished.timings is None or upscale.source_size is None:
+    if finished.timings is None:
         return
-    order = (upscale.model_name, upscale.settings, upscale.source_size, upscale.source_name, upscale.requested_format)
     keeping = network_speeds.keeping(finished.width * finished.height, finished.format)
-    network_speeds.note(
-        finished.timings,
-        Timing(keeping.name, keeping.work, around),
-        planned=(*engine.steps(*order), keeping),
-        kind=network_speeds.kind(upscale.model_name, upscale.settings, upscale.source_name),
-    )
+    network_speeds.note(finished.timings, Timing(keeping.name, keeping.work, around))
 
 
 def _copy_source(upscale: Upscale, target: Path) -> None:
@@ -203,7 +241,8 @@ def _fetch(upscale: Upscale, target: Path) -> None:
         name = upscale.source_name
     with target.open("rb") as file:
         examined = intake.examine_source(file, name=name)
-        intake.check_result_size(examined.width, examined.height, upscale.factor, max_pixels=settings.MAX_RESULT_PIXELS)
+        if not upscale.is_factor_open:
+            _check_result_size(upscale, examined.width, examined.height)
         with NewFiles() as files:
             stored = files.store_source(file, examined)
             with transaction.atomic():
@@ -216,12 +255,15 @@ def _fetch(upscale: Upscale, target: Path) -> None:
 def _keep(upscale: Upscale, finished: Finished, source: Path | None) -> None:
     """Store the result with its previews, then say Done: never the other way round."""
     found, after = _examined_result(finished.path)
-    _check_larger(upscale, found)
-    asked = upscale.requested_format
+    if not upscale.is_only_fitted:
+        _check_larger(upscale, found)
+    # A picture that is taken as it is may be of a kind that results have not.
+    asked = upscale.requested_format or ("" if found.format in RESULT_FORMATS else "PNG")
     if asked not in ("", found.format) and codec.result_format(asked, found.width, found.height) == asked:
-        finished = _saved_as(asked, finished)
+        finished = _saved_as(asked, finished, generative=None if upscale.is_only_fitted else True)
         found, after = _examined_result(finished.path)
     before = intake.preview(source) if source is not None else None
+    finished, found = content_credentials.signed(upscale, finished, found)
     with NewFiles() as files:
         stored, previews = files.store_result(finished.path, found, before, after)
         with transaction.atomic():
@@ -230,6 +272,7 @@ def _keep(upscale: Upscale, finished: Finished, source: Path | None) -> None:
                 result_format=found.format,
                 result_id=finished.result_id if finished.result_id is not None else upscale.pk,
                 provenance=dict(finished.provenance),
+                source_facts=dict(finished.source_facts) or upscale.source_facts,
                 referable_until=finished.referable_until,
                 # Ordered before the engine's last version and made by it: it is what that version makes.
                 order_digest=upscale.order_digest_with(upscale.source_digest),
@@ -239,10 +282,10 @@ def _keep(upscale: Upscale, finished: Finished, source: Path | None) -> None:
             files.keep()
 
 
-def _saved_as(asked: str, finished: Finished) -> Finished:
+def _saved_as(asked: str, finished: Finished, *, generative: bool | None) -> Finished:
     """The result in the format that was asked for, from an engine that can't choose."""
     path = finished.path.with_name("recoded")
-    intake.recode(finished.path, path, asked)
+    intake.recode(finished.path, path, asked, generative=generative)
     return replace(finished, path=path)
 
 

@@ -1,4 +1,4 @@
-"""The broker of the cluster queue, and how many messages wait in either queue."""
+"""The broker of the cluster queue, and how many messages wait in a queue."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def check_broker() -> None:
         broker.ensure_connection(max_retries=1, timeout=3)
 
 
-def waiting_messages(queue: str, task_path: str) -> int:
-    """How many messages of that task wait for a worker of the queue; in the cluster queue, how many messages at all.
+def waiting_messages(queue: str) -> int:
+    """How many messages stand in a queue, each of which has one kind of them.
 
     Without those that are to come later. Raises OSError or the broker's own error where it does not answer.
     """
     if settings.TASK_BACKEND == "embedded":
         from django_tasks_db.models import DBTaskResult
 
-        return int(DBTaskResult.objects.ready().filter(queue_name=queue, task_path=task_path).count())
+        return int(DBTaskResult.objects.ready().filter(queue_name=queue).count())
     app = celery_app()
     with app.connection_or_acquire() as connection, connection.channel() as channel:
         try:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db import transaction
+
+from upscaler.channels import due
 from upscaler.mail import outbox
 from upscaler.models import Team, Upscale
 from upscaler.processing import ranks
@@ -18,6 +21,11 @@ def upscales(rows: Sequence[Upscale]) -> None:
         tasks.wake(queue)
 
 
+def follow_ups() -> None:
+    """Wake a worker for a job at a remote engine that is to be asked about now."""
+    tasks.wake("io")
+
+
 def removal() -> None:
     """Wake a worker for the files of what was deleted."""
     tasks.remove_deleted.enqueue()
@@ -28,14 +36,41 @@ def fit_files(batch_id: int) -> None:
     tasks.fit_files.enqueue(batch_id)
 
 
+def overdue_fit_files(now: datetime) -> None:
+    """Wake workers for channel files whose message or worker was lost, or that could not be made before."""
+    for batch_id in due.overdue(now):
+        fit_files(batch_id)
+        due.note_message(batch_id, now)
+
+
+def fidelity_checks() -> None:
+    """Wake a worker for results that are to be checked."""
+    tasks.wake_checks()
+
+
+def file_marks() -> None:
+    """Wake a worker for files of which nobody has read yet what they say of themselves."""
+    tasks.wake_reading()
+
+
 def feeds() -> None:
     """Wake the workers for catalogue checks."""
     tasks.wake_feeds()
 
 
 def removed_feeds() -> None:
-    """Wake a worker for the rows of removed feeds."""
+    """Wake a worker for the rows of removed feeds, and of those that nobody checks any more."""
     tasks.forget_removed_feeds.enqueue()
+
+
+def reviews() -> None:
+    """Wake the workers for who is told of a decision, once that is committed. A lost message changes no decision."""
+    transaction.on_commit(webhooks, robust=True)
+
+
+def webhooks() -> None:
+    """Wake the workers for webhooks that are due."""
+    tasks.wake_webhooks()
 
 
 def email(email_id: int) -> None:

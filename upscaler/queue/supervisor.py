@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -29,11 +29,11 @@ from django.core.management import call_command
 from django.db import close_old_connections
 from django.utils import timezone
 
-from upscaler.feeds.records import forget_removed
-from upscaler.queue import fairness
+from upscaler.channels.work import find_lost
+from upscaler.queue import dispatch, fairness, workers
 from upscaler.queue.broker import celery_app
 from upscaler.queue.sweep import sweep
-from upscaler.storage.cleanup import remove_deleted, remove_left_folders, remove_orphans
+from upscaler.storage import cleanup
 from upscaler.storage.draft_files import remove_old_drafts
 
 logger = logging.getLogger(__name__)
@@ -41,8 +41,9 @@ logger = logging.getLogger(__name__)
 MAX_RESTART_PAUSE = 30.0
 HEALTHY_AFTER = 60.0
 PRUNE_SECONDS = 60 * 60
-CLEANUP_SECONDS = 6 * 60 * 60
+CLEANUP_SECONDS = cleanup.TURN.total_seconds()
 DELETED_SECONDS = 10 * 60
+CHANNEL_FILES_SECONDS = 60 * 60
 TASK_ROW_LIFETIME = timedelta(hours=2)
 
 
@@ -84,26 +85,43 @@ class Child:
 
 
 @dataclass
+class Chore:
+    """Work that is done every so many seconds."""
+
+    name: str
+    every: float
+    work: Callable[[], object]
+    due_at: float = 0.0
+
+    def run_if_due(self) -> None:
+        if time.monotonic() >= self.due_at:
+            self.due_at = time.monotonic() + self.every
+            _guarded(self.name, self.work)
+
+
+@dataclass
 class Supervisor:
     """Runs until it is told to stop."""
 
     children: list[Child]
     with_sweep: bool = True
+    more_chores: list[Chore] = field(default_factory=list)
+    """Of rooms that this one knows nothing of; done where it sweeps."""
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
-    def of(cls, queues: list[str], *, with_sweep: bool = True) -> Supervisor:
+    def of(cls, queues: list[str], *, with_sweep: bool = True, more_chores: Sequence[Chore] = ()) -> Supervisor:
         """In the embedded queue one child for each slot; Celery's workers have a pool of their own, so one each."""
         is_embedded = settings.TASK_BACKEND == "embedded"
         children = [Child(queue) for queue in queues for _ in range(fairness.slots(queue) if is_embedded else 1)]
-        return cls(children=children, with_sweep=with_sweep)
+        return cls(children=children, with_sweep=with_sweep, more_chores=list(more_chores))
 
     def run(self) -> None:
         """Start everything, keep it running, and on SIGTERM or SIGINT end when each job at hand has ended."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        _guarded("temporary folders", remove_left_folders)
-        chores = _chores() if self.with_sweep else []
+        _guarded("temporary folders", cleanup.remove_left_folders)
+        chores = [*_chores(), *self.more_chores] if self.with_sweep else []
         while not self._stop.is_set():
             for child in self.children:
                 self._keep_running(child)
@@ -138,6 +156,7 @@ class Supervisor:
         child.start_at = time.monotonic() + pause
         logger.error("worker %s died (code %s), restarted in %.0f s", child.worker_id, code, pause)
         _guarded(f"rows of {child.worker_id}", lambda: fail_task_rows_of(child.worker_id))
+        _guarded(f"presence of {child.worker_id}", lambda: workers.forget(child.worker_id))
 
     def _end(self) -> None:
         logger.info("stopping: each worker ends the job at hand")
@@ -148,30 +167,18 @@ class Supervisor:
                 child.process.wait()
 
 
-@dataclass
-class _Chore:
-    name: str
-    every: float
-    work: Callable[[], object]
-    due_at: float = 0.0
-
-    def run_if_due(self) -> None:
-        if time.monotonic() >= self.due_at:
-            self.due_at = time.monotonic() + self.every
-            _guarded(self.name, self.work)
-
-
-def _chores() -> list[_Chore]:
+def _chores() -> list[Chore]:
     chores = [
-        _Chore("sweep", settings.SWEEP_SECONDS, sweep),
-        _Chore("cleanup", CLEANUP_SECONDS, remove_orphans),
-        _Chore("drafts", CLEANUP_SECONDS, remove_old_drafts),
-        _Chore("removed feeds", CLEANUP_SECONDS, forget_removed),
-        _Chore("deleted", DELETED_SECONDS, remove_deleted),
-        _Chore("sessions", CLEANUP_SECONDS, lambda: call_command("clearsessions")),
+        Chore("sweep", settings.SWEEP_SECONDS, sweep),
+        Chore("cleanup", CLEANUP_SECONDS, cleanup.remove_orphans),
+        Chore("drafts", CLEANUP_SECONDS, remove_old_drafts),
+        Chore("removed feeds", CLEANUP_SECONDS, dispatch.removed_feeds),
+        Chore("lost channel files", CHANNEL_FILES_SECONDS, find_lost),
+        Chore("deleted", DELETED_SECONDS, cleanup.remove_deleted),
+        Chore("sessions", CLEANUP_SECONDS, lambda: call_command("clearsessions")),
     ]
     if settings.TASK_BACKEND == "embedded":
-        chores.append(_Chore("prune", PRUNE_SECONDS, prune_task_rows))
+        chores.append(Chore("prune", PRUNE_SECONDS, prune_task_rows))
     return chores
 
 
@@ -207,13 +214,19 @@ def prune_task_rows() -> None:
 def run_queue_worker(queue: str, worker_id: str) -> None:
     """Be one worker of ``queue`` until standard input is closed: end the job at hand then, and return."""
     threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+    with workers.Presence(queue, worker_id):
+        _work_on(queue, worker_id)
+
+
+def _work_on(queue: str, worker_id: str) -> None:
+    queues = ",".join(settings.QUEUES[queue])
     if settings.TASK_BACKEND == "embedded":
         call_command(
-            "db_worker", queue_name=queue, worker_id=worker_id, interval=0.25, reload=False, startup_delay=False
+            "db_worker", queue_name=queues, worker_id=worker_id, interval=0.25, reload=False, startup_delay=False
         )
         return
     pool = [f"--pool={'threads' if queue == 'io' else 'prefork'}", f"--concurrency={fairness.slots(queue)}"]
-    arguments = ["worker", f"--queues={queue}", f"--hostname={worker_id}@%h", "--loglevel=WARNING"]
+    arguments = ["worker", f"--queues={queues}", f"--hostname={worker_id}@%h", "--loglevel=WARNING"]
     celery_app().worker_main([*arguments, *pool, "--without-gossip", "--without-mingle"])
 
 

@@ -1,4 +1,7 @@
-"""Finds out that work waits whose message or worker was lost, and wakes workers for it. E-mails likewise."""
+"""Finds out that work waits whose message or worker was lost, and wakes workers for it.
+
+E-mails, catalogue checks and channel files likewise.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from upscaler.engines.base import RemoteEngine
 from upscaler.mail import outbox
 from upscaler.processing import circuit_breaker, handover
 from upscaler.queue import dispatch, tasks
+from upscaler.webhooks import delivery
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,11 @@ def sweep(now: datetime | None = None) -> int:
     _ask_whether_it_is_back(now)
     _emails(now)
     _feeds()
+    _channel_files(now)
+    _old_webhooks(now)
+    _webhooks()
+    _fidelity_checks()
+    _file_marks()
     sent = {queue: _wake(queue) for queue in settings.QUEUES}
     if any(sent.values()):
         logger.info("sweep: wake-ups sent: %s", ", ".join(f"{queue} {number}" for queue, number in sent.items()))
@@ -54,6 +63,41 @@ def _feeds() -> None:
         tasks.wake_feeds()
     except Exception:
         logger.exception("no messages about catalogue checks could be sent, tried again at the next sweep")
+
+
+def _channel_files(now: datetime) -> None:
+    try:
+        dispatch.overdue_fit_files(now)
+    except Exception:
+        logger.exception("no messages about channel files could be sent, tried again at the next sweep")
+
+
+def _old_webhooks(now: datetime) -> None:
+    try:
+        delivery.forget_old(now)
+    except Exception:
+        logger.exception("old webhooks could not be forgotten, tried again at the next sweep")
+
+
+def _webhooks() -> None:
+    try:
+        dispatch.webhooks()
+    except Exception:
+        logger.exception("no messages about webhooks could be sent, tried again at the next sweep")
+
+
+def _fidelity_checks() -> None:
+    try:
+        tasks.wake_checks()
+    except Exception:
+        logger.exception("no message about checks of results could be sent, tried again at the next sweep")
+
+
+def _file_marks() -> None:
+    try:
+        tasks.wake_reading()
+    except Exception:
+        logger.exception("no message about files to be read could be sent, tried again at the next sweep")
 
 
 def _ask_whether_it_is_back(now: datetime) -> None:

@@ -1,28 +1,35 @@
-"""The queue's entry points. A message of work names no upscale: whoever gets it takes the one that is next."""
+"""The queue's entry points. A message of work names no upscale: whoever gets it takes the one that is next.
+
+Each kind of messages has a queue of its own (settings.QUEUES), so that those that stand can be counted.
+"""
 
 from __future__ import annotations
 
 import logging
 from datetime import timedelta
 
+from django.conf import settings
 from django.utils import timezone
 from django_tasks import task
 
 from upscaler.accounts import passwords
-from upscaler.channels import files
+from upscaler.channels import work as channel_work
 from upscaler.feeds import records
 from upscaler.feeds import work as feed_work
+from upscaler.feeds.turns import forget_hosts
+from upscaler.logs.context import about
 from upscaler.mail import outbox
 from upscaler.models import Batch, Email, Upscale
-from upscaler.processing import ranks, worker_step
+from upscaler.processing import fidelity_checks, ranks, worker_step
 from upscaler.processing.worker_step import NextStep
 from upscaler.queue import broker, fairness
-from upscaler.storage import cleanup
+from upscaler.storage import cleanup, file_marks
+from upscaler.webhooks import delivery as webhooks
 
 logger = logging.getLogger(__name__)
 
 FILES_AT_ONCE = 5
-"""Channel files that one message makes: then enlarging has its turn."""
+"""Channel files that one message makes, and files that one reads: then others have their turn."""
 MAX_ALARMS = 20
 """So many upscales of a queue that wait for a moment get a message for it; the sweep sees to the others."""
 
@@ -37,16 +44,48 @@ def work(queue: str) -> None:
     _wake_others(queue)
     next_step = worker_step.work(upscale)
     _fit_its_files(upscale)
+    _have_it_checked()
+    _have_its_files_read()
+    _tell_of(upscale)
     if next_step is not None:
         _wake_for(next_step)
     _wake_others(queue)
 
 
-@task(queue_name="cpu")
+@task(queue_name="checks")
+def check_fidelity() -> None:
+    """Check one result, where no picture waits, and send a message for what is left."""
+    if fidelity_checks.step(may_wait=_is_busy()):
+        wake_checks()
+        # A faithful result waits no more, and somebody may be told so.
+        wake_webhooks()
+
+
+def wake_checks() -> int:
+    """Send a message where results are to be checked now and none stands there. Returns how many were sent."""
+    if not fidelity_checks.waiting(may_wait=_is_busy()).exists():
+        return 0
+    if broker.waiting_messages("checks"):
+        return 0
+    check_fidelity.enqueue()
+    return 1
+
+
+def _is_busy() -> bool:
+    return bool(fairness.ready("cpu", 1))
+
+
+@task(queue_name="files")
 def fit_files(batch_id: int) -> None:
-    """Make files for the batch's channels, and send a message for the rest where there are many."""
-    if files.make_due(batch_id, most=FILES_AT_ONCE) == FILES_AT_ONCE:
+    """Make files for the batch's channels, and send a message for the rest where there are many.
+
+    One that is lost is sent again by the sweep, which goes by the rows.
+    """
+    with about(batch_id=batch_id):
+        made = channel_work.make_due(batch_id, most=FILES_AT_ONCE)
+    if made == FILES_AT_ONCE:
         fit_files.enqueue(batch_id)
+    _have_its_files_read()
 
 
 def _fit_its_files(upscale: Upscale) -> None:
@@ -56,15 +95,48 @@ def _fit_its_files(upscale: Upscale) -> None:
         try:
             fit_files.enqueue(upscale.batch_id)
         except Exception:
-            # The result is there, and its files are made with the next one's, or when somebody asks again.
+            # The result is there, and the sweep sends the message later.
             logger.exception("batch %s: no message for its channel files could be sent", upscale.batch_id)
+
+
+def _have_it_checked() -> None:
+    try:
+        wake_checks()
+    except Exception:
+        # Its row is there, and the sweep sends the message later.
+        logger.exception("no message for checks of results could be sent, tried again at the next sweep")
+
+
+@task(queue_name="marks")
+def read_files() -> None:
+    """Read what some files say of themselves, and send a message for what is left."""
+    for _ in range(FILES_AT_ONCE):
+        if not file_marks.step():
+            return
+    wake_reading()
+
+
+def wake_reading() -> int:
+    """Send a message where files are to be read and none stands there. Returns how many were sent."""
+    if not file_marks.waiting().exists() or broker.waiting_messages("marks"):
+        return 0
+    read_files.enqueue()
+    return 1
+
+
+def _have_its_files_read() -> None:
+    try:
+        wake_reading()
+    except Exception:
+        # Their rows are there, and the sweep sends the message later.
+        logger.exception("no message for files to be read could be sent, tried again at the next sweep")
 
 
 def wake(queue: str) -> int:
     """Send as many wake-ups as the queue's workers can do with, without those that stand there. Returns how many."""
     missing = fairness.ready(queue, fairness.slots(queue))
     if missing:
-        missing = max(0, missing - broker.waiting_messages(queue, work.module_path))
+        missing = max(0, missing - broker.waiting_messages(queue))
     for _ in range(missing):
         work.using(queue_name=queue).enqueue(queue)
     return missing
@@ -87,37 +159,70 @@ def _wake_others(queue: str) -> None:
         logger.exception("no wake-ups could be sent to the %s queue, tried again at the next sweep", queue)
 
 
-@task(queue_name="io")
+@task(queue_name="mail")
 def send_email(email_id: int) -> None:
     """Send one e-mail."""
     outbox.send(email_id, writers={Email.Kind.PASSWORD: passwords.write})
 
 
-@task(queue_name="io")
+@task(queue_name="chores")
 def remove_deleted() -> None:
     """Remove the files of deleted upscales, and send a message for the rest where there are many."""
     if cleanup.remove_deleted() == cleanup.BATCH:
         remove_deleted.enqueue()
 
 
-@task(queue_name="io")
+@task(queue_name="feeds")
 def check_feeds() -> None:
     """Take one step of the catalogue check that is next, and send a message for what is left."""
-    if feed_work.step():
-        wake_feeds()
+    turn = feed_work.step()
+    if turn is None:
+        return
+    wake_feeds()
+    # For a longer rest the sweep is soon enough.
+    if turn.due_in and turn.due_in < settings.SWEEP_SECONDS:
+        check_feeds.using(run_after=timezone.now() + timedelta(seconds=turn.due_in)).enqueue()
 
 
 def wake_feeds() -> int:
     """Send as many messages as workers could take up checks, without those that stand there. Returns how many."""
     missing = feed_work.ready()
     if missing:
-        missing = max(0, missing - broker.waiting_messages("io", check_feeds.module_path))
+        missing = max(0, missing - broker.waiting_messages("feeds"))
     for _ in range(missing):
         check_feeds.enqueue()
     return missing
 
 
-@task(queue_name="io")
+@task(queue_name="webhooks")
+def send_webhooks() -> None:
+    """Send to the endpoint that is next, and send a message for what is left."""
+    if webhooks.step():
+        wake_webhooks()
+
+
+def wake_webhooks() -> int:
+    """Send as many messages as workers could send webhooks, without those that stand there. Returns how many."""
+    missing = webhooks.ready()
+    if missing:
+        missing = max(0, missing - broker.waiting_messages("webhooks"))
+    for _ in range(missing):
+        send_webhooks.enqueue()
+    return missing
+
+
+def _tell_of(upscale: Upscale) -> None:
+    try:
+        wake_webhooks()
+    except Exception:
+        # They are written down, and sent after the next sweep.
+        logger.exception("upscale %s: no message for its webhooks could be sent", upscale.pk)
+
+
+@task(queue_name="chores")
 def forget_removed_feeds() -> None:
-    """Delete the rows of removed feeds."""
-    records.forget_removed()
+    """Delete the rows of removed feeds and of those that nobody checks, and send a message for the rest."""
+    records.remove_unused()
+    forget_hosts()
+    if records.forget_removed() == records.REMOVED_AT_ONCE:
+        forget_removed_feeds.enqueue()

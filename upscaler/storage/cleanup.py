@@ -9,13 +9,14 @@ import time
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from upscaler.errors import PublicError
-from upscaler.models import DELETED, ChannelFile, DraftItem, FeedCheck, Upscale, media_storage
-from upscaler.storage import quota
+from upscaler.models import DELETED, ChannelFile, DraftItem, FeedCheck, FidelityCheck, Upscale, media_storage
+from upscaler.storage import quota, tiles
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ FIELDS = {
     "results": ("result_file", "source_file"),
     "previews": ("before_preview", "after_preview"),
     "channels": (),
+    "heat-maps": (),
     "feeds": (),
 }
 """Which fields of an upscale may name a file of each folder."""
@@ -40,18 +42,27 @@ WORK_PREFIX = "upscaler-work-"
 """How the names of the workers' folders begin."""
 KEPT_FOR = timedelta(hours=48)
 """Longer than a link to an upload lives, so that nothing is taken from under an order."""
+TURN = timedelta(hours=6)
+"""How often orphans are looked for."""
 
 
 def remove_orphans(now: datetime | None = None) -> int:
-    """Delete files of this month and the last that are older than ``KEPT_FOR`` and that no row names.
+    """Delete files older than ``KEPT_FOR`` that no row names: of this month, the last, and one of the older ones.
 
-    Older months were looked at while they were young. Returns how many were deleted.
+    The older months have their turns one after the other, a new one every `TURN`: what a killed process leaves there is
+    found too, and nobody looks through years of files at once. Those of channels, whose files are replaced at any age,
+    are looked at each time. Returns how many were deleted.
     """
     now = now or timezone.now()
     last_month = now.replace(day=1) - timedelta(days=1)
+    young = {f"{last_month:%Y/%m}", f"{now:%Y/%m}"}
     removed = 0
     for kind in FIELDS:
-        for month in {f"{last_month:%Y/%m}", f"{now:%Y/%m}"}:
+        older = sorted(_months(kind) - young)
+        turn = int(now.timestamp() // TURN.total_seconds())
+        if kind != "channels":
+            older = older[turn % len(older) :][:1] if older else []
+        for month in young.union(older):
             removed += _remove_orphans_in(PurePosixPath(kind, month), now - KEPT_FOR)
     if removed:
         logger.info("%s stored files that no upscale names were removed", removed)
@@ -69,16 +80,24 @@ def remove_deleted() -> int:
     done = 0
     for upscale in waiting[:BATCH]:
         fitted = ChannelFile.objects.filter(upscale=upscale)
+        checked = FidelityCheck.objects.filter(upscale=upscale)
         try:
-            for path in [*_unneeded(upscale), *fitted.exclude(file="").values_list("file", flat=True)]:
+            unneeded = _unneeded(upscale)
+            for path in [*unneeded, *_files(fitted, "file"), *_files(checked, "heat_map")]:
                 media_storage().delete(path)
+            tiles.forget(unneeded)
         except OSError:
             logger.exception("upscale %s: its files can't be removed, tried again later", upscale.pk)
             continue
         fitted.delete()
+        checked.delete()
         Upscale.objects.filter(pk=upscale.pk).update(**dict.fromkeys(FILE_FIELDS, ""))
         done += 1
     return done
+
+
+def _files(rows: QuerySet[Any], field: str) -> list[str]:
+    return list(rows.exclude(**{field: ""}).values_list(field, flat=True))
 
 
 def ensure_kept(paths: Collection[str]) -> None:
@@ -124,6 +143,16 @@ def remove_left_folders() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _months(kind: str) -> set[str]:
+    """The months of which files are stored, as “2026/11”."""
+    storage = media_storage()
+    try:
+        years = storage.listdir(kind)[0]
+        return {f"{year}/{month}" for year in years for month in storage.listdir(f"{kind}/{year}")[0]}
+    except FileNotFoundError:
+        return set()
+
+
 def _remove_orphans_in(folder: PurePosixPath, before: datetime) -> int:
     storage = media_storage()
     try:
@@ -139,6 +168,8 @@ def _remove_orphans_in(folder: PurePosixPath, before: datetime) -> int:
     if folder.parts[0] == "channels":
         kept = ChannelFile.objects.filter(file__startswith=f"{folder}/")
         paths -= set(kept.values_list("file", flat=True))
+    if folder.parts[0] == "heat-maps":
+        paths -= set(_files(FidelityCheck.objects.filter(heat_map__startswith=f"{folder}/"), "heat_map"))
     if folder.parts[0] == "feeds":
         paths -= set(FeedCheck.objects.filter(file__startswith=f"{folder}/").values_list("file", flat=True))
     old = [path for path in paths if storage.get_modified_time(path) < before]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -31,6 +32,10 @@ class StoredPicture:
     """Bytes."""
     digest: str = ""
     """SHA-256 of its bytes; empty where nobody has counted it."""
+    product_share: float | None = None
+    """The longer side of what is not margin in the picture's, 0 to 1; None where nobody has measured it."""
+    facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """What is known of it as a source, see ``source_facts`` in `engines.base.Finished`."""
 
     def source_columns(self) -> dict[str, Any]:
         """The columns of an `Upscale` whose source it is."""
@@ -41,6 +46,7 @@ class StoredPicture:
             "source_height": self.height,
             "source_bytes": self.file_size,
             "source_digest": self.digest,
+            "source_facts": dict(self.facts) or None,
         }
 
     def result_columns(self) -> dict[str, Any]:
@@ -64,6 +70,7 @@ def source_of(upscale: Upscale) -> StoredPicture:
         height=upscale.source_height or 0,
         file_size=upscale.source_bytes or 0,
         digest=upscale.source_digest,
+        facts=upscale.source_facts or {},
     )
 
 
@@ -117,7 +124,8 @@ class NewFiles:
     def store_source(self, file: IO[bytes], examined: ExaminedPicture) -> StoredPicture:
         """Store an examined picture and its thumbnail. Raises OSError."""
         file.seek(0)
-        return self._store("sources", _new_name(), File(file), examined)
+        stored = self._store("sources", _new_name(), File(file), examined)
+        return replace(stored, facts={"jpeg_quality": examined.jpeg_quality})
 
     def store_result(
         self, path: Path, examined: ExaminedPicture, before: Preview | None, after: Preview
@@ -144,6 +152,7 @@ class NewFiles:
             height=examined.height,
             file_size=examined.file_size,
             digest=examined.digest,
+            product_share=examined.product_share,
         )
 
     def _save(self, name: str, content: File) -> str:

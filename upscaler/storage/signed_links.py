@@ -36,6 +36,8 @@ class Link:
     expires_at: datetime
     upscale_id: int | None
     """The upscale whose result the picture is; None for a source."""
+    for_engine: bool = False
+    """Whether it was made for a remote engine, as the source of an order."""
 
     @property
     def is_alive(self) -> bool:
@@ -51,17 +53,37 @@ def make(
     team_id: int,
     expires_at: datetime | None = None,
     result_of: int | None = None,
+    for_engine: bool = False,
 ) -> str:
-    """The address of a stored picture, good until ``expires_at`` (a day from now unless told).
+    """The address of a stored picture: this desk's own, and `path`.
 
-    ``result_of`` is the upscale whose result it is, so that its downloads can be noted.
     Without a request, as in a worker, PUBLIC_URL must be set.
+    """
+    own = path(picture, name=name, team_id=team_id, expires_at=expires_at, result_of=result_of, for_engine=for_engine)
+    return absolute(request, own)
+
+
+def path(
+    picture: StoredPicture,
+    *,
+    name: str,
+    team_id: int,
+    expires_at: datetime | None = None,
+    result_of: int | None = None,
+    for_engine: bool = False,
+) -> str:
+    """The address of a stored picture on this desk, good until ``expires_at`` (a day from now unless told).
+
+    ``result_of`` is the upscale whose result it is, so that its downloads can be noted. One that is ``for_engine``
+    gives a result that waits for approval too: it is shown to nobody but the engine.
     """
     expires_at = expires_at or timezone.now() + timedelta(seconds=settings.UPLOAD_LINK_LIFETIME)
     facts = [picture.path, picture.thumbnail, picture.width, picture.height, picture.file_size, picture.digest]
     content = [facts, file_names.shortened(name), team_id, int(expires_at.timestamp()), result_of]
+    if for_engine:
+        content.append(True)
     signed = signing.dumps(content, salt=_own_salt(), compress=True)
-    return absolute(request, reverse("signed-file", args=[signed, file_names.for_address(name)]))
+    return reverse("signed-file", args=[signed, file_names.for_address(name)])
 
 
 def absolute(request: HttpRequest | None, path: str) -> str:
@@ -91,8 +113,8 @@ def read(signed: str) -> Link | None:
 
 def _read(signed: str, salt: str) -> Link | None:
     try:
-        # One that was made before this desk noted downloads has no fifth part.
-        facts, name, team_id, expires, *result_of = signing.loads(signed, salt=salt)
+        # One that was made before this desk noted downloads has no fifth part; an engine's alone has a sixth.
+        facts, name, team_id, expires, *more = signing.loads(signed, salt=salt)
     except signing.BadSignature:
         return None
     return Link(
@@ -100,7 +122,8 @@ def _read(signed: str, salt: str) -> Link | None:
         name=name,
         team_id=team_id,
         expires_at=datetime.fromtimestamp(expires, tz=timezone.get_default_timezone()),
-        upscale_id=result_of[0] if result_of else None,
+        upscale_id=more[0] if more else None,
+        for_engine=len(more) > 1,
     )
 
 

@@ -73,10 +73,12 @@ class Tally:
         for pk, team, ended, person, model, engine, status, code, price, width, height, began in rows:
             day = timezone.localdate(ended)
             key = (team, day, person, model, engine, status, code)
-            pixels = (width or 0) * (height or 0) if status == Upscale.Status.DONE else 0
+            # What was only fitted is counted, but it says nothing of how much, or how fast, this desk enlarges.
+            is_enlarged = status == Upscale.Status.DONE and engine != Upscale.Engine.FIT
+            pixels = (width or 0) * (height or 0) if is_enlarged else 0
             upscales, charged, refunded, made = self.days.get(key, (0, 0, 0, 0))
             self.days[key] = (upscales + 1, charged + price, refunded + refunds.get(pk, 0), made + pixels)
-            if status == Upscale.Status.DONE:
+            if is_enlarged:
                 self.times[team, day, model, bucket_of((ended - began).total_seconds())] += 1
 
 

@@ -7,16 +7,19 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
+from upscaler.accounts.forms import TeamForm
+from upscaler.accounts.oidc import membership
 from upscaler.middleware import page_of_form
 from upscaler.models import Membership, Team
 
 View = Callable[..., HttpResponseBase]
 SEE_ALL_TEAMS = "upscaler.view_usageday"
+MAKE_TEAMS = "upscaler.add_team"
 OF_TEAM = "of_team"
 """The field in which a page's form says whose page it was, since another tab may have switched teams since."""
 
@@ -35,12 +38,21 @@ def team_required(view: View) -> View:
     @wraps(view)
     def guarded(request: TeamRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.team:
-            return render(request, "noteam.html", status=403)
+            return no_team(request)
         if request.method == "POST" and request.POST.get(OF_TEAM, str(request.team.pk)) != str(request.team.pk):
             return _of_another_team(request)
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def no_team(request: HttpRequest, form: TeamForm | None = None) -> HttpResponse:
+    """What to do for somebody in no team: make the first one, if they may, or ask. ``form``: one that was refused."""
+    may_make_one = request.user.has_perm(MAKE_TEAMS)
+    context: dict[str, Any] = {"is_waiting": membership.is_waiting(request.user)}
+    if may_make_one:
+        context["form"] = form or TeamForm()
+    return render(request, "noteam.html", context, status=403 if form is None else 422)
 
 
 def _of_another_team(request: TeamRequest) -> HttpResponseBase:

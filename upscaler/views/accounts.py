@@ -19,25 +19,30 @@ from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.views.decorators.http import require_POST
 from django.views.generic import FormView
 
-from upscaler.accounts import audit_log, guesses, passwords, second_factor, tokens
-from upscaler.accounts.forms import ForgottenForm, NewPasswordForm, OwnPasswordForm
+from upscaler.accounts import audit_log, guesses, passwords, second_factor, sessions, tokens
+from upscaler.accounts.forms import ForgottenForm, NewPasswordForm, OwnPasswordForm, SignInForm
+from upscaler.accounts.oidc import identities, sign_out
 from upscaler.middleware import forget_pictures
 from upscaler.models import AuditEvent
 from upscaler.queue import dispatch
-from upscaler.storage.signed_links import site
+from upscaler.storage.signed_links import absolute, site
 from upscaler.views import second_factor as second_factor_pages
 
 
 class SignIn(views.LoginView):
     """The sign-in page of everything, Django's admin included."""
 
+    authentication_form = SignInForm
     redirect_authenticated_user = True
     extra_context = {"demo_hint": settings.DEBUG}
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
-        return super().get_context_data(idle_minutes=settings.SESSION_IDLE_MINUTES, **more)
+        # With OIDC_ONLY the form is there for staff, who ask for it by a link, or have just sent it.
+        shows_form = not settings.OIDC.only or "password" in self.request.GET or self.request.method == "POST"
+        return super().get_context_data(idle_minutes=settings.SESSION_IDLE_MINUTES, shows_form=shows_form, **more)
 
     def form_valid(self, form: Any) -> HttpResponse:
         if second_factor.is_on(form.get_user()):
@@ -50,12 +55,25 @@ class SignIn(views.LoginView):
 
 @method_decorator(login_not_required, name="dispatch")
 class SignOut(views.LogoutView):
-    """Signing out, after which the browser keeps no picture."""
+    """Signing out, after which the browser keeps no picture; also at the provider, for who signed in there."""
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        at_provider = sign_out.address(request, back_to=absolute(request, reverse("login")))
         response = super().post(request, *args, **kwargs)
+        if at_provider:
+            # By a page, since the CSP lets no form lead away from the desk, by redirects neither.
+            response = render(request, "registration/signed_out.html", {"at_provider": at_provider})
         forget_pictures(response)
         return response
+
+
+@require_POST
+def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
+    """End all other sessions of the person, whatever they were signed in with."""
+    ended = sessions.end_others(request.user, keep=request.session.session_key)
+    where = f"in {ended} other place{'' if ended == 1 else 's'}, and are no more" if ended else "nowhere else"
+    messages.success(request, f"You were signed in {where}.")
+    return redirect("password_change")
 
 
 class PasswordChange(views.PasswordChangeView):
@@ -68,12 +86,20 @@ class PasswordChange(views.PasswordChangeView):
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "request": self.request}
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if passwords.count_for(request.user):
+            return super().post(request, *args, **kwargs)
+        messages.error(request, f"You sign in with {settings.OIDC.name}, not with a password, so none was set.")
+        return redirect("password_change")
+
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         user: Any = self.request.user
         return super().get_context_data(
-            # Whoever has one is verified by it, or was signed out when it was turned on.
-            second_factor_is_on=user.is_verified(),
+            # Whoever has one is verified by it, or was signed out when it was turned on; or came past it.
+            second_factor_is_on=user.is_verified()
+            or (sign_out.is_of_company(self.request) and second_factor.is_on(user)),
             second_factor_is_required=second_factor.is_required(user),
+            company_account=identities.of_user(user) if settings.OIDC.enabled else None,
             **more,
         )
 
@@ -125,6 +151,11 @@ class PasswordResetConfirm(views.PasswordResetConfirmView):
         if seconds := guesses.wait(self.request, guesses.RESET_LINK):
             return slowed(self.request, seconds)
         return super().dispatch(*args, **kwargs)
+
+    def get_user(self, uidb64: str) -> Any:
+        user = super().get_user(uidb64)
+        # A link from before passwords were switched off opens nothing any more.
+        return user if user is None or passwords.count_for(user) else None
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         context = super().get_context_data(**more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,15 +12,17 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from upscaler import upscaling_models
 from upscaler.batches import draft_items, drafts, progress
 from upscaler.channels import files, teams
 from upscaler.errors import PublicError
-from upscaler.models import CANCELLED_CODE, Batch, Upscale
+from upscaler.models import CANCELLED_CODE, WITHHELD, Batch, Upscale, batch_queries
 from upscaler.ordering.new_batches import DraftOrderedBefore
 from upscaler.queue import dispatch
+from upscaler.review import waiting
 from upscaler.text import format_credits
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
@@ -31,6 +34,8 @@ PAGE_SIZE = 50
 MAX_LIVE_ROWS = 100
 MAX_AT_WORK = 8
 STATES = (*Upscale.Status.choices, (CANCELLED_CODE, "Cancelled"))
+FILES_AWAITED = timedelta(minutes=30)
+"""After a batch's end, how long its page looks for files that are still being made."""
 MAX_NAMED = 5
 """Pictures that a message names."""
 
@@ -42,7 +47,7 @@ def batch(request: TeamRequest, pk: int) -> HttpResponse:
     found = _find(request, pk)
     page = max(number(request.GET, "page") or 1, 1)
     context = _context(request, found)
-    counts: progress.Counts = context["counts"]
+    counts: batch_queries.Counts = context["counts"]
     status = context["status"]
     total = counts.by_state()[status] if status else counts.total
     last_page = max(1, -(-total // PAGE_SIZE))
@@ -71,7 +76,8 @@ def live(request: TeamRequest, pk: int) -> HttpResponse:
     found = _find(request, pk)
     given = map(as_number, request.GET.getlist("id")[:MAX_LIVE_ROWS])
     rows = Upscale.objects.filter(batch=found, pk__in=[one for one in given if one is not None])
-    rows = rows.select_related("created_by", "source_result").prefetch_related("retries")
+    rows = rows.select_related("created_by", "source_result", "fidelity").defer("fidelity__report")
+    rows = rows.prefetch_related("retries")
     page = number(request.GET, "page") or 1
     return render(
         request, "batches/_live.html", {**_context(request, found), "rows": rows, "page_number": page, "oob": True}
@@ -124,7 +130,7 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
 def again(request: TeamRequest, pk: int) -> HttpResponse:
     """Put the same pictures into the person's draft, to be ordered with another model or other settings."""
     found = _find(request, pk)
-    rows = progress.pictures(found).select_related("source_result").order_by("pk")
+    rows = batch_queries.pictures(found).select_related("source_result").order_by("pk")
     try:
         added = _put_into_draft(request, rows)
     except PublicError as full:
@@ -163,11 +169,8 @@ def channels(request: TeamRequest, pk: int) -> HttpResponse:
     try:
         dispatch.fit_files(found.pk)
     except Exception:
+        # The rows say what is wanted: the sweep sends the message.
         logger.exception("batch %s: no message for its channel files could be sent", found.pk)
-        messages.error(
-            request, f"The files for {channel.title} could not be begun. Press “Fit them” again in a minute."
-        )
-        return redirect(found)
     messages.success(
         request, f"Files for {channel.title} are being made; they lie in the ZIP in a folder of their own."
     )
@@ -184,7 +187,7 @@ def _put_into_draft(request: TeamRequest, rows: Iterable[Upscale]) -> int:
 
 def _find(request: TeamRequest, pk: int) -> Batch:
     mine = Batch.objects.filter(team=request.team, ordered_at__isnull=False)
-    return get_object_or_404(mine.select_related("team", "created_by"), pk=pk)
+    return get_object_or_404(mine.select_related("team", "created_by", "watched_folder"), pk=pk)
 
 
 def _live_url(found: Batch, address: dict[str, str], page: int) -> str:
@@ -192,12 +195,29 @@ def _live_url(found: Batch, address: dict[str, str], page: int) -> str:
     return reverse("batch-live", args=[found.pk]) + (f"?{query}" if query else "")
 
 
+def _has_files_to_come(found: Batch, channel_counts: list[files.Counts]) -> bool:
+    """Whether the page should look for more files. Not for ever: some results give none."""
+    if found.ended_at is not None and timezone.now() - found.ended_at > FILES_AWAITED:
+        return False
+    return any(one.missing for one in channel_counts)
+
+
+def _retry_credits(
+    found: Batch, counts: batch_queries.Counts, model: upscaling_models.UpscalingModel | None
+) -> int | None:
+    """What it costs to try the failed ones again."""
+    if model is None or not counts.failed:
+        return None if model is None else 0
+    return progress.failed(found).exclude(engine=Upscale.Engine.FIT).count() * model.credits
+
+
 def _context(request: TeamRequest, found: Batch) -> dict[str, Any]:
-    counts = progress.counts(found)
-    charged, refunded = progress.money(found)
+    counts = batch_queries.counts(found)
+    charged, refunded = batch_queries.money(found)
     model = upscaling_models.MODELS.get(found.model_name)
     left = progress.seconds_left(found, counts)
     status = request.GET.get("status", "")
+    channel_counts = files.counts(found)
     return {
         "batch": found,
         "counts": counts,
@@ -210,8 +230,11 @@ def _context(request: TeamRequest, found: Batch) -> dict[str, Any]:
         "minutes_left": round((left or 0) / 60),
         "hours_left": round((left or 0) / 3600),
         "at_work": progress.page(found, start=0, size=MAX_AT_WORK, state=Upscale.Status.ONGOING),
-        "retry_credits": counts.failed * model.credits if model else None,
-        "channel_counts": files.counts(found),
+        "retry_credits": _retry_credits(found, counts, model),
+        "channel_counts": channel_counts,
+        "files_to_come": _has_files_to_come(found, channel_counts),
         "channels": teams.channels(found.team).values(),
+        "given": counts.done - batch_queries.pictures(found).filter(review__in=WITHHELD).with_result().count(),
+        "waiting": waiting.waiting(found.team, found).order_by().count(),
         "is_mine": found.created_by_id == request.user.pk,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -14,7 +16,9 @@ from upscaler.errors import PublicError
 from upscaler.imaging import decoding
 from upscaler.models import ChannelFile, Upscale
 from upscaler.views.access import TeamRequest, team_required
-from upscaler.views.files import serve
+from upscaler.views.files import serve, withheld
+
+logger = logging.getLogger(__name__)
 
 
 @require_POST
@@ -24,11 +28,17 @@ def make(request: TeamRequest, pk: int) -> HttpResponse:
     upscale = get_object_or_404(Upscale.objects.present(), team=request.team, pk=pk)
     try:
         channel = teams.find(request.team, request.POST.get("channel", ""))
-        wishes = {wish: request.POST.get(wish) == "true" for wish in ("crop", "trim")}
-        made = files.make(upscale, channel, **wishes, patience=decoding.Patience())
+        crop, trim = (request.POST.get(wish) == "true" for wish in ("crop", "trim"))
+        made = files.make(upscale, channel, crop=crop, trim=trim, patience=decoding.Patience())
     except PublicError as refusal:
         # Without the place in the page: the message stands at its top.
         messages.error(request, refusal.message)
+        return redirect("upscale", pk)
+    except OSError:
+        logger.exception("upscale %s: its file for a shop could not be stored", pk)
+        messages.error(
+            request, "The file could not be stored. Try again in a few minutes; if it stays so, tell an admin."
+        )
         return redirect("upscale", pk)
     else:
         if made.problems:
@@ -51,6 +61,13 @@ def download(request: TeamRequest, pk: int) -> HttpResponseBase:
         upscale__withdrawn_at=None,
         upscale__deleted_at=None,
     )
+    if made.upscale.why_withheld:
+        return withheld(request, made.upscale)
+    if not files.is_current(made, files.rules_of(request.team)):
+        messages.error(
+            request, f"The rules for {made.title} have changed since this file was made. Make it anew below."
+        )
+        return redirect(f"{reverse('upscale', args=[made.upscale_id])}#channels")
     response = serve(made.file, name=files.name_of(made), as_attachment=True)
     download_log.note(made.upscale, user=request.user, request=request)
     return response

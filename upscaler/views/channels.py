@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from upscaler.batches import codes as codes_tables
 from upscaler.batches import spreadsheets
-from upscaler.channels import check, forms, teams, words
+from upscaler.channels import check, due, forms, table, teams, words
 from upscaler.channels.table import CHANNELS, Channel
 from upscaler.errors import PublicError
 from upscaler.imaging import decoding, intake
@@ -26,7 +26,7 @@ CHECKED = "checked_channel"
 
 @require_safe
 @team_required
-def table(request: TeamRequest) -> HttpResponse:
+def listing(request: TeamRequest) -> HttpResponse:
     """What each shop asks for, with source and day."""
     return _table(request)
 
@@ -41,6 +41,8 @@ def switch(request: TeamRequest, channel_id: str) -> HttpResponse:
     except PublicError as refusal:
         messages.error(request, refusal.message)
     else:
+        if not is_off:
+            due.rules_changed(request.team, channel.id)
         messages.success(request, f"{channel.title} is switched {'off' if is_off else 'on'} for {request.team.name}.")
     return redirect("channels")
 
@@ -82,7 +84,13 @@ def change(request: TeamRequest, channel_id: str) -> HttpResponse:
         return _form(request, channel, form, status=422)
     changed = form.changed(channel)
     teams.save(request.team, changed)
-    messages.success(request, f"{changed.title} is saved.")
+    if table.rules(changed) == table.rules(channel):
+        messages.success(request, f"{changed.title} is saved.")
+    else:
+        due.rules_changed(request.team, changed.id)
+        messages.success(
+            request, f"{changed.title} is saved. Its files of the last {due.RECENT.days} days’ batches are made anew."
+        )
     return redirect("channels")
 
 

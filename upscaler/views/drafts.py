@@ -18,7 +18,16 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from upscaler import file_names
-from upscaler.batches import draft_answers, draft_intake, draft_items, draft_order, draft_review, draft_skus, drafts
+from upscaler.batches import (
+    draft_answers,
+    draft_intake,
+    draft_items,
+    draft_looks,
+    draft_order,
+    draft_review,
+    draft_skus,
+    drafts,
+)
 from upscaler.batches.draft_intake import Added
 from upscaler.errors import PublicError
 from upscaler.models import Batch, DraftItem, Upscale
@@ -94,7 +103,7 @@ def begin(request: HttpRequest) -> HttpResponseBase:
 @_draft_call
 def draft(request: HttpRequest, draft: Batch) -> HttpResponseBase:
     """The whole draft, judged for the model and settings that are asked about."""
-    review = draft_review.review(draft, draft_review.choice_in(request.GET))
+    review = draft_review.review(draft, draft_review.choice_in(request.GET, draft.team))
     return JsonResponse(_whole(request, draft, review))
 
 
@@ -108,6 +117,7 @@ def add_file(request: HttpRequest, draft: Batch) -> HttpResponseBase:
     folder = _folder(request.POST.get("folder", ""))
     name, host = file.name or "picture", request.get_host()
     added = draft_intake.add_file(draft, file, key=_key(request), name=name, folder=folder, host=host)
+    draft_looks.look_into(draft, added.items, draft_review.choice_in(request.POST, draft.team))
     return _added(request, draft, added)
 
 
@@ -137,7 +147,7 @@ def remove(request: HttpRequest, draft: Batch) -> HttpResponseBase:
     """Take items out: those that are named, or all of one state."""
     ids = [pk for text in request.POST.getlist("id") if (pk := as_number(text)) is not None]
     if states := set(request.POST.getlist("state")):
-        review = draft_review.review(draft, draft_review.choice_in(request.POST))
+        review = draft_review.review(draft, draft_review.choice_in(request.POST, draft.team))
         ids += [judged.item.pk for judged in review.items if judged.state in states]
         if "left_out" in states:
             ids += [row.pk for row in review.left_out if row.problem != drafts.READING]
@@ -149,7 +159,7 @@ def remove(request: HttpRequest, draft: Batch) -> HttpResponseBase:
 def pattern(request: HttpRequest, draft: Batch) -> HttpResponseBase:
     """Say how SKUs are taken from the names."""
     draft_skus.choose(draft, request.POST.get("pattern", ""))
-    review = draft_review.review(draft, draft_review.choice_in(request.POST))
+    review = draft_review.review(draft, draft_review.choice_in(request.POST, draft.team))
     answer = _whole(request, draft, review)
     del answer["quote"]
     return JsonResponse(answer)
@@ -158,12 +168,14 @@ def pattern(request: HttpRequest, draft: Batch) -> HttpResponseBase:
 @require_POST
 @_draft_call
 def item(request: HttpRequest, draft: Batch, item_pk: int) -> HttpResponseBase:
-    """Change an item's SKU, or whether it is to be made anew."""
+    """Change an item's SKU, or whether it is to be made anew, or enlarged although it is large enough."""
     values: dict[str, Any] = {}
     if "sku" in request.POST:
         values |= {"sku": draft_items.checked_sku(request.POST["sku"]), "is_sku_typed": True}
     if "anew" in request.POST:
         values["is_anew"] = request.POST["anew"] == "true"
+    if "enlarged" in request.POST:
+        values["is_enlarged"] = request.POST["enlarged"] == "true"
     if values:
         with drafts.changing(draft) as locked:
             locked.items.filter(pk=item_pk).update(**values)
@@ -180,7 +192,7 @@ def order(request: HttpRequest, draft: Batch) -> HttpResponseBase:
             raise DraftOrderedBefore(draft)
         rows, _ = draft_order.order(
             draft,
-            draft_review.choice_in(request.POST),
+            draft_review.choice_in(request.POST, draft.team),
             user=request.user,
             expected=as_number(request.POST.get("expected", "")),
             credits=as_number(request.POST.get("credits", "")),
@@ -225,7 +237,7 @@ def _added(request: HttpRequest, draft: Batch, added: Added) -> HttpResponseBase
 
 
 def _items(request: HttpRequest, draft: Batch, items: Sequence[DraftItem]) -> list[dict[str, Any]]:
-    choice = draft_review.choice_in(request.POST)
+    choice = draft_review.choice_in(request.POST, draft.team)
     return [draft_answers.item(judged) for judged in draft_review.review(draft, choice, only=items).items]
 
 

@@ -19,7 +19,7 @@ from upscaler import file_names
 from upscaler.batches import draft_feeds, drafts
 from upscaler.channels.table import is_stale
 from upscaler.errors import PublicError
-from upscaler.feeds import intake, limits, reader, records, report
+from upscaler.feeds import intake, limits, quota, reader, records, report, turns
 from upscaler.feeds.forms import NewFeedForm, SourceForm
 from upscaler.models import Batch, Feed, FeedCheck, Team
 from upscaler.ordering.new_batches import DraftOrderedBefore
@@ -32,7 +32,10 @@ from upscaler.views.submit_draft import STORAGE_TROUBLE
 logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 50
+CHANGE_WORDS = {report.MENDED: "mended", report.STILL: "still too small", report.NEW: "new", report.GONE: "gone"}
 MAX_PAGE = 20_000
+COUNTED_AT_ONCE = 50_000
+"""Pictures that are counted while somebody waits; of more, the figures stay those of the last turn."""
 
 
 @require_safe
@@ -42,7 +45,15 @@ def feeds(request: TeamRequest) -> HttpResponse:
     rows = request.team.feeds.filter(removed_at=None).annotate(last=Max("checks")).order_by("-last", "-pk")
     checks = FeedCheck.objects.in_bulk([row.last for row in rows if row.last])
     shown = [(row, check, _small_of(row, check)) for row in rows if (check := checks.get(row.last)) is not None]
-    return render(request, "feeds/list.html", {"rows": shown})
+    context = {
+        "rows": shown,
+        "kept": quota.used(request.team),
+        "most_feeds": settings.FEEDS_PER_TEAM,
+        "most_mb": settings.FEED_QUOTA_BYTES // 1_000_000,
+        "most_pictures": settings.FEED_QUOTA_PICTURES,
+        "keep_days": settings.FEED_KEEP_DAYS,
+    }
+    return render(request, "feeds/list.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -89,6 +100,8 @@ def feed(request: TeamRequest, pk: int) -> HttpResponse:
     if check is None:
         return redirect("feeds")
     channel, state = _chosen(request, found)
+    if "state" not in request.GET and channel is not None:
+        state = _worst(check, channel)
     rows = report.pictures(check, channel, state)
     page = min(max(number(request.GET, "page") or 1, 1), MAX_PAGE)
     shown = list(rows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE + 1])
@@ -109,6 +122,7 @@ def feed(request: TeamRequest, pk: int) -> HttpResponse:
             "csv_all_url": f"{reverse('feed-csv', args=[pk])}?{urlencode({'check': check.pk})}",
             "channels": _choices(request.team, found.channels),
             "accept": ",".join(reader.ENDINGS),
+            "kept_until": None if checks[0].is_open else records.kept_until(checks[0]),
         },
     )
 
@@ -154,6 +168,8 @@ def stop(request: TeamRequest, pk: int) -> HttpResponse:
     found = _find(request, pk)
     check = found.checks.order_by("-pk").first()
     if check is not None and records.stop(check):
+        if check.pictures <= COUNTED_AT_ONCE:
+            records.keep_counts(check, **report.counted(check))
         messages.success(request, "The check was stopped. What it has found out so far stays.")
     else:
         messages.info(request, "The check had ended already.")
@@ -185,10 +201,17 @@ def mend(request: TeamRequest, pk: int) -> HttpResponse:
     if check is None or channel is None:
         messages.error(request, "Choose a channel whose pictures are to be enlarged.")
         return redirect(found)
+    if check.is_open:
+        messages.error(
+            request,
+            f"The check has measured {check.measured:,} of {check.pictures:,} pictures, so it does not know yet which "
+            "are too small. Wait for its end, or stop it to enlarge what it has found so far.",
+        )
+        return redirect(found)
     pictures = report.too_small(check, channel, below_best=request.POST.get("below_best") == "true")
     while True:
         try:
-            put = draft_feeds.add_pictures(drafts.begin(request.team, request.user), check, pictures)
+            put = draft_feeds.add_pictures(drafts.begin(request.team, request.user), check, pictures, channel)
             break
         except (DraftOrderedBefore, Batch.DoesNotExist):
             continue  # In another tab, meanwhile: they wait in the next draft.
@@ -205,10 +228,11 @@ def mend(request: TeamRequest, pk: int) -> HttpResponse:
         pictures_wait = f"The {put.added:,} pictures that are" if put.added > 1 else "The picture that is"
         wait = "wait" if put.added > 1 else "waits"
         messages.success(
-            request, f"{pictures_wait} too small for {channel.title} {wait} in the list, with one price for all."
+            request,
+            f"{pictures_wait} too small for {channel.title} {wait} in the list, with one price for all.{_part(check)}",
         )
     else:
-        messages.info(request, f"No picture is too small for {channel.title}.")
+        messages.info(request, f"No picture is too small for {channel.title}.{_part(check)}")
         return redirect(found)
     return redirect("submit")
 
@@ -239,6 +263,13 @@ def _wake() -> None:
         logger.exception("no message about a catalogue check could be sent")
 
 
+def _part(check: FeedCheck) -> str:
+    """What is said of the pictures that a check found which did not look at all of them."""
+    if not check.waiting:
+        return ""
+    return f" The check ended after {check.measured:,} of {check.pictures:,} pictures: check again for the others."
+
+
 def _small_of(feed: Feed, check: FeedCheck) -> int | None:
     figures = check.counts.get("channels", {})
     found = [figures[channel]["below_minimum"] for channel in feed.channels if channel in figures]
@@ -250,8 +281,14 @@ def _chosen(request: TeamRequest, feed: Feed) -> tuple[Any, str]:
     known = limits.chosen(feed.team, feed.channels)
     channel = next((one for one in known if one.id == request.GET.get("channel")), known[0] if known else None)
     state = request.GET.get("state", limits.BELOW_MINIMUM)
-    states = (*limits.STATES, report.MENDED, report.NEW, report.BAD_ROWS, report.TWINS, "all")
+    states = (*limits.STATES, *report.CHANGES, report.BAD_ROWS, report.TWINS, "all")
     return channel, state if state in states else limits.BELOW_MINIMUM
+
+
+def _worst(check: FeedCheck, channel: Any) -> str:
+    """The first state in which a product is that is not good: what the page shows before anything is asked for."""
+    figures = check.counts.get("channels", {}).get(channel.id, {})
+    return next((one for one in limits.STATES if one != limits.GOOD and figures.get(one)), limits.BELOW_MINIMUM)
 
 
 def _query(request: TeamRequest, channel: Any, state: str) -> dict[str, Any]:
@@ -280,6 +317,7 @@ def _context(feed: Feed, check: FeedCheck, channel: Any, state: str) -> dict[str
                 (value, label, figures[one.id][value], figures[one.id][f"{value}_pictures"])
                 for value, label in limits.STATES.items()
             ],
+            "changes": [(value, word, figures[one.id].get(value, 0)) for value, word in CHANGE_WORDS.items()],
         }
         for one in known
         if one.id in figures
@@ -296,8 +334,7 @@ def _context(feed: Feed, check: FeedCheck, channel: Any, state: str) -> dict[str
         "state": state,
         "state_title": {
             **limits.STATES,
-            report.MENDED: "Mended since the last check",
-            report.NEW: "Too small since the last check",
+            **report.CHANGES,
             report.BAD_ROWS: "Rows that can’t be read",
             report.TWINS: "Products whose id stands in an earlier row too",
             "all": "All pictures",
@@ -306,4 +343,7 @@ def _context(feed: Feed, check: FeedCheck, channel: Any, state: str) -> dict[str
         "named": check.pictures - check.counts.get("bad_rows", 0),
         "twins": check.counts.get("twins", 0),
         "has_before": any(report.MENDED in one["figures"] for one in shown),
+        "is_part": bool(check.waiting),
+        # Those that ask for seconds are waited for unseen.
+        "resting": turns.waited_for(check, 60)[:3] if check.is_open else [],
     }

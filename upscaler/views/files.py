@@ -15,10 +15,13 @@ from upscaler import file_names
 from upscaler.accounts import download_log, tokens
 from upscaler.errors import PublicError
 from upscaler.models import WITHDRAWN, ApiToken, Upscale, media_storage
+from upscaler.review.files import why_withheld, withheld_with
 from upscaler.storage import signed_links
 from upscaler.views.access import TeamRequest, team_required
 
 A_WEEK = 7 * 24 * 60 * 60
+WHOLE = ("result_file", "source_file")
+"""Pictures that are files to take away. The others are for looking, which reviewers must."""
 
 
 @require_safe
@@ -27,12 +30,16 @@ def picture(request: TeamRequest, pk: int, kind: str) -> HttpResponseBase:
     """One of an upscale's pictures, for the pages."""
     # Of any team of the person's: a page that is still loading keeps its pictures when they switch to another one.
     upscale = get_object_or_404(Upscale, team__memberships__user=request.user, pk=pk)
-    if not _is_open(upscale, kind):
-        return _closed(request, upscale)
+    if not is_open(upscale, kind):
+        return closed(request, upscale)
+    path = getattr(upscale, kind).name
+    if kind in WHOLE and (held := withheld_with(path)) is not None:
+        return withheld(request, held, is_source=kind == "source_file")
     # A thumbnail changes once, from the source's to the result's. The other pictures never do.
     settled = upscale.is_final or kind != "thumbnail"
     name = upscale.result_name if kind == "result_file" else ""
-    return serve(getattr(upscale, kind).name, name=name, max_age=A_WEEK if settled else 0)
+    # A decision may be taken back, so a browser asks each time for what it closes.
+    return serve(path, name=name, max_age=A_WEEK if settled and kind not in WHOLE else 0)
 
 
 @require_safe
@@ -41,7 +48,9 @@ def download(request: TeamRequest, pk: int) -> HttpResponseBase:
     """The result as a file under the source's own name."""
     upscale = get_object_or_404(Upscale, team=request.team, pk=pk, status=Upscale.Status.DONE)
     if not upscale.gives_result:
-        return _closed(request, upscale)
+        return closed(request, upscale)
+    if upscale.why_withheld:
+        return withheld(request, upscale)
     response = serve(upscale.result_file.name, name=upscale.result_name, as_attachment=True)
     download_log.note(upscale, user=request.user, request=request)
     return response
@@ -63,6 +72,9 @@ def signed(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
         return JsonResponse({"detail": detail}, status=410)
     if why := signed_links.why_closed(link):
         return JsonResponse({"detail": why}, status=410)
+    # Asked at each request: the link may be older than the decision. An engine needs it as the source of an order.
+    if not link.for_engine and (why := why_withheld(link.picture.path)):
+        return JsonResponse({"detail": why}, status=403)
     response = serve(link.picture.path, name=link.name)
     if user is not None and link.upscale_id is not None:
         upscale = Upscale.objects.filter(pk=link.upscale_id, team_id=link.team_id).first()
@@ -71,7 +83,7 @@ def signed(request: HttpRequest, signed: str, name: str) -> HttpResponseBase:
     return response
 
 
-def _is_open(upscale: Upscale, kind: str) -> bool:
+def is_open(upscale: Upscale, kind: str) -> bool:
     """Whether the team may see this one of its pictures. `Upscale.thumbnail` sees to itself."""
     if upscale.deleted_at is not None:
         return False
@@ -80,8 +92,18 @@ def _is_open(upscale: Upscale, kind: str) -> bool:
     return kind == "thumbnail" or upscale.gives_source
 
 
-def _closed(request: HttpRequest, upscale: Upscale) -> HttpResponseBase:
+def closed(request: HttpRequest, upscale: Upscale) -> HttpResponseBase:
+    """The answer in place of a picture that was deleted or withdrawn."""
     return render(request, "410.html", {"message": upscale.why_closed or WITHDRAWN}, status=410)
+
+
+def withheld(request: HttpRequest, held: Upscale, *, is_source: bool = False) -> HttpResponseBase:
+    """The answer in place of a file that is the result of ``held``, which waits for approval or was rejected.
+
+    ``is_source``: asked for as the source of another order.
+    """
+    context = {"message": held.why_withheld, "held": held, "is_source": is_source}
+    return render(request, "withheld.html", context, status=403)
 
 
 def _holder(request: HttpRequest, team_id: int) -> tuple[Any, ApiToken | None]:

@@ -14,10 +14,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from upscaler.channels import files as channel_files
 from upscaler.channels import teams
 from upscaler.engines import get_engine
 from upscaler.models import Batch, MonthlySpend, Upscale
-from upscaler.views import history_filters
+from upscaler.views import fidelity, history_filters, reviews
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.model_choice import settings_that_matter
 from upscaler.views.paging import keyset_page, sku_page
@@ -79,6 +80,7 @@ def history(request: TeamRequest) -> HttpResponse:
             ],
             "group_choices": history_filters.GROUPS,
             "statuses": Upscale.Status.choices,
+            "verdicts": history_filters.VERDICTS,
             "model_choices": Upscale.MODEL_CHOICES,
             # Whoever ordered was charged: a row for each person and month, where the upscales may be a million.
             "people": get_user_model()
@@ -104,13 +106,15 @@ def history(request: TeamRequest) -> HttpResponse:
 @team_required
 def upscale(request: TeamRequest, pk: int) -> HttpResponse:
     """One upscale: how it stands, or the result beside its source."""
-    row = get_object_or_404(_mine(request).select_related("retry_of", "source_result", "token", "handover"), pk=pk)
+    row = get_object_or_404(mine(request).select_related("retry_of", "source_result", "token", "handover"), pk=pk)
     if row.deleted_at is not None:
         return render(request, "410.html", {"message": row.why_closed}, status=410)
     filters = history_filters.read(request.GET)
     way = trail(_filtered(request, filters), pk, request.GET, filters, PAGE_SIZE)
-    fitted = {"channels": teams.channels(request.team).values(), "channel_files": row.channel_files.all()}
-    return render(request, "history/upscale.html", {**_detail(row), **way, **(fitted if row.gives_result else {})})
+    fitted = {"channels": teams.channels(request.team).values(), "channel_files": channel_files.shown(row)}
+    return render(
+        request, "history/upscale.html", {**_shown(row, request), **way, **(fitted if row.gives_result else {})}
+    )
 
 
 @require_safe
@@ -118,10 +122,10 @@ def upscale(request: TeamRequest, pk: int) -> HttpResponse:
 def live(request: TeamRequest) -> HttpResponse:
     """The rows that a page asks about, as they stand now, to be swapped into it."""
     given = map(as_number, request.GET.getlist("id")[:MAX_LIVE_ROWS])
-    rows = _mine(request).present().filter(pk__in=[pk for pk in given if pk is not None])
+    rows = mine(request).present().filter(pk__in=[pk for pk in given if pk is not None])
     if request.GET.get("view") == "upscale":
         row = rows.select_related("retry_of", "source_result", "token", "handover").first()
-        return render(request, "history/_live_upscale.html", {**_detail(row), "oob": True} if row else {})
+        return render(request, "history/_live_upscale.html", {**_shown(row, request), "oob": True} if row else {})
     newest = number(request.GET, "newest")
     filters = history_filters.read(request.GET)
     new_count = _filtered(request, filters).filter(pk__gt=newest)[:MAX_NEW].count() if newest is not None else 0
@@ -131,16 +135,18 @@ def live(request: TeamRequest) -> HttpResponse:
     return render(request, "history/_live.html", context)
 
 
-def _mine(request: TeamRequest) -> Any:
+def mine(request: TeamRequest) -> Any:
+    """The team's upscales with what their pages show."""
     return (
         Upscale.objects.filter(team=request.team)
-        .select_related("created_by", "source_result", "batch")
+        .select_related("created_by", "source_result", "batch", "fidelity")
+        .defer("fidelity__report")
         .prefetch_related("retries")
     )
 
 
 def _filtered(request: TeamRequest, filters: Mapping[str, str]) -> Any:
-    return history_filters.apply(_mine(request), filters, request.team)
+    return history_filters.apply(mine(request), filters, request.team)
 
 
 def _layout(request: TeamRequest, filters: Mapping[str, str]) -> str:
@@ -163,12 +169,16 @@ def _head(batch: Batch | None) -> tuple[str, str]:
     return (str(batch), batch.get_absolute_url()) if batch is not None else ("Single orders", "")
 
 
+def _shown(row: Upscale, request: TeamRequest) -> dict[str, Any]:
+    of_result = {**fidelity.context_of(row), **reviews.context_of(row, request)} if row.gives_result else {}
+    return {**_detail(row), **of_result}
+
+
 def _detail(row: Upscale) -> dict[str, Any]:
     duration = row.completed_at - row.created_at if row.completed_at else None
     return {
         "upscale": row,
-        "can_compare": row.gives_result and row.gives_source and bool(row.before_preview and row.after_preview),
-        "settings": settings_that_matter(get_engine(row.engine), row),
+        "settings": [] if row.is_only_fitted else settings_that_matter(get_engine(row.engine), row),
         "seconds": round(duration.total_seconds(), 1) if duration else None,
         "live_url": _live_url({"view": "upscale", "id": row.pk}),
     }

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
 from upscaler import search, upscaling_models
-from upscaler.models import Batch, Team, Upscale
+from upscaler.models import Batch, FidelityCheck, Team, Upscale
 from upscaler.views.query import as_number
 
-NARROWING = ("q", "status", "model", "person", "sku", "batch", "from", "to", "archive")
+NARROWING = ("q", "status", "verdict", "model", "person", "sku", "batch", "from", "to", "archive")
 """Which upscales."""
 SHAPING = ("group", "layout")
 """How they are shown."""
@@ -21,6 +21,8 @@ MORE = ("sku", "batch", "from", "to", "archive", "group")
 """Those that wait behind "More"."""
 GROUPS = {"batch": "Batch", "sku": "SKU"}
 LAYOUTS = {"cards": "Cards", "list": "List"}
+UNCHECKED = "none"
+VERDICTS = {**dict(FidelityCheck.Verdict.choices), UNCHECKED: "Not checked"}
 IN_ARCHIVE = "only"
 MAX_LENGTH = 200
 DAY_MARGIN = 10_000
@@ -45,6 +47,12 @@ def apply(upscales: QuerySet[Upscale], filters: Mapping[str, str], team: Team) -
     upscales = upscales.present().filter(archived_at__isnull=filters["archive"] != IN_ARCHIVE)  # type: ignore[attr-defined]
     if filters["status"] in Upscale.Status.values:
         upscales = upscales.filter(status=filters["status"])
+    if filters["verdict"] == UNCHECKED:
+        # Also where the check found out nothing; what was only fitted is its original.
+        upscales = upscales.with_result().exclude(engine=Upscale.Engine.FIT)  # type: ignore[attr-defined]
+        upscales = upscales.filter(Q(fidelity=None) | Q(fidelity__verdict=""))
+    elif filters["verdict"] in VERDICTS:
+        upscales = upscales.with_result().filter(fidelity__verdict=filters["verdict"])  # type: ignore[attr-defined]
     if filters["model"] in upscaling_models.MODELS:
         upscales = upscales.filter(model_name=filters["model"])
     if (person := as_number(filters["person"])) is not None:

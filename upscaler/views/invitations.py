@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
@@ -59,6 +60,9 @@ def _join(request: HttpRequest, found: Invitation) -> HttpResponse:
 
 def _join_anew(request: HttpRequest, found: Invitation) -> HttpResponse:
     form = AccountForm(request.POST, email=found.email)
+    if settings.OIDC.only:
+        messages.error(request, f"People sign in with {settings.OIDC.name} here, so no account was made.")
+        return _page(request, found, form, status=422)
     if AccountForm.exists_for(found.email) or not form.is_valid():
         return _page(request, found, form, status=422)
     try:

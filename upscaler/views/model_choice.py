@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from upscaler import upscaling_models
+from upscaler.engines import get_engine, offer
 from upscaler.engines.base import Engine
 from upscaler.models import Upscale
 from upscaler.upscaling_models import MODELS, Setting, UpscalingModel
@@ -46,14 +49,27 @@ def preselection(engine: Engine) -> dict[str, Any]:
     """What the page's settings begin with: the engine's own choice, else the contract's default."""
     return {
         setting.key: engine.preselected.get(setting.key, setting.default)
-        for model in MODELS.values()
+        for model in offer.models()
         for setting in model.settings
     }
 
 
+def chosen(data: Any) -> dict[str, Any]:
+    """What the controls show: the values of ``data`` where it has them, else the defaults."""
+    values = {key: data.get(key, default) for key, default in preselection(get_engine(settings.ENGINE)).items()}
+    if "face_enhancement" in values:
+        values["face_enhancement"] = values["face_enhancement"] in (True, "true")
+    return {
+        "model_name": data.get("model_name", offer.usual().name),
+        "settings": values,
+        "result_format": data.get("result_format", ""),
+        "channels": data.getlist("channels") if hasattr(data, "getlist") else data.get("channels", []),
+    }
+
+
 def shown_models(engine: Engine, chosen: Mapping[str, Any]) -> list[ShownModel]:
-    """Every model, with the ``chosen`` values in its settings."""
-    return [_shown_model(engine, model, chosen) for model in MODELS.values()]
+    """Every model that is offered, with the ``chosen`` values in its settings."""
+    return [_shown_model(engine, model, chosen) for model in offer.models()]
 
 
 def settings_that_matter(engine: Engine, upscale: Upscale) -> list[tuple[Setting, Any]]:
@@ -62,11 +78,13 @@ def settings_that_matter(engine: Engine, upscale: Upscale) -> list[tuple[Setting
         (setting, value)
         for setting, value in upscale.settings_shown
         if not any(upscaling_models.fulfils(upscale.settings, when) for when in _idle(engine, setting))
+        # Where its shops are still to say the factor, what stands in the row is only the model's usual one.
+        and not (upscale.is_factor_open and setting.key == upscaling_models.FACTOR_KEY)
     ]
 
 
 def _shown_model(engine: Engine, model: UpscalingModel, chosen: Mapping[str, Any]) -> ShownModel:
-    settings = [
+    shown = [
         ShownSetting(
             setting,
             chosen.get(setting.key, setting.default),
@@ -80,7 +98,7 @@ def _shown_model(engine: Engine, model: UpscalingModel, chosen: Mapping[str, Any
         Bargain(MODELS[cheaper], json.dumps([dict(case.settings) for case in same if case.cheaper_model == cheaper]))
         for cheaper in dict.fromkeys(case.cheaper_model for case in same)
     ]
-    return ShownModel(model, settings, bargains)
+    return ShownModel(model, shown, bargains)
 
 
 def _idle(engine: Engine, setting: Setting) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -12,8 +12,8 @@ from django.views.decorators.http import require_safe
 
 from upscaler import file_names
 from upscaler.accounts import audit_log
-from upscaler.batches import progress, results_zip
-from upscaler.models import ApiToken, AuditEvent, Batch, Team, Upscale
+from upscaler.batches import results_zip
+from upscaler.models import ApiToken, AuditEvent, Batch, Team, Upscale, batch_queries
 from upscaler.views.access import TeamRequest, team_required
 
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
@@ -30,26 +30,37 @@ def of_batch(request: TeamRequest, pk: int) -> HttpResponseBase:
 def zip_of_upscales(request: TeamRequest, numbers: Sequence[int]) -> HttpResponseBase:
     """The answer with the ZIP of the team's upscales of these numbers. Raises Http404 where there is none of them."""
     mine = Upscale.objects.present().filter(team=request.team, pk__in=numbers)
-    rows = list(mine.select_related("team", "created_by").order_by("pk"))
+    rows = list(mine.select_related("team", "created_by", "fidelity").defer("fidelity__report").order_by("pk"))
     about = f"{len(rows):,} selected pictures"
     return _answer(request, rows, name=f"{request.team.name} {len(rows)} pictures", about=about, user=request.user)
 
 
 def zip_of_batch(request: HttpRequest, batch: Batch, *, user: Any, token: ApiToken | None = None) -> HttpResponseBase:
     """The answer with a batch's ZIP, for its page and for the API. Raises Http404 where all of it was deleted."""
-    rows = list(progress.pictures(batch).select_related("team", "created_by").order_by("pk"))
+    found = batch_queries.pictures(batch).select_related("team", "created_by", "fidelity")
+    rows = list(found.defer("fidelity__report"))
     if not rows:
         raise Http404("All pictures of this batch were deleted.")
-    return _answer(request, rows, name=str(batch), about=f"the batch “{batch}”", user=user, token=token)
+    places = batch_queries.places(batch)
+    rows.sort(key=lambda upscale: places[upscale.pk])
+    about = f"the batch “{batch}”"
+    return _answer(request, rows, name=str(batch), about=about, user=user, token=token, places=places)
 
 
 def _answer(
-    request: HttpRequest, rows: list[Upscale], *, name: str, about: str, user: Any, token: ApiToken | None = None
+    request: HttpRequest,
+    rows: list[Upscale],
+    *,
+    name: str,
+    about: str,
+    user: Any,
+    token: ApiToken | None = None,
+    places: Mapping[int, int] | None = None,
 ) -> HttpResponseBase:
     if not rows:
         raise Http404("None of these pictures is there (any more).")
     team: Team = rows[0].team
-    made = results_zip.build(rows, name=name, template=team.result_template)
+    made = results_zip.build(rows, name=name, template=team.result_template, places=places)
     start, stop = _range(request, made)
     if start >= made.length:
         made.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import django_otp
 from axes.handlers.proxy import AxesProxyHandler
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import get_user_model, login, logout, user_login_failed
 from django.contrib.auth.decorators import login_not_required
@@ -19,6 +20,7 @@ from django.views.decorators.http import require_http_methods
 
 from upscaler.accounts import audit_log, second_factor
 from upscaler.accounts.forms import CodeForm, ConfirmWithCodeForm
+from upscaler.accounts.oidc import sign_out
 from upscaler.errors import PublicError
 from upscaler.models import AuditEvent
 
@@ -29,14 +31,19 @@ MAX_SECONDS = 10 * 60
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
-def ask(request: HttpRequest, user: Any, *, then: str) -> HttpResponse:
-    """After the right password: to the page that asks for the code, and from there to ``then``."""
+def ask(request: HttpRequest, user: Any, *, then: str, company: dict[str, Any] | None = None) -> HttpResponse:
+    """After the right password: to the page that asks for the code, and from there to ``then``.
+
+    ``company``: what the session keeps of the company's sign-in once the code is right. Whoever leaves here and signs
+    in otherwise has none of it.
+    """
     request.session.cycle_key()
     request.session[HALF_SIGNED_IN] = {
         "user": user.pk,
         "password": user.get_session_auth_hash(),
         "at": int(time.time()),
         "then": then,
+        "company": company,
     }
     return redirect("sign-in-code")
 
@@ -78,6 +85,13 @@ def page(request: HttpRequest) -> HttpResponse:
     if second_factor.is_on(user):
         if user.is_verified():
             return _page(request, ConfirmWithCodeForm())
+        if sign_out.is_of_company(request):
+            messages.info(
+                request,
+                f"You signed in with {settings.OIDC.name}, where no code of this desk is asked for. To change the "
+                "second factor, sign out and sign in with your password.",
+            )
+            return redirect("password_change")
         # A session from before it was turned on, by whatever way that was done.
         logout(request)
         messages.warning(request, "Please sign in again, with your second factor.")
@@ -140,12 +154,14 @@ def _half_signed_in(request: HttpRequest) -> Any | None:
 
 
 def _signed_in(request: HttpRequest, user: Any, device: Any) -> HttpResponse:
-    then = request.session.pop(HALF_SIGNED_IN)["then"]
+    half = request.session.pop(HALF_SIGNED_IN)
     with transaction.atomic():
         login(request, user, backend=BACKEND)
+        if company := half.get("company"):
+            sign_out.remember(request, company)
         django_otp.login(request, device)
         audit_log.record_in_all_teams(AuditEvent.Action.SIGNED_IN, user=user, request=request)
-    return redirect(then)
+    return redirect(half["then"])
 
 
 def _is_confirmed(request: HttpRequest, form: ConfirmWithCodeForm) -> bool:

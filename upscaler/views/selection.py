@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -14,10 +17,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from upscaler import credits
 from upscaler.errors import PublicError
-from upscaler.models import Upscale
+from upscaler.models import Reason, Upscale
 from upscaler.ordering import removal, reorder
 from upscaler.ordering.removal import Outcome
-from upscaler.views import history_filters
+from upscaler.queue import dispatch
+from upscaler.review import decisions, many
+from upscaler.views import evidence, history_filters
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
 from upscaler.views.results_zip import zip_of_upscales
@@ -28,6 +33,7 @@ MAX_SELECTED = 5000
 MAX_TRIES = 200
 """That one click tries again: each is checked by today's rules."""
 NAMED = 6
+TOO_MANY_TO_DECIDE = "{:,} of these wait for approval. Choose at most {:,} to decide at once. Nothing was decided."
 NOTHING_CHOSEN = "Nothing is selected. Tick the pictures first."
 
 
@@ -35,13 +41,18 @@ NOTHING_CHOSEN = "Nothing is selected. Tick the pictures first."
 @team_required
 def act(request: TeamRequest) -> HttpResponseBase:
     """Do ``act`` to what is selected: ``chosen`` or ``numbers``, or with ``all`` whatever the filters let through."""
-    deed = {
+    deeds: dict[str, Callable[[TeamRequest, list[int]], HttpResponseBase]] = {
         "download": _download,
         "retry": _retry,
+        "approve": _approve,
+        "reject": _reject,
         "archive": _archive,
         "unarchive": _unarchive,
         "delete": _delete,
-    }.get(request.POST.get("act", ""))
+        "evidence-csv": partial(_evidence, kind="csv"),
+        "evidence-json": partial(_evidence, kind="json"),
+    }
+    deed = deeds.get(request.POST.get("act", ""))
     if deed is None:
         messages.error(request, "That button is not known here. Nothing was done.")
         return _back(request)
@@ -99,6 +110,10 @@ def _download(request: TeamRequest, selected: list[int]) -> HttpResponseBase:
     return zip_of_upscales(request, selected)
 
 
+def _evidence(request: TeamRequest, selected: list[int], *, kind: str) -> HttpResponseBase:
+    return evidence.of_upscales(request, selected, kind)
+
+
 def _retry(request: TeamRequest, selected: list[int]) -> HttpResponse:
     if len(selected) > MAX_TRIES:
         messages.error(request, f"Choose at most {MAX_TRIES} pictures to try again at once. Nothing was done.")
@@ -132,6 +147,58 @@ def _retry(request: TeamRequest, selected: list[int]) -> HttpResponse:
     return _back(request)
 
 
+def _approve(request: TeamRequest, selected: list[int]) -> HttpResponse:
+    return _decided(request, selected, approve=True)
+
+
+def _reject(request: TeamRequest, selected: list[int]) -> HttpResponse:
+    if not request.POST.get("confirmed"):
+        return _ask_to_reject(request, selected)
+    note, reason = request.POST.get("note", ""), request.POST.get("reason", "")
+    try:
+        decisions.check_words(note, reason)
+    except PublicError as refusal:
+        return _ask_to_reject(request, selected, problem=refusal.message)
+    return _decided(request, selected, approve=False, note=note, reason=reason)
+
+
+def _decided(request: TeamRequest, selected: list[int], *, approve: bool, **words: str) -> HttpResponse:
+    waits, left = _waiting_among(request, selected)
+    if len(waits) > many.MOST:
+        messages.error(request, TOO_MANY_TO_DECIDE.format(len(waits), many.MOST))
+        return _back(request)
+    decided = many.decide(waits, approve=approve, user=request.user, request=request, **words)
+    dispatch.reviews()
+    outcome = Outcome(decided.done, dict(left + decided.left))
+    _tell(request, outcome, "approved" if approve else "rejected")
+    return _back(request)
+
+
+def _ask_to_reject(request: TeamRequest, selected: list[int], problem: str = "") -> HttpResponse:
+    waits, left = _waiting_among(request, selected)
+    if len(waits) > many.MOST:
+        messages.error(request, TOO_MANY_TO_DECIDE.format(len(waits), many.MOST))
+        return _back(request)
+    context = {
+        **_named(waits),
+        "refused": _counted(left),
+        "reasons": Reason.choices,
+        "reason": request.POST.get("reason", ""),
+        "note": request.POST.get("note", ""),
+        "problem": problem,
+        "query": _query(request),
+        "back_url": _back_url(request),
+    }
+    return render(request, "history/reject.html", context, status=422 if problem else 200)
+
+
+def _waiting_among(request: TeamRequest, selected: list[int]) -> tuple[list[Upscale], Counter[str]]:
+    rows = Upscale.objects.filter(pk__in=selected).select_related("team").order_by("pk")
+    if not decisions.may_review(request.team, request.user):
+        return [], Counter({decisions.NOT_REVIEWER: len(rows)})
+    return many.waiting_among(rows)
+
+
 def _archive(request: TeamRequest, selected: list[int]) -> HttpResponse:
     outcome = removal.archive(selected, membership=request.membership, request=request)
     _tell(request, outcome, "in the archive now", "The filter “Archive” shows what is in it.")
@@ -154,15 +221,26 @@ def _delete(request: TeamRequest, selected: list[int]) -> HttpResponse:
         request,
         "history/delete.html",
         {
-            "total": len(deletable),
-            "named": [row.source_name or f"Upscale {row.pk}" for row in deletable[:NAMED]],
-            "others": max(0, len(deletable) - NAMED),
-            "numbers": ",".join(str(row.pk) for row in deletable),
-            "refused": [(_pictures(number, "stays", "stay"), why) for why, number in refused.items()],
+            **_named(deletable),
+            "refused": _counted(refused),
             "query": _query(request),
             "back_url": _back_url(request),
         },
     )
+
+
+def _named(rows: list[Upscale]) -> dict[str, Any]:
+    """What a page that asks says of the rows it is about."""
+    return {
+        "total": len(rows),
+        "named": [row.source_name or f"Upscale {row.pk}" for row in rows[:NAMED]],
+        "others": max(0, len(rows) - NAMED),
+        "numbers": ",".join(str(row.pk) for row in rows),
+    }
+
+
+def _counted(refused: Counter[str]) -> list[tuple[str, str]]:
+    return [(_pictures(number, "stays", "stay"), why) for why, number in refused.items()]
 
 
 def _tell(request: HttpRequest, outcome: Outcome, what: str, more: str = "") -> None:

@@ -15,10 +15,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from upscaler import credits, file_names, picture_formats, upscaling_models
 from upscaler.batches import drafts
-from upscaler.engines import get_engine
+from upscaler.channels import teams
+from upscaler.engines import get_engine, offer
 from upscaler.errors import PublicError
 from upscaler.models import Upscale, result_hours
-from upscaler.ordering import reorder, submission
+from upscaler.ordering import for_channels, reorder, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.new_batches import NewBatch
 from upscaler.ordering.submission import Known, NewUpscale
@@ -75,7 +76,8 @@ def again(request: TeamRequest) -> HttpResponse:
             outcome.known.append(Known(upscale, name, upscale.model.credits))
         else:
             try:
-                orders.append(replace(reorder.reorder(upscale), source_name=name, seen=upscale.pk))
+                anew = replace(reorder.reorder(upscale), source_name=name, seen=upscale.pk)
+                orders.append(replace(anew, channels=_channels(request)))
             except PublicError as error:
                 outcome.refuse(error.message, name=name)
     _send(request, orders, outcome)
@@ -100,6 +102,11 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
     return redirect(retried.upscale)
 
 
+def _channels(request: TeamRequest) -> tuple[str, ...]:
+    known = teams.channels(request.team)
+    return tuple(id_ for id_ in dict.fromkeys(request.POST.getlist("channels")) if id_ in known)
+
+
 def _orders(request: TeamRequest, outcome: Outcome) -> list[NewUpscale]:
     """The order of one picture that is here already or on the web, or a problem for each rule that is broken."""
     form = UpscaleForm(request.POST, team=request.team, host=request.get_host())
@@ -116,7 +123,8 @@ def _send(request: TeamRequest, orders: Sequence[NewUpscale], outcome: Outcome) 
     waiting = list(orders)
     while waiting:
         first = waiting[0]
-        batch = NewBatch(first.model_name, first.settings, requested_format=first.requested_format)
+        shared = for_channels.common_settings(first.settings, first.channels, is_factor_given=not first.is_factor_open)
+        batch = NewBatch(first.model_name, shared, requested_format=first.requested_format, channels=first.channels)
         try:
             outcome.sent += submission.submit(waiting, team=request.team, user=request.user, once=True, batch=batch)
             return
@@ -158,6 +166,9 @@ def _answer(request: TeamRequest, outcome: Outcome) -> HttpResponse:
 def _prefilled(request: TeamRequest) -> dict[str, Any]:
     """The page as a link from another page asks for it: with an earlier result or its original as the source."""
     chosen = _chosen({})
+    chosen["channels"] = drafts.usual_channels(request.team, request.user)
+    if chosen["channels"]:
+        chosen["settings"][upscaling_models.FACTOR_KEY] = ""
     mine = Upscale.objects.present().filter(team=request.team)
     if (pk := number(request.GET, "result")) is not None:
         upscale = get_object_or_404(mine.with_result(), pk=pk)
@@ -183,14 +194,8 @@ def _kept(request: HttpRequest, upscale: Upscale, picture: StoredPicture, what: 
 
 def _chosen(data: Any) -> dict[str, Any]:
     """What the page's controls show: the request's own values where it has them, else the defaults."""
-    values = {
-        key: data.get(key, default) for key, default in model_choice.preselection(get_engine(settings.ENGINE)).items()
-    }
-    values["face_enhancement"] = values["face_enhancement"] in (True, "true")
     return {
-        "model_name": data.get("model_name", upscaling_models.RECRAFT),
-        "settings": values,
-        "result_format": data.get("result_format", ""),
+        **model_choice.chosen(data),
         "image_url": data.get("image_url", ""),
         "generation_result_id": data.get("generation_result_id", ""),
     }
@@ -211,9 +216,10 @@ def _context(request: TeamRequest, **more: Any) -> dict[str, Any]:
     return {
         "draft": draft,
         "waiting": drafts.items_of(draft).count() if draft is not None else 0,
-        "models": list(upscaling_models.MODELS.values()),
+        "models": offer.models(),
         "shown_models": model_choice.shown_models(get_engine(settings.ENGINE), more["chosen"]["settings"]),
         "result_formats": picture_formats.RESULT_FORMATS,
+        "channels": list(teams.channels(request.team).values()),
         "recent_results": recent_results,
         "kept_copy": None,
         "asked_for": asked_for,

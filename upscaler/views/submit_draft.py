@@ -150,10 +150,9 @@ def _tell(draft: Batch, review: draft_review.Review, outcome: Outcome) -> None:
 
 
 def _choice(request: TeamRequest, outcome: Outcome) -> Choice | None:
-    form = ChoiceForm(request.POST)
+    form = ChoiceForm(request.POST, team=request.team)
     if form.is_valid():
-        values = form.cleaned_data
-        return Choice(values["model_name"], values["generation_settings"], values["result_format"])
+        return draft_review.chosen(form)
     for errors in form.errors.values():
         for message in errors:
             outcome.refuse(str(message))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -17,15 +18,19 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from upscaler import result_names
 from upscaler.accounts import audit_log, invitations, people
 from upscaler.accounts.forms import InviteForm
+from upscaler.accounts.oidc import membership as by_company
 from upscaler.errors import PublicError
+from upscaler.mail import outbox
 from upscaler.middleware import CHOSEN_TEAM
-from upscaler.models import Invitation, Membership
+from upscaler.models import Invitation, Membership, OidcIdentity, Team
 from upscaler.queue import dispatch
 from upscaler.views.access import TeamRequest, admin_required, team_required
 from upscaler.views.query import number
 
 EXAMPLE = result_names.Facts("48220 red front.jpg", ".png", "48220", "recraft", 3200, 4000, 1, 1234)
 """A result by which a template is shown."""
+MAX_WAITING = 50
+"""People without a team who are shown, the newest."""
 View = Callable[[TeamRequest], HttpResponseBase]
 SAME_IN_EVERY_TEAM = {"submit", "history", "team", "ledger", "tokens"}
 FOR_ADMINS = {"usage", "activity"}
@@ -125,6 +130,21 @@ def change_role(request: TeamRequest) -> HttpResponse:
 @require_POST
 @admin_required
 @tells_refusals
+def accept_waiting(request: TeamRequest) -> HttpResponse:
+    """Put somebody into the team who signed in with the company's account and has none."""
+    identity = get_object_or_404(OidcIdentity.objects.select_related("user"), pk=number(request.POST, "waiting"))
+    role = request.POST.get("role", "")
+    if role not in Membership.Role.values:
+        messages.error(request, "Choose Merchandiser or Admin. Nothing was changed.")
+        return redirect("team")
+    by_company.accept(identity, request.team, role, by=request.user, request=request)
+    messages.success(request, f"{audit_log.name_of(identity.user)} is in {request.team.name} now.")
+    return redirect("team")
+
+
+@require_POST
+@admin_required
+@tells_refusals
 def remove(request: TeamRequest) -> HttpResponseBase:
     """Take somebody out of the team."""
     membership = _membership(request)
@@ -177,9 +197,14 @@ def _page(request: TeamRequest, form: InviteForm, *, status: int = 200, **more: 
     context = {
         "people": request.team.memberships.select_related("user").order_by("role", "user__username"),
         "invitations": list(invitations.open_ones(request.team)) if is_admin else [],
+        "waiting": list(by_company.waiting()[:MAX_WAITING]) if is_admin and settings.OIDC.enabled else [],
         "now": timezone.now(),
         "form": form,
+        "sends_email": outbox.leaves_the_desk(),
         "roles": Membership.Role.choices,
+        "review_choices": Team.Reviews.choices,
+        "reviewer_choices": Team.Reviewers.choices,
+        "checks_are_on": settings.FIDELITY_CHECKS,
         "result_words": result_names.WORDS,
         "result_example": result_names.compile(request.team.result_template).name_of(EXAMPLE),
         **more,

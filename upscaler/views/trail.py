@@ -16,8 +16,8 @@ from django.urls import reverse
 from upscaler.views.query import number
 
 CURSORS = ("before", "after")
-FROM_BATCH = "of_batch_page"
-"""In the addresses on a batch's page: which page of the batch leads there, and is led back to."""
+BATCH_PAGES = {"of_batch_page": "batch", "of_pairs_page": "batch-compare"}
+"""In the addresses on a batch's pages: which page of the batch leads there, and is led back to."""
 
 
 @dataclass(frozen=True)
@@ -34,48 +34,51 @@ def carried_query(query: QueryDict, filters: Mapping[str, str]) -> str:
     return f"?{urlencode(where)}" if where else ""
 
 
-def trail(rows: Any, pk: int, query: QueryDict, filters: Mapping[str, str], page_size: int) -> dict[str, Any]:
+def trail(
+    rows: Any, pk: int, query: QueryDict, filters: Mapping[str, str], page_size: int, *, page: str = "upscale"
+) -> dict[str, Any]:
     """For the page of the upscale ``pk``: ``previous`` and ``next``, each a `Step` or None, and ``back_url``.
 
     ``back_to`` is what that leads to: history or batch. ``rows`` are the team's upscales that the filters let through.
     The way back leads to the history's page that somebody came from, or, once they went on past its end, to one that
-    begins with this upscale.
+    begins with this upscale. ``page``: which page of each upscale the steps lead to.
     """
     rows = rows.select_related(None).prefetch_related(None)
-    if FROM_BATCH in query and filters["batch"].isdecimal():
-        return _trail_of_batch(rows, pk, query, int(filters["batch"]))
+    came_from = next((name for name in BATCH_PAGES if name in query), None)
+    if came_from is not None and filters["batch"].isdecimal():
+        return _trail_of_batch(rows, pk, query, int(filters["batch"]), came_from, page)
     carried = carried_query(query, filters)
     place = cursor(query)
     if not _is_on_page(rows, pk, place, page_size):
         place = {"before": pk + 1}
     back = urlencode({key: value for key, value in filters.items() if value} | place)
     return {
-        "previous": _step(rows.filter(pk__gt=pk).order_by("pk"), carried),
-        "next": _step(rows.filter(pk__lt=pk).order_by("-pk"), carried),
+        "previous": _step(rows.filter(pk__gt=pk).order_by("pk"), carried, page),
+        "next": _step(rows.filter(pk__lt=pk).order_by("-pk"), carried, page),
         "back_url": f"{reverse('history')}{'?' if back else ''}{back}#upscale-{pk}",
         "back_to": "history",
     }
 
 
-def _trail_of_batch(rows: Any, pk: int, query: QueryDict, batch: int) -> dict[str, Any]:
+def _trail_of_batch(rows: Any, pk: int, query: QueryDict, batch: int, came_from: str, to: str) -> dict[str, Any]:
     """As the batch's page lists them: the first one first."""
-    page = number(query, FROM_BATCH) or 1
-    carried = f"?{urlencode({'batch': batch, FROM_BATCH: page})}"
+    page = number(query, came_from) or 1
+    carried = f"?{urlencode({'batch': batch, came_from: page})}"
     back = f"?{urlencode({'page': page})}" if page > 1 else ""
     return {
-        "previous": _step(rows.filter(pk__lt=pk).order_by("-pk"), carried),
-        "next": _step(rows.filter(pk__gt=pk).order_by("pk"), carried),
-        "back_url": f"{reverse('batch', args=[batch])}{back}#upscale-{pk}",
+        "previous": _step(rows.filter(pk__lt=pk).order_by("-pk"), carried, to),
+        "next": _step(rows.filter(pk__gt=pk).order_by("pk"), carried, to),
+        "back_url": f"{reverse(BATCH_PAGES[came_from], args=[batch])}{back}#upscale-{pk}",
         "back_to": "batch",
     }
 
 
-def _step(rows: Any, carried: str) -> Step | None:
+def _step(rows: Any, carried: str, page: str) -> Step | None:
     found = rows.values_list("pk", "source_name").first()
     if found is None:
         return None
     pk, name = found
-    return Step(reverse("upscale", args=[pk]) + carried, name or "Picture from the web")
+    return Step(reverse(page, args=[pk]) + carried, name or "Picture from the web")
 
 
 def cursor(query: QueryDict) -> dict[str, int]:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from upscaler.models import Team
 from upscaler.usage import charts
 from upscaler.usage.report import Figures, Report, Span, duration, report_on
+from upscaler.usage.reviews import reviews_of
 from upscaler.views.access import admin_or_staff_required, sees_all_teams
 from upscaler.views.csv_export import csv_response
 from upscaler.views.query import number
@@ -50,6 +51,7 @@ def usage(request: HttpRequest) -> HttpResponse:
             "report": found,
             "tiles": _tiles(found),
             "chart": charts.day_chart(found.days, calendar.monthrange(span.first.year, span.first.month)[1]),
+            "review_lines": reviews_of(found.team, span),
             "tables": [table for table in _tables(found) if table["lines"]],
             "teams": Team.objects.order_by("name", "pk").only("pk", "name") if sees_all_teams(request.user) else None,
             "earlier_url": _address(request, found, f"{span.before_first:%Y-%m}") if found.has_earlier else None,
@@ -150,6 +152,9 @@ def _csv_rows(found: Report) -> Iterator[list[Any]]:
             yield row(part, line.name, line.now, line.before)
     for failure in found.failures:
         yield row("Failure", f"{failure.code}: {failure.message}", failure.now, failure.before)
+    for reviewed in reviews_of(found.team, span):
+        for part, count in (("Rejected results", reviewed.rejected), ("Wrong results", reviewed.wrong)):
+            yield [part, f"{reviewed.model}: {reviewed.reason}", *month, count, *[""] * 15]
     for times in found.times:
         figures = (times.median, times.p95, times.median_before, times.p95_before)
         cells = ["" if seconds is None else round(seconds, 1) for seconds in figures]

@@ -3,14 +3,16 @@
 import { Cost } from "./cost.js";
 import { Refused, SignedOut } from "./desk.js";
 import { Draft } from "./draft.js";
+import { Goes } from "./goes.js";
 import { LeftOut } from "./left_out.js";
 import { Limits } from "./limits.js";
 import { List } from "./list.js";
 import { say, tell, untell } from "./messages.js";
-import { countWords, rowOfEntry, rowOfItem, sortKey } from "./rows.js";
+import { CHANGES, countWords, rowOfEntry, rowOfItem, sortKey } from "./rows.js";
 import { SkuPattern } from "./sku.js";
 import { countViews, sentence } from "./states.js";
 import { Tools } from "./tools.js";
+import { Unnamed } from "./unnamed.js";
 import { Uploads, newKey } from "./uploads.js";
 import { plural, setText } from "./words.js";
 
@@ -38,7 +40,7 @@ export class Chosen {
       id: draft ? Number(draft) : null,
       team,
       address: drafts,
-      choices: () => this.#choices(),
+      choices: () => this.goes.choices(),
       onmoved: (message) => {
         this.#items.clear();
         this.leftOut.set([]);
@@ -73,6 +75,8 @@ export class Chosen {
     });
     this.cost = new Cost(byId("cost"), { button: byId("send"), team: byId("cost").querySelector("[data-cost=left]").textContent });
     this.leftOut = new LeftOut(byId("left-out"), { onforget: () => this.draft.forgetLeftOut().catch((error) => this.#failed(error)) });
+    this.goes = new Goes(form);
+    this.unnamed = new Unnamed(byId("unnamed"));
     this.sku = new SkuPattern(byId("sku"), {
       onuse: async (pattern) => {
         this.#show(await this.draft.setPattern(pattern));
@@ -174,7 +178,7 @@ export class Chosen {
     } else if (act === "again") {
       for (const { key } of rows) this.uploads.again(key);
     } else {
-      for (const row of rows) await this.#changeOne(row, { anew: act === "anew" });
+      for (const row of rows) await this.#changeOne(row, CHANGES[act]);
     }
   }
 
@@ -247,14 +251,9 @@ export class Chosen {
 
   // --- what the server says of it ---
 
-  #choices() {
-    const inputs = [...this.form.querySelectorAll(".desk-choices input[name]:enabled")];
-    const set = inputs.filter(({ type, checked }) => checked || !["radio", "checkbox"].includes(type));
-    return Object.fromEntries(set.map(({ name, value }) => [name, value]));
-  }
-
   #choicesChanged() {
     const model = this.#model();
+    this.goes.refresh();
     for (const settings of this.form.querySelectorAll("[data-settings-of]")) {
       const isOff = model?.value !== settings.dataset.settingsOf;
       for (const input of settings.querySelectorAll("input")) input.disabled = isOff;
@@ -312,6 +311,7 @@ export class Chosen {
     if (pattern) this.sku.show(pattern);
     if (quote && isWhole) {
       this.#quote = quote;
+      this.unnamed.show(quote.unnamed);
       if (quote.refusal) say(quote.refusal);
     }
     if (!isWhole || this.#reading.length) this.#loadSoon();

@@ -13,23 +13,35 @@ export class Cost {
   show({ counts, quote, price, isBusy }) {
     const { sum, counted, left, time } = this.part;
     const uploading = counts.uploading > 0;
-    const total = quote?.total ?? counts.send;
+    const total = quote?.total ?? counts.send + counts.fitted;
+    const fitted = quote?.fitted ?? counts.fitted;
+    const paid = total - fitted;
     const refusal = quote?.refusal ?? "";
     setText(counted, counts.all ? `${sentence(counts)}.` : "");
     setText(
       sum,
       counts.all
         ? total
-          ? `${plural(total, "picture")} × ${plural(price, "credit")} = ${plural(quote?.credits ?? total * price, "credit")}`
+          ? this.#sum(paid, price, quote)
           : "Nothing to send yet"
         : `${plural(price, "credit")} for each picture`,
     );
     setText(left, refusal || this.#left(quote, total));
     setText(time, total && quote?.seconds != null && !refusal ? `Ready in ${duration(quote.seconds)}` : "");
     this.card.classList.toggle("short", Boolean(refusal));
-    setText(this.button, total > 0 && counts.all ? `Enlarge ${plural(total, "picture")}` : "Enlarge");
+    setText(this.button, total > 0 && counts.all ? this.#deed(paid, fitted) : "Enlarge");
     this.button.disabled = Boolean(counts.all) && (isBusy || uploading || !quote || !total || Boolean(refusal));
     this.card.toggleAttribute("data-settled", Boolean(quote) && !uploading && !isBusy);
+  }
+
+  #sum(paid, price, quote) {
+    if (!paid) return "Nothing to pay";
+    return `${plural(paid, "picture")} × ${plural(price, "credit")} = ${plural(quote?.credits ?? paid * price, "credit")}`;
+  }
+
+  #deed(paid, fitted) {
+    if (!paid) return `Fit ${plural(fitted, "picture")}, free`;
+    return `Enlarge ${plural(paid, "picture")}${fitted ? `, fit ${number(fitted)}` : ""}`;
   }
 
   #left(quote, total) {

@@ -55,7 +55,7 @@ export class Draft {
   }
 
   load(signal) {
-    return this.#ask(`?${new URLSearchParams(this.choices())}`, { signal });
+    return this.#ask(`?${new URLSearchParams(fields(this.choices()))}`, { signal });
   }
 
   addFile({ file, key, folder }, options) {

@@ -5,6 +5,14 @@ import { fileSize, number, pixels, setText, when } from "./words.js";
 
 const LINK = { Done: "Use that one, free", Error: "See it" };
 
+/** What a row's buttons change of its item on the desk. */
+export const CHANGES = {
+  anew: { anew: true },
+  "not-anew": { anew: false },
+  enlarge: { enlarged: true },
+  "not-enlarge": { enlarged: false },
+};
+
 /** As a person sorts: folder by folder, and 2 before 10. */
 export const sortKey = (folder, name) => `${folder}/${name}`.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(12, "0"));
 
@@ -59,7 +67,7 @@ function sizeOf({ width, height, bytes }) {
 }
 
 function becomesOf({ state, result_width: width, result_height: height }) {
-  return width && (state === "ready" || state === "fetch" || state === "made") ? `→ ${pixels(width, height)}` : "";
+  return width && ["ready", "fetch", "made"].includes(state) ? `→ ${pixels(width, height)}` : "";
 }
 
 function wordsOf(row) {
@@ -102,7 +110,8 @@ export function paint(element, row) {
   const bar = part("bar");
   bar.hidden = row.state !== "sending";
   bar.value = row.bytes ? (100 * (row.sent ?? 0)) / row.bytes : 0;
-  setText(part("message"), row.state === "made" && row.made ? madeBy(row.made) : row.state === "ready" ? "" : (row.message ?? ""));
+  const message = [row.reach, row.message].filter(Boolean).join(" ");
+  setText(part("message"), row.state === "made" && row.made ? madeBy(row.made) : message);
 
   const link = part("made");
   link.hidden = row.state !== "made" || !row.made;
@@ -118,6 +127,8 @@ export function paint(element, row) {
   };
   show("anew", row.state === "made", "Make anew:");
   show("not-anew", row.state === "ready" && Boolean(row.made), "Use the one made already:");
+  show("enlarge", row.state === "fitted", "Enlarge all the same:");
+  show("not-enlarge", row.state === "ready" && Boolean(row.enlarged), "Only fit, free:");
   show("again", row.state === "failed" && !row.problem, "Try again:");
   show("remove", true, isHere || row.state === "failed" ? "Remove" : "Cancel");
 }

@@ -1,5 +1,5 @@
-// What can be the matter with a chosen picture, in words. The first eight states are the server's; the others are of
-// files that are still on this side.
+// What can be the matter with a chosen picture, in words. The states `failed`, `sending` and `waiting` are of files that
+// are still on this side; the others are the server's.
 
 import { number } from "./words.js";
 
@@ -16,12 +16,14 @@ export const STATES = {
   waiting: ["Waiting", "is still uploading", "are still uploading", 5],
   fetch: ["From the web", "will be sent", "will be sent", 6],
   ready: ["Will be sent", "will be sent", "will be sent", 7],
+  fitted: ["Only fitted, free", "is large enough, only fitted", "are large enough, only fitted", 7],
 };
 
 /** The ways to look at the list, in the order of the buttons: which states each shows. */
 export const VIEWS = {
   all: ["All", Object.keys(STATES)],
   send: ["Will be sent", ["ready", "fetch"]],
+  fitted: ["Only fitted", ["fitted"]],
   unreadable: ["Can’t be read", ["unreadable"]],
   empty: ["Empty", ["empty"]],
   too_large: ["Too large", ["too_large"]],

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import pytest
 from django.conf import settings
 from PIL import Image, ImageCms
@@ -17,12 +16,13 @@ from tests.support import pictures
 from upscaler import upscaling_models
 from upscaler.engines.base import Order
 from upscaler.engines.local.engine import LocalEngine
+from upscaler.engines.local.inference import Networks
 
 FAITHFUL = {"enhance_model": "High Fidelity V2"}
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-has_bf16 = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+has_bf16 = Networks().precision == "bf16"
 BOTH_PRECISIONS = [
     "f32",
     pytest.param("bf16", marks=pytest.mark.skipif(not has_bf16, reason="the processor has no instructions for bf16")),

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from tests.engines.local.conftest import BOTH_PRECISIONS, crop
-from upscaler.engines.local import compiled_forms, networks
+from upscaler.engines.local import compiled_forms, inference, networks, processor
 from upscaler.engines.local.compiled_forms import CompiledForms
 
 SMALL = replace(networks.PHOTO, on_disk=True)
 
 
-class NeverCompiles(networks.Networks):
+class NeverCompiles(inference.Networks):
     def _compile(self, form: object) -> None:  # type: ignore[override]
         raise AssertionError("it was compiled again")
 
@@ -26,25 +26,52 @@ class NeverCompiles(networks.Networks):
 def test_a_network_from_disk_gives_the_same_numbers_and_is_not_compiled(tmp_path: Path, precision: str) -> None:
     pixels = np.asarray(crop(), np.float32)
     folder = tmp_path / "new" / "cache"
-    compiled = networks.Networks(precision=precision, cache_dir=folder).run(SMALL, pixels).copy()
+    compiled = inference.Networks(precision=precision, cache_dir=folder).run(SMALL, pixels).copy()
     assert folder.stat().st_mode & 0o777 == 0o700
     again = NeverCompiles(precision=precision, cache_dir=folder).run(SMALL, pixels)
     assert (again == compiled).all()
     # Another size is another form, and a network that is quick to compile is not kept.
     with pytest.raises(AssertionError, match="compiled again"):
         NeverCompiles(precision=precision, cache_dir=folder).run(SMALL, pixels[:88, :88])
-    networks.Networks(precision=precision, cache_dir=folder).run(networks.PHOTO, pixels[:72, :72])
+    inference.Networks(precision=precision, cache_dir=folder).run(networks.PHOTO, pixels[:72, :72])
     assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("fact", ["OPTIMIZATION_CAPABILITIES", "instructions"])
+def test_a_network_that_another_kind_of_processor_compiled_is_compiled_anew(
+    fact: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.asarray(crop(), np.float32)[:64, :64]
+    inference.Networks(precision="f32", cache_dir=tmp_path).run(SMALL, pixels)
+    NeverCompiles(precision="f32", cache_dir=tmp_path).run(SMALL, pixels)
+    elsewhere = NeverCompiles(precision="f32", cache_dir=tmp_path)
+    if fact == "instructions":
+        monkeypatch.setattr(processor, "instructions", lambda: frozenset({"avx2"}))
+    else:
+        core = elsewhere._core
+        found = core.get_property("CPU", fact)
+
+        class Other:
+            def __getattr__(self, name: str) -> object:
+                return getattr(core, name)
+
+            def get_property(self, device: str, name: str) -> object:
+                return [*found, "other"] if name == fact else core.get_property(device, name)
+
+        monkeypatch.setattr(elsewhere, "_core", Other())
+    with pytest.raises(AssertionError, match="compiled again"):
+        elsewhere.run(SMALL, pixels)
 
 
 @pytest.mark.engine
 def test_a_damaged_form_is_compiled_anew(tmp_path: Path) -> None:
     pixels = np.asarray(crop(), np.float32)[:64, :64]
-    expected = networks.Networks(precision="f32", cache_dir=tmp_path).run(SMALL, pixels).copy()
+    expected = inference.Networks(precision="f32", cache_dir=tmp_path).run(SMALL, pixels).copy()
     (kept,) = tmp_path.iterdir()
     for damage in (kept.read_bytes()[:1000], kept.read_bytes()[:-5] + b"other", b""):
         kept.write_bytes(damage)
-        found = networks.Networks(precision="f32", cache_dir=tmp_path).run(SMALL, pixels)
+        found = inference.Networks(precision="f32", cache_dir=tmp_path).run(SMALL, pixels)
         assert (found == expected).all()
         assert NeverCompiles(precision="f32", cache_dir=tmp_path).run(SMALL, pixels).any()
 

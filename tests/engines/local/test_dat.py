@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import openvino as ov
 import pytest
 
 from tests.engines.local.conftest import BOTH_PRECISIONS
 from tests.engines.local.test_networks import whole
 from tests.support import pictures
-from upscaler.engines.local import dat, networks
+from upscaler.engines.local import dat, inference, networks
 
 pytestmark = pytest.mark.engine
 
@@ -41,7 +42,7 @@ def waves() -> np.ndarray:
 
 @pytest.mark.parametrize("precision", BOTH_PRECISIONS)
 def test_it_gives_what_its_authors_network_gives(precision: str) -> None:
-    warm = networks.Networks(precision=precision)
+    warm = inference.Networks(precision=precision)
     # The two have all but their last layer's shape in common, and each takes seconds to compile.
     network = networks.DAT_2X if precision == "f32" else networks.DAT_4X
     made = warm.run(replace(network, crop=0, pads=False), waves())
@@ -54,7 +55,7 @@ def test_it_gives_what_its_authors_network_gives(precision: str) -> None:
 
 
 def test_tiles_see_the_same_picture_and_leave_no_line() -> None:
-    warm = networks.Networks()
+    warm = inference.Networks()
     source = np.asarray(pictures.photograph().crop((150, 60, 246, 108)))
     small = replace(networks.DAT_4X, tile=64)
     tiled, at_once = whole(source, small, warm), whole(source, networks.DAT_4X, warm)
@@ -63,6 +64,28 @@ def test_tiles_see_the_same_picture_and_leave_no_line() -> None:
     # where tiles fade into one another, the difference is no larger than elsewhere, along a whole line
     lines = np.abs(np.diff(tiled.mean(axis=2) - at_once.mean(axis=2), axis=1)).mean(axis=0)
     assert lines.max() < 2
+
+
+def test_nothing_that_is_summed_over_a_large_tile_leaves_the_range_of_f16() -> None:
+    # As a GPU would store it. A GPU itself is not at hand, so the sums of the very graph are looked at.
+    side = 160
+    weights = networks.weights_path(networks.DAT_4X).with_suffix(".pth")
+    model = dat.read(weights, side, side, pooling="asked")
+    sums = [
+        node.output(0)
+        for node in model.get_ops()
+        if node.get_type_name() in ("ReduceSum", "ReduceMean")
+        or (node.get_type_name() == "MatMul" and list(node.get_output_shape(0)) == [dat.WIDTH] * 2)
+    ]
+    assert len(sums) == 5 * 9
+    asked = ov.Model(sums, model.get_parameters(), "sums")
+    compiled = ov.Core().compile_model(asked, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    source = np.asarray(pictures.photograph(size=(side, side)), np.float32)
+    for found in compiled(source[None]).values():
+        # Room for other pictures; and lengths that still have digits where f16 runs out of small numbers.
+        assert np.abs(found).max() < np.finfo(np.float16).max / 8
+        if found.shape == (1, dat.WIDTH):
+            assert found.min() > 32 * np.finfo(np.float16).tiny
 
 
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:

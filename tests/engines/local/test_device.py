@@ -12,8 +12,9 @@ import pytest
 from django.core.checks import Error
 
 from upscaler import engines
+from upscaler.engines.local import processor
 from upscaler.engines.local.engine import LocalEngine
-from upscaler.engines.local.networks import Networks
+from upscaler.engines.local.inference import Networks
 from upscaler.health import checks
 
 pytestmark = pytest.mark.engine
@@ -42,6 +43,23 @@ def test_the_settings_choose_the_device(settings: Any) -> None:
         assert made.device == "GPU"
     finally:
         engines.get_engine.cache_clear()
+
+
+@pytest.mark.parametrize(("most", "worked"), [("AVX2", "f32"), ("AVX512_CORE", "f32"), ("", "bf16"), ("ALL", "bf16")])
+def test_what_the_environment_withholds_is_not_worked_with(
+    most: str, worked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
+    monkeypatch.setattr(processor, "_flags", lambda: ("avx2", "avx512f", "avx512_bf16", "amx_bf16"))
+
+    class Able:
+        def get_property(self, device: str, name: str) -> list[str]:
+            return ["FP32", "BF16"]
+
+    networks = Networks()
+    networks._core = Able()  # type: ignore[assignment]
+    assert networks.precision == worked
+    assert ("amx_bf16" in processor.instructions()) == (worked == "bf16")
 
 
 def test_a_gpu_works_in_f16_and_gets_no_options_of_a_processor() -> None:

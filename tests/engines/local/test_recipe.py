@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from typing import Any
 
@@ -12,15 +13,17 @@ from PIL import Image
 from tests.support import pictures
 from upscaler import upscaling_models
 from upscaler.engines.local.engine import LocalEngine
+from upscaler.engines.local.inference import Networks
 from upscaler.engines.local.networks import (
     CUNET,
+    CUNET_CLEAN_0,
     CUNET_DENOISE_0,
+    CUNET_DENOISE_1,
     DAT_2X,
     DAT_4X,
     PHOTO,
     SRMD_CLEAN_4X,
     Network,
-    Networks,
 )
 from upscaler.engines.local.recipe import DAT_MOST, recipe
 from upscaler.engines.local.resample import BOX, CUBIC, LANCZOS, Kernel
@@ -31,7 +34,8 @@ SMALL, LARGE = (400, 300), (2000, 1500)
 SOURCES = (
     *(SourceFacts(*size, None, shrink, shrink is BOX) for size in (SMALL, LARGE) for shrink in (BOX, CUBIC, LANCZOS)),
     *(SourceFacts(*size, None, BOX) for size in (SMALL, LARGE)),
-    *(SourceFacts(*SMALL, quality, BOX if quality >= 95 else None) for quality in range(1, 101)),
+    *(SourceFacts(*SMALL, quality, None) for quality in range(1, 90)),
+    *(SourceFacts(*SMALL, quality, shrink, shrink is BOX) for quality in range(90, 101) for shrink in (BOX, CUBIC)),
 )
 PNG = SourceFacts(*SMALL, None, LANCZOS)
 NUMBERS = (0.0, 0.05, 0.5, 1.0)
@@ -104,7 +108,12 @@ def test_programs_keep_the_contract_s_default() -> None:
         (SourceFacts(*SMALL, None, BOX), (DAT_2X,), (DAT_4X,)),
         (SourceFacts(*SMALL, None, BOX, is_averaged=True), (CUNET,), (CUNET, PHOTO)),
         (SourceFacts(*LARGE, None, BOX, is_averaged=True), (CUNET,), (CUNET, PHOTO)),
-        (SourceFacts(*SMALL, 97, LANCZOS), (CUNET_DENOISE_0,), (CUNET_DENOISE_0, PHOTO)),
+        (SourceFacts(*SMALL, 97, LANCZOS), (CUNET_CLEAN_0, DAT_2X), (CUNET_CLEAN_0, DAT_4X)),
+        (SourceFacts(*SMALL, 90, CUBIC), (CUNET_CLEAN_0, DAT_2X), (CUNET_DENOISE_0, PHOTO)),
+        (SourceFacts(*SMALL, 89, None), (CUNET_DENOISE_0,), (CUNET_DENOISE_0, PHOTO)),
+        (SourceFacts(*LARGE, 95, CUBIC), (CUNET_DENOISE_0,), (CUNET_CLEAN_0, SRMD_CLEAN_4X)),
+        (SourceFacts(*SMALL, 97, BOX, is_averaged=True), (CUNET_DENOISE_0,), (CUNET_DENOISE_0, PHOTO)),
+        (SourceFacts(*SMALL, 82, None), (CUNET_DENOISE_1,), (CUNET_DENOISE_1, PHOTO)),
     ],
 )
 def test_the_faithful_networks_follow_the_kind_of_source(
@@ -129,6 +138,16 @@ def test_how_a_picture_was_shrunk_is_told_from_a_few_squares_of_it(
     facts = find_source_facts(np.asarray(source), None, warm, ignored)
     assert facts == SourceFacts(200, 134, None, told, told is BOX)
     assert facts.described == f"no JPEG, shrunk by {told.name}, 200 × 134"
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(("by", "told"), [(Image.Resampling.BOX, BOX), (Image.Resampling.BICUBIC, CUBIC)])
+def test_the_same_is_told_of_a_good_jpeg_below_its_blocks(by: Image.Resampling, told: Kernel, warm: Networks) -> None:
+    small = pictures.photograph("astronaut").resize((128, 128), by)
+    source = Image.open(io.BytesIO(pictures.encoded(small, "JPEG", quality=90)))
+    facts = find_source_facts(np.asarray(source), 90, warm, ignored)
+    assert facts == SourceFacts(128, 128, 90, told, told is BOX)
+    assert facts.described == f"JPEG of quality 90, shrunk by {told.name}, 128 × 128"
 
 
 @pytest.mark.engine

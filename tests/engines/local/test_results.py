@@ -58,7 +58,7 @@ def test_the_blocks_of_a_worn_jpeg_are_cleaned(enlarge: Enlarge) -> None:
     assert decibels(enlarge(worn, **FAITHFUL), truth, 8) > decibels(bicubic, truth, 8) + 0.8
 
 
-@pytest.mark.parametrize(("quality", "network"), [(95, "denoise0"), (75, "denoise1"), (40, "photo-denoise3")])
+@pytest.mark.parametrize(("quality", "network"), [(95, "clean0"), (75, "denoise1"), (40, "photo-denoise3")])
 def test_the_cleaning_follows_the_quality_in_the_file(
     engine: LocalEngine, order: Callable[..., Order], quality: int, network: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.engines.local.conftest import png
 from tests.support import pictures
 from upscaler import upscaling_models
 from upscaler.engines.local import text_map, weave
-from upscaler.engines.local.networks import Networks
+from upscaler.engines.local.inference import Networks
 from upscaler.engines.local.recipe import recipe
 from upscaler.engines.local.source_facts import SourceFacts
 from upscaler.engines.local.strength_map import find_strength_map
@@ -49,6 +50,36 @@ def inked(picture: Image.Image) -> np.ndarray:
 
 def printed(picture: Image.Image, warm: Networks) -> np.ndarray:
     return text_map.find_text(np.asarray(picture.convert("RGB")), everywhere, warm)
+
+
+class Stopped(Exception):
+    """What a report raises when nobody wants the picture any more."""
+
+
+def test_the_search_can_be_stopped_in_its_middle(tmp_path: Path, warm: Networks) -> None:
+    path = tmp_path / "a.png"
+    pictures.photograph(size=(12, 120)).resize((48, 480)).save(path)
+    source = codec.load(path)
+    chosen = upscaling_models.MODELS["topaz"].defaults | REBUILT | {"subject_detection": "Auto"}
+    plan = recipe("topaz", chosen, SourceFacts(48, 480, None, None))
+
+    def said_until(stop_at: int) -> list[str]:
+        said: list[str] = []
+
+        def report(fraction: float, text: str) -> None:
+            said.append(text)
+            if len(said) == stop_at:
+                raise Stopped
+
+        with pytest.raises(Stopped) if stop_at else nullcontext():
+            find_strength_map(source, replace(plan, faces=None), warm, report)
+        return said
+
+    # Two strips of the picture, then one look for print and four strips.
+    said = said_until(0)
+    assert said == ["Finding where detail is missing"] * 2 + ["Finding print and weaves"] * 5
+    assert said_until(2) == said[:2]
+    assert said_until(6) == said[:6]
 
 
 @pytest.mark.parametrize("height", [8, 14, 24, 40])
@@ -150,6 +181,10 @@ def test_print_and_weave_get_nothing_of_the_restoring_network_and_the_rest_does(
     assert share[:, 110:180].min() == pytest.approx(0.6)
     assert share[42:52, 202:240].max() < 0.02
     assert share[:20, 210:270].min() == pytest.approx(0.6)
+    unprinted = mapped.unprinted.within(slice(0, 96), slice(0, 288), 1)
+    assert isinstance(unprinted, np.ndarray)
+    assert unprinted[42:52, 202:240].min() == pytest.approx(0.6), "what takes a blur away may work on print"
+    assert unprinted[:, :72].max() < 0.02
     assert mapped.found["notes"] == [
         "Print was found and kept as it is.",
         "A fine weave was found and kept as it is.",

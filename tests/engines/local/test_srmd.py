@@ -13,7 +13,8 @@ from PIL import Image, ImageFilter
 
 from tests.engines.local.conftest import BOTH_PRECISIONS, crop, decibels
 from upscaler.engines.local import ncnn, srmd, tiles
-from upscaler.engines.local.networks import SRMD_CLEAN_2X, SRMD_CLEAN_4X, Network, Networks, srmd_4x
+from upscaler.engines.local.inference import Networks
+from upscaler.engines.local.networks import SRMD_CLEAN_2X, SRMD_CLEAN_4X, Network, srmd_4x
 
 pytestmark = pytest.mark.engine
 

@@ -13,7 +13,7 @@ from tests.engines.local.conftest import FAITHFUL, Enlarge, crop, png
 from tests.engines.local.test_recipe import PNG
 from tests.support import pictures
 from upscaler.engines.base import EngineError, Finished, Order
-from upscaler.engines.local import detail, downscaled, faces, networks, recipe, strength_map, subject
+from upscaler.engines.local import detail, downscaled, faces, inference, networks, recipe, strength_map, subject
 from upscaler.engines.local.engine import LocalEngine
 from upscaler.engines.local.strength import Strength
 
@@ -41,8 +41,8 @@ def advance(engine: LocalEngine, order: Callable[..., Order]) -> Advance:
 
 
 @pytest.fixture(scope="module")
-def warm() -> networks.Networks:
-    return networks.Networks()
+def warm() -> inference.Networks:
+    return inference.Networks()
 
 
 def changed(one: Image.Image, other: Image.Image) -> np.ndarray:
@@ -114,7 +114,7 @@ def test_what_shows_of_a_cut_out_is_its_subject(enlarge: Enlarge, advance: Advan
 
 
 @pytest.mark.parametrize("name", ["grass", "gravel", "brick"])
-def test_textures_have_no_subject(warm: networks.Networks, name: str) -> None:
+def test_textures_have_no_subject(warm: inference.Networks, name: str) -> None:
     lawn = np.asarray(pictures.photograph(name).convert("RGB"))
     assert subject.cover(subject.mask(lawn, warm)) < subject.NONE_BELOW
 
@@ -247,7 +247,7 @@ def test_a_small_face_is_held_back() -> None:
 
 
 @pytest.mark.parametrize("shrink", [1, 2, 4])
-def test_faces_are_found_at_every_size(warm: networks.Networks, shrink: int) -> None:
+def test_faces_are_found_at_every_size(warm: inference.Networks, shrink: int) -> None:
     picture = pictures.photograph(size=(512 // shrink, 512 // shrink))
     [face] = faces.find_faces(np.asarray(picture), warm)
     assert np.hypot(face.centre_x * shrink - 226, face.centre_y * shrink - 118) < 10
@@ -255,7 +255,7 @@ def test_faces_are_found_at_every_size(warm: networks.Networks, shrink: int) -> 
 
 
 @pytest.mark.parametrize("name", ["coffee", "chelsea", "rocket", "brick", "gravel"])
-def test_what_is_no_face_is_not_taken_for_one(warm: networks.Networks, name: str) -> None:
+def test_what_is_no_face_is_not_taken_for_one(warm: inference.Networks, name: str) -> None:
     assert not faces.find_faces(np.asarray(pictures.photograph(name).convert("RGB")), warm)
 
 
@@ -268,7 +268,7 @@ def test_recraft_looks_for_nothing(advance: Advance) -> None:
     assert not [text for text in texts if text.startswith("Finding")]
 
 
-def test_a_missing_detector_is_said(warm: networks.Networks) -> None:
+def test_a_missing_detector_is_said(warm: inference.Networks) -> None:
     lost = networks.Detector("faces", "faces_that_are_not_there", "faces.onnx", side=64)
     with pytest.raises(EngineError, match=r"faces is not installed here.*requirements-weights\.txt") as caught:
         warm.detect(lost, np.zeros((3, 64, 64), np.float32))

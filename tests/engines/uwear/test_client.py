@@ -19,7 +19,8 @@ from upscaler import upscaling_models
 from upscaler.engines.base import EngineError, Order
 from upscaler.engines.uwear import errors
 from upscaler.engines.uwear.client import UwearClient
-from upscaler.engines.uwear.engine import UwearEngine, body_of
+from upscaler.engines.uwear.dialects import Legacy
+from upscaler.engines.uwear.engine import UwearEngine
 from upscaler.engines.uwear.errors import UwearError
 
 URL = "https://shop.example/shirt.jpg"
@@ -41,6 +42,7 @@ def test_a_submit_sends_the_documented_fields_and_nothing_else(vendor: Vendor, c
         "face_enhancement": True,
         "face_enhancement_creativity": 0.8,
     }
+    body_of = Legacy().body
     topaz = body_of(order(model_name="topaz", settings=settings, reference={"generation_result_id": 12}))
     assert topaz == {
         "generation_result_id": 12,

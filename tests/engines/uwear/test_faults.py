@@ -27,6 +27,7 @@ from tests.support.vendor import (
     prove_nothing_went_wrong,
     step,
 )
+from tests.support.vendor import pytest_generate_tests as pytest_generate_tests
 from tests.support.webserver import Answer, body
 from upscaler.models import Upscale
 

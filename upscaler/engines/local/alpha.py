@@ -14,7 +14,8 @@ import numpy as np
 
 from upscaler.engines.local import tiles
 from upscaler.engines.local.back_projection import Area, extremes, repeated
-from upscaler.engines.local.networks import CUNET, PHOTO, Network, Networks
+from upscaler.engines.local.inference import Networks
+from upscaler.engines.local.networks import CUNET, PHOTO, Network
 from upscaler.engines.local.resample import LANCZOS, taps
 from upscaler.imaging.samples import Floats, Samples, to_floats, to_samples
 
@@ -38,29 +39,32 @@ def networks_for(alpha: Samples | None, factor: int) -> tuple[Network, ...]:
     """
     if alpha is None or alpha.min() == alpha.max() or _is_stepped(alpha):
         return ()
+    return passes(factor)
+
+
+def passes(factor: int) -> tuple[Network, ...]:
+    """The networks that enlarge an outline for a result of ``factor`` times its size."""
     return (CUNET,) if factor == 2 else (CUNET, PHOTO)
 
 
 def passed(
     alpha: Samples,
-    passes: tuple[Network, ...],
+    network: Network,
     networks: Networks,
     canvas: Callable[[int, int, int], Samples],
     advance: Callable[[Floats, float], None],
 ) -> Samples:
-    """``alpha``, (height, width), as the networks enlarge it, of the same kind.
+    """``alpha``, (height, width), as a network enlarges it, of the same kind.
 
     ``canvas`` gives an array for (height, width, channels). ``advance`` is told of every tile and what it cost.
     """
-    for network in passes:
-        height, width = alpha.shape
-        after = canvas(height * network.scale, width * network.scale, 1)[..., 0]
-        for block in tiles.enlarge(np.broadcast_to(alpha[..., None], (height, width, 3)), network, networks):
-            after[block.area] = to_samples(block.pixels.mean(axis=2), after.dtype)
-            advance(block.pixels, network.cost)
-        networks.rest()
-        alpha = after
-    return alpha
+    height, width = alpha.shape
+    after = canvas(height * network.scale, width * network.scale, 1)[..., 0]
+    for block in tiles.enlarge(np.broadcast_to(alpha[..., None], (height, width, 3)), network, networks):
+        after[block.area] = to_samples(block.pixels.mean(axis=2), after.dtype)
+        advance(block.pixels, network.cost)
+    networks.rest()
+    return after
 
 
 def square(alpha: Samples, work: Samples, area: Area, factor: int) -> Floats:

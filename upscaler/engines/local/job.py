@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -16,16 +16,15 @@ from typing import Any
 import numpy as np
 
 from upscaler.engines.base import EngineError, Report, Timings
-from upscaler.engines.local import alpha, back_projection, strength_map, tiles, timing
-from upscaler.engines.local.networks import Network, Networks
-from upscaler.engines.local.recipe import Recipe, for_worn, recipe
+from upscaler.engines.local import alpha, back_projection, tiles, timing
+from upscaler.engines.local.inference import Networks
+from upscaler.engines.local.known import Known
+from upscaler.engines.local.networks import Network
+from upscaler.engines.local.preparing import Prepared, prepare, shares
 from upscaler.engines.local.resample import BOX
-from upscaler.engines.local.source_facts import SourceFacts, find_source_facts
 from upscaler.engines.local.strength import Strength
 from upscaler.engines.local.timing import Stopwatch
-from upscaler.engines.local.wear import find_wear
 from upscaler.imaging import codec
-from upscaler.imaging.codec import Picture
 from upscaler.imaging.samples import Floats, Samples, to_floats, to_samples
 from upscaler.picture_formats import FORMATS
 from upscaler.upscaling_models import versioned
@@ -45,6 +44,7 @@ class Result:
     height: int
     provenance: dict[str, Any]
     timings: Timings
+    source_facts: dict[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
         """As plain values, for a message."""
@@ -60,42 +60,30 @@ def run(
     networks: Networks,
     report: Report,
     result_format: str | None = None,
+    source_facts: Mapping[str, Any] | None = None,
 ) -> Result:
     """Enlarge the picture file ``source`` into a file in ``output_dir``.
 
     ``settings`` are complete. ``report`` is called after every tile with a fraction that rises to 1; what it raises
-    ends the work. ``result_format`` is JPEG, PNG or WEBP; by default it follows the source.
+    ends the work. ``result_format`` is JPEG, PNG or WEBP; by default it follows the source. ``source_facts``: what an
+    earlier look at it found, see ``known``; it decides the same, so what is known need not be found again.
 
     Raises PublicError, as an EngineError where it is the engine's own.
     """
     began = time.monotonic()
     watch = Stopwatch(networks)
+    known = Known.read(source_facts)
     try:
-        loaded = codec.load(source)
-        watch.add(timing.opening(loaded.width * loaded.height), time.monotonic() - began)
-        with watch.step(timing.examining(loaded.jpeg_quality)):
-            facts = find_source_facts(loaded.pixels, loaded.jpeg_quality, networks, report)
-        plan = recipe(model_name, settings, facts)
-        judged = facts.described
+        prepared = prepare(source, model_name, settings, known, networks=networks, report=report, watch=watch)
+        loaded, plan, mapped = prepared.source, prepared.plan, prepared.mapped
         width, height = loaded.width * plan.factor, loaded.height * plan.factor
         asked = result_format or loaded.format
         written = codec.result_format(asked, width, height)
         path = output_dir / "result"
         output_dir.mkdir(parents=True, exist_ok=True)
-        with watch.step(timing.looking(plan, loaded.width * loaded.height)):
-            if plan.strength and loaded.jpeg_quality is not None:
-                report(0.0, "Finding how worn the picture is")
-                wear = find_wear(loaded.pixels)
-                plan = for_worn(plan, wear, loaded.jpeg_quality)
-                if plan.deblurring:
-                    judged += f", blurred by {wear.blur:.1f} pixels"
-            mapped = strength_map.find_strength_map(loaded, plan, networks, report)
-        if mapped.strength.is_zero:
-            plan = replace(plan, restoring=None, deblurring=())
-        steps = _Steps(loaded, facts, plan, mapped.strength, networks, output_dir, report, watch)
+        steps = _Steps(prepared, networks, output_dir, report, watch)
         enlarged = steps.enlarge()
-        with watch.step(timing.outlining(steps.alpha_passes, width * height)):
-            outline = steps.outline()
+        outline = steps.outline()
         with watch.step(timing.finishing(plan, width * height)):
             finished = steps.finish(enlarged, outline)
         with watch.step(timing.saving(width * height, written)):
@@ -114,11 +102,11 @@ def run(
         ) from error
     report(1.0, "Ready")
     seconds = round(time.monotonic() - began, 1)
-    used = dict.fromkeys([*plan.networks, *(network.name for network in steps.alpha_passes)])
+    used = dict.fromkeys([*plan.networks, *(network.name for network in prepared.alpha_passes)])
     provenance = {
         "engine": versioned("local"),
         "networks": list(used),
-        "source": judged,
+        "source": prepared.judged,
         "precision": networks.precision,
         "seconds": seconds,
         **mapped.found,
@@ -129,8 +117,9 @@ def run(
         notes.append(format_asked.too_large)
     if notes:
         provenance["notes"] = notes
-    timings = Timings(networks.precision, networks.threads, watch.timings)
-    return Result(str(path), written, width, height, provenance, timings)
+    timings = Timings(networks.precision, networks.threads, watch.timings, networks.worker)
+    found = known.with_found(prepared.facts, networks.precision, {**shares(prepared), **watch.shares})
+    return Result(str(path), written, width, height, provenance, timings, found.kept())
 
 
 class _Steps:
@@ -138,46 +127,43 @@ class _Steps:
 
     def __init__(
         self,
-        source: Picture,
-        facts: SourceFacts,
-        plan: Recipe,
-        strength: Strength,
+        prepared: Prepared,
         networks: Networks,
         folder: Path,
         report: Report,
         watch: Stopwatch,
     ) -> None:
-        self._source = source
-        self._shrink = facts.shrink or BOX
-        self._plan = plan
-        self._strength = strength
-        self._changed = strength.stretched(plan.strength) if plan.deblurring else strength
+        self._source = prepared.source
+        self._shrink = prepared.facts.shrink or BOX
+        self._plan = prepared.plan
+        self._strength = prepared.mapped.strength
+        self._changed = prepared.changed
         self._networks = networks
         self._folder = folder
         self._report = report
         self._watch = watch
-        self.alpha_passes = alpha.networks_for(source.alpha, plan.factor)
+        self._alpha_passes = prepared.alpha_passes
         self._done = 0.0
         self._total = self._cost()
 
     def enlarge(self) -> Samples:
         """The picture at the factor that the networks reach: RGB, (height, width, 3)."""
-        work = self._source.pixels
-        for network in self._plan.passes:
-            with self._watch.step(timing.enlarging(network, *work.shape[:2])):
+        source, plan = self._source.pixels, self._plan
+        work = source
+        for network in plan.passes:
+            with self._watch.tiles(timing.enlarging(network, *work.shape[:2])):
                 work = self._passed(work, network)
-        source = self._source.pixels
-        if self._plan.deblurring:
-            *earlier, last = self._plan.deblurring
+        if plan.deblurring:
+            *earlier, last = plan.deblurring
             before = source
             for network in earlier:
-                with self._watch.step(timing.enlarging(network, *before.shape[:2])):
+                with self._watch.tiles(timing.enlarging(network, before.shape[0], before.shape[1], timing.DEBLUR)):
                     before = self._passed(before, network)
-            with self._watch.step(timing.rebuilding(self._plan, last, *before.shape[:2])):
+            with self._watch.tiles(timing.enlarging(last, before.shape[0], before.shape[1], timing.DEBLUR)):
                 self._mix_in(work, before, last, self._changed, "Taking the blur away")
-        if self._plan.restoring is not None:
-            with self._watch.step(timing.rebuilding(self._plan, self._plan.restoring, *source.shape[:2])):
-                self._mix_in(work, source, self._plan.restoring, self._strength, "Rebuilding detail")
+        if plan.restoring is not None:
+            with self._watch.tiles(timing.rebuilding(plan, plan.restoring, *source.shape[:2])):
+                self._mix_in(work, source, plan.restoring, self._strength, "Rebuilding detail")
         return work
 
     def _passed(self, before: Samples, network: Network) -> Samples:
@@ -222,15 +208,19 @@ class _Steps:
 
     def outline(self) -> Samples | None:
         """The alpha channel at the factor that its networks reach; as it is where there is none for it."""
-        if self._source.alpha is None:
+        outline = self._source.alpha
+        if outline is None:
             return None
-        return alpha.passed(
-            self._source.alpha,
-            self.alpha_passes,
-            self._networks,
-            self._canvas,
-            lambda pixels, cost: self._advance(pixels, cost, "Drawing the outline"),
-        )
+        for network in self._alpha_passes:
+            with self._watch.tiles(timing.enlarging(network, outline.shape[0], outline.shape[1], timing.OUTLINE)):
+                outline = alpha.passed(
+                    outline,
+                    network,
+                    self._networks,
+                    self._canvas,
+                    lambda pixels, cost: self._advance(pixels, cost, "Drawing the outline"),
+                )
+        return outline
 
     def _canvas(self, height: int, width: int, channels: int) -> Samples:
         """An array for a whole picture, in a file without a name: it goes with the array, or with the process."""
@@ -248,7 +238,7 @@ class _Steps:
         """What ``_advance`` will add up to, and a share for saving, which reports nothing on its way."""
         plan, pixels = self._plan, self._source.width * self._source.height
         total = 0.0
-        for passes in (plan.passes, self.alpha_passes):
+        for passes in (plan.passes, self._alpha_passes):
             factor = 1
             for network in passes:
                 factor *= network.scale

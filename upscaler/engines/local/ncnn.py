@@ -54,7 +54,7 @@ def read(
     ``planes``: the values of constant planes that the network takes behind the three colours. Its convolutions then
     don't pad: the network would pad the planes with zeros like the picture, so that what padding reaches is of no use.
 
-    Raises OSError for a missing file and ValueError for a layer or a format that is not known here.
+    Raises OSError for a missing file and ValueError for a damaged one, or a layer or a format that is not known here.
     """
     pixels = ops.parameter([batch, height, width, 3], ov.Type.f32, name="pixels")
     colours = ops.transpose(pixels, [0, 3, 1, 2])
@@ -63,21 +63,24 @@ def read(
     means: list[ov.Output] = []
     inputs_given = [pixels]
     last = ""
-    for kind, inputs, outputs, parameters in _lines(param):
-        if kind == "Input":
-            values[outputs[0]] = values[""]
-            continue
-        if _is_global_mean(kind, parameters):
-            value = ops.reduce_mean(values[inputs[0]], [0, 2, 3], keep_dims=True).output(0)
-            means.append(value)
-            if pooling == "given":
-                inputs_given.append(ops.parameter(list(value.get_shape()), ov.Type.f32))
-                value = inputs_given[-1].output(0)
-        else:
-            value = _layer(kind, [values[name] for name in inputs], parameters, blob, planes)
-        values.update(dict.fromkeys(outputs, value))
-        last = outputs[0]
-    if not blob.exhausted:
+    try:
+        for kind, inputs, outputs, parameters in _lines(param):
+            if kind == "Input":
+                values[outputs[0]] = values[""]
+                continue
+            if _is_global_mean(kind, parameters):
+                value = ops.reduce_mean(values[inputs[0]], [0, 2, 3], keep_dims=True).output(0)
+                means.append(value)
+                if pooling == "given":
+                    inputs_given.append(ops.parameter(list(value.get_shape()), ov.Type.f32))
+                    value = inputs_given[-1].output(0)
+            else:
+                value = _layer(kind, [values[name] for name in inputs], parameters, blob, planes)
+            values.update(dict.fromkeys(outputs, value))
+            last = outputs[0]
+    except (LookupError, RuntimeError) as error:
+        raise ValueError(f"{param.name} is damaged: {error}") from error
+    if not last or not blob.exhausted:
         raise ValueError(f"{weights.name}: weights are left over; the file does not belong to {param.name}")
     if pooling == "asked":
         return ov.Model(means, [pixels], param.stem)
@@ -91,7 +94,7 @@ def _is_global_mean(kind: str, parameters: Parameters) -> bool:
 
 def _lines(param: Path) -> Iterator[tuple[str, list[str], list[str], Parameters]]:
     lines = param.read_text("ascii").splitlines()
-    if lines[0].strip() != MAGIC:
+    if not lines or lines[0].strip() != MAGIC:
         raise ValueError(f"{param.name} is not an ncnn text file")
     for line in lines[2:]:
         words = line.split()

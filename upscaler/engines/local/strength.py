@@ -33,9 +33,9 @@ class Strength:
         )
         return bool(self._share[down, across].any())
 
-    def stretched(self, full: float) -> Strength:
-        """Shares of ``full`` and more become 1, smaller ones rise in proportion."""
-        share = np.minimum(np.asarray(self._share, np.float32) / np.float32(full), np.float32(1))
+    def stretched(self, full: float, most: float = 1.0) -> Strength:
+        """Shares of ``full`` and more become ``most``, smaller ones are stretched in proportion."""
+        share = np.minimum(np.asarray(self._share, np.float32) / np.float32(full), np.float32(1)) * np.float32(most)
         return Strength(float(share) if isinstance(self._share, float) else share, self._step)
 
     @property

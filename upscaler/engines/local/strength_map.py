@@ -7,6 +7,7 @@ asked creativity takes its place. Print and fine weaves are left to the faithful
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 
 from upscaler.engines.base import Report
 from upscaler.engines.local import detail, downscaled, faces, subject, text_map, weave
-from upscaler.engines.local.networks import Networks
+from upscaler.engines.local.inference import Networks
 from upscaler.engines.local.recipe import Recipe
 from upscaler.engines.local.strength import Strength
 from upscaler.imaging.codec import Picture
@@ -51,6 +52,8 @@ class StrengthMap:
     """How much of the restoring network goes where, and what was found on the way."""
 
     strength: Strength
+    unprinted: Strength
+    """The same, as if there were no print: a network that takes a blur away invents no letters."""
     found: dict[str, Any]
     """For the record: ``strength``, ``subject``, ``print`` and ``weave`` (their shares of the picture), ``faces`` (how
     many), and ``notes``, plain sentences where something could not be done as asked."""
@@ -62,15 +65,15 @@ def find_strength_map(source: Picture, plan: Recipe, networks: Networks, report:
     Raises EngineError where a detector is not installed.
     """
     if plan.restoring is None:
-        return StrengthMap(Strength(0.0), {})
+        return StrengthMap(Strength(0.0), Strength(0.0), {})
     step = downscaled.step(source.height, source.width)
     small = downscaled.downscale(source.pixels, step)
     share = np.full(small.shape[:2], plan.strength, np.float32)
     found: dict[str, Any] = {}
     notes: list[str] = []
     if plan.part == "Auto":
-        report(0.0, "Finding where detail is missing")
-        lacking = detail.missing(source.pixels, source.jpeg_quality)
+        watch = partial(report, 0.0, "Finding where detail is missing")
+        lacking = detail.missing(source.pixels, source.jpeg_quality, watch)
         share *= _fitted(lacking, detail.CELL, step, small.shape[:2])
         if not share.any():
             notes.append(NOTHING_MISSING)
@@ -83,8 +86,10 @@ def find_strength_map(source: Picture, plan: Recipe, networks: Networks, report:
         part, note = _part(mask, plan.part, is_cut_out=cut_out is not None)
         share *= part
         notes += note
+    unprinted = share
     if share.any():
-        share *= 1 - _spared(source, share, step, networks, report, found, notes)
+        printed, woven = _spared(source, share, step, networks, report, found, notes)
+        share, unprinted = share * (1 - np.maximum(printed, woven)), share * (1 - woven)
     if plan.faces is not None:
         report(0.0, "Finding faces")
         seen = faces.find_faces(small, networks)
@@ -93,12 +98,15 @@ def find_strength_map(source: Picture, plan: Recipe, networks: Networks, report:
             notes.append(NO_FACE)
         for face in seen:
             asked = min(plan.faces, most_for(face.height * step))
-            share += face.ellipse(*small.shape[:2]) * (np.float32(asked) - share)
+            ellipse = face.ellipse(*small.shape[:2])
+            share, unprinted = (shares + ellipse * (np.float32(asked) - shares) for shares in (share, unprinted))
+    # The tiles that follow need the memory.
+    networks.rest()
     if share.any():
         found["strength"] = plan.strength
     if notes:
         found["notes"] = notes
-    return StrengthMap(Strength(share, step), found)
+    return StrengthMap(Strength(share, step), Strength(unprinted, step), found)
 
 
 def _spared(
@@ -109,23 +117,24 @@ def _spared(
     report: Report,
     found: dict[str, Any],
     notes: list[str],
-) -> Floats:
-    """How far each value of the map is left to the faithful expert, from 0 to 1, since there are print or a weave."""
+) -> tuple[Floats, Floats]:
+    """How far each value of the map is left to the faithful expert, from 0 to 1: since there is print, or a weave."""
     strength = Strength(share, step)
+    # A large picture is looked at for half a minute, in which the work can be stopped.
+    watch = partial(report, 0.0, "Finding print and weaves")
 
     def wanted(rows: slice, columns: slice) -> bool:
-        # A large picture is looked at for half a minute, in which the work can be stopped.
-        report(0.0, "Finding print and weaves")
+        watch()
         return strength.anywhere(rows, columns)
 
     printed = _fitted(text_map.find_text(source.pixels, wanted, networks), text_map.CELL, step, share.shape)
-    woven = _fitted(weave.find_weave(source.pixels), weave.CELL, step, share.shape)
+    woven = _fitted(weave.find_weave(source.pixels, watch), weave.CELL, step, share.shape)
     for name, held, note in (("print", printed, PRINT_KEPT), ("weave", woven, WEAVE_KEPT)):
         part = float(((held >= HALF) & (share > 0)).mean())
         if part >= NOTEWORTHY:
             found[name] = round(part, 3)
             notes.append(note)
-    return np.maximum(printed, woven)
+    return printed, woven
 
 
 def _cut_out(source: Picture, step: int) -> Floats | None:

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from upscaler.engines.local.networks import Detector, Networks
+from upscaler.engines.local.inference import Networks
+from upscaler.engines.local.networks import Detector
 from upscaler.imaging.samples import Floats
 
 Bytes = npt.NDArray[np.uint8]

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pyvips
 from PIL import Image, ImageFilter
 
-from upscaler.engines.local.networks import Detector, Networks
+from upscaler.engines.local.inference import Networks
+from upscaler.engines.local.networks import Detector
 from upscaler.engines.local.resample import reflected
 from upscaler.imaging.samples import Floats, Samples, to_floats
 
@@ -57,7 +58,7 @@ def find_text(pixels: Samples, wanted: Callable[[slice, slice], bool], networks:
         for left in _starts(width):
             rows, columns = (slice(at, at + SIDE) for at in (top, left))
             if wanted(rows, columns):
-                scores = _scores(pixels[rows, columns], networks)
+                scores = text_scores(pixels[rows, columns], networks)
                 part = found[top // CELL :, left // CELL :][: scores.shape[0], : scores.shape[1]]
                 np.maximum(part, _lines(scores, LARGEST * found.size), out=part)
     return found
@@ -71,21 +72,34 @@ def _starts(length: int) -> Iterator[int]:
         yield at
 
 
-def _scores(pixels: Samples, networks: Networks) -> Floats:
-    """The lower of two looks' scores in each cell."""
+def text_scores(pixels: Samples, networks: Networks, *, twice: bool = True) -> Floats:
+    """How surely each cell of a square of at most ``SIDE`` pixels holds print, from 0 to 1.
+
+    ``twice``: whether the mirror image is looked at too, of which the lower score counts.
+    """
     height, width = pixels.shape[:2]
     detector = next(detector for detector in DETECTORS if max(height, width) <= detector.side)
     rows, columns = (reflected(np.arange(detector.side), length) for length in (height, width))
-    planes: Floats = (to_floats(pixels[..., ::-1]) / np.float32(255) - MEAN) / DEVIATION
     looks = []
-    for seen in (planes, planes[:, ::-1]):
+    for seen in (pixels, pixels[:, ::-1])[: 1 + twice]:
         # Filled up with its mirror image: a small picture on a plain ground would pass for a sign itself.
-        filled: Floats = np.ascontiguousarray(seen[rows][:, columns].transpose(2, 0, 1))
-        looks.append(networks.detect(detector, filled)[0][0, 0][:height, :width])
-    scores = np.minimum(looks[0], looks[1][:, ::-1])
+        looks.append(networks.detect(detector, _planes(seen[rows][:, columns]))[0][0, 0][:height, :width])
+    scores = np.minimum(looks[0], looks[1][:, ::-1]) if twice else looks[0]
     padded = np.pad(scores, [(0, -height % CELL), (0, -width % CELL)], mode="edge")
     cells: Floats = padded.reshape(-(-height // CELL), CELL, -(-width // CELL), CELL).mean(axis=(1, 3))
     return cells
+
+
+def _planes(pixels: Samples) -> Floats:
+    """What the network takes, (3, height, width), made plane by plane, since a square in floats is large."""
+    planes: Floats = np.empty((3, *pixels.shape[:2]), np.float32)
+    for at, (plane, mean, deviation) in enumerate(zip(planes, MEAN, DEVIATION, strict=True)):
+        # Blue first.
+        plane[:] = to_floats(pixels[..., 2 - at])
+        plane /= np.float32(255)
+        plane -= mean
+        plane /= deviation
+    return planes
 
 
 def _lines(scores: Floats, largest: float) -> Floats:

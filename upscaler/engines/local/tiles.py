@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from upscaler.engines.local.networks import Means, Network, Networks
+from upscaler.engines.local.inference import Means, Networks
+from upscaler.engines.local.networks import Network
 from upscaler.engines.local.resample import reflected, smoothstep
 from upscaler.imaging.samples import Floats, Samples, to_floats
 
@@ -84,7 +85,7 @@ def enlarge(
     scale = network.scale
     feather = network.feather * scale
     ramp = smoothstep((np.arange(feather) + 0.5) / feather)
-    means = _means(source, network, networks) if network.pools and down.count * across.count > 1 else ()
+    means = _means(source, network, networks) if takes_means(down, across, network) else ()
     above: list[Floats] = []
     for row in range(down.count):
         top, bottom = down.start(row), down.stop(row)
@@ -112,9 +113,45 @@ def enlarge(
 
 
 def work(height: int, width: int, network: Network) -> float:
-    """Megapixels that ``network`` makes of a picture of that size, the borders of its tiles among them."""
+    """Megapixels that ``network`` makes of a picture of that size, with its tiles' borders and the looks for means."""
     down, across = Axis.cut(height, network), Axis.cut(width, network)
-    return down.count * across.count * down.inputs(network) * across.inputs(network) * network.scale**2 / 1e6
+    pixels = down.count * across.count * down.inputs(network) * across.inputs(network)
+    if takes_means(down, across, network):
+        pixels += (PROBES * (network.probe + 2 * network.crop)) ** 2
+    return pixels * network.scale**2 / 1e6
+
+
+def needed(
+    source: Samples,
+    network: Network,
+    wanted: Callable[[slice, slice], bool] = lambda rows, columns: True,
+    *,
+    enlarged: int = 1,
+) -> float:
+    """Of the megapixels of ``work``, those that ``enlarge`` will have the network make of ``source``.
+
+    With ``enlarged``, of the source so many times its size, as an earlier network gives it: about so, since that draws
+    beyond an edge by a pixel or two.
+    """
+    height, width = source.shape[0] * enlarged, source.shape[1] * enlarged
+    down, across = Axis.cut(height, network), Axis.cut(width, network)
+    tile, pixels, border = down.inputs(network) * across.inputs(network), 0, -(-network.crop // enlarged)
+    for row in range(down.count):
+        for column in range(across.count):
+            top, left = down.start(row), across.start(column)
+            rows, columns = slice(top, min(top + down.core, height)), slice(left, min(left + across.core, width))
+            if wanted(rows, columns):
+                sides = -(-down.core // enlarged), -(-across.core // enlarged)
+                seen = with_border(source, top // enlarged, left // enlarged, *sides, border)
+                pixels += 0 if (seen == seen[0, 0]).all() else tile
+    if takes_means(down, across, network):
+        pixels += (PROBES * (network.probe + 2 * network.crop)) ** 2
+    return pixels * network.scale**2 / 1e6
+
+
+def takes_means(down: Axis, across: Axis, network: Network) -> bool:
+    """Whether the network's means are taken over the whole picture before its tiles: one tile takes its own."""
+    return network.pools and down.count * across.count > 1
 
 
 def _means(source: Samples, network: Network, networks: Networks) -> Means:

@@ -6,18 +6,25 @@ The plan of a job and its stopwatch share these steps, so that what is measured 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from upscaler.engines.base import Step, Timing
-from upscaler.engines.local import tiles
-from upscaler.engines.local.networks import Network, Networks
-from upscaler.engines.local.recipe import Recipe
-from upscaler.engines.local.source_facts import JPEG_CLEAN_FROM
+from upscaler.engines.local import alpha, tiles
+from upscaler.engines.local.inference import Networks
+from upscaler.engines.local.networks import CUNET_CLEAN_1, Network, srmd_4x
+from upscaler.engines.local.recipe import Recipe, may_be_worn
+from upscaler.engines.local.source_facts import looked_at_by, squares
 
 MEGA = 1e6
+CLEANED_TOO = 3
+"""How many times the work a look is where a JPEG is cleaned for it: its squares need a wider border, too."""
 SAVE_SECONDS = {"JPEG": 0.006, "PNG": 0.012, "WEBP": 0.42}
 """For a megapixel, on a free core; docs/engines.md, Writing."""
+DEBLUR, OUTLINE = "deblur", "outline"
+"""Parts of a picture, as `Step.part`."""
+DEBLURRING = srmd_4x(2.4, 10)
+"""Stands for the network that is told the blur: each blur has one of its own, and all are equally quick."""
 
 
 def opening(pixels: int) -> Step:
@@ -25,10 +32,10 @@ def opening(pixels: int) -> Step:
     return Step("open", pixels / MEGA + 0.3, 0.05)
 
 
-def examining(jpeg_quality: int | None) -> Step:
-    """Finding how the source was made smaller; no work for a JPEG that can't tell."""
-    tells = jpeg_quality is None or jpeg_quality >= JPEG_CLEAN_FROM
-    return Step("look at the source", 1 if tells else 0, 0.3)
+def examining(jpeg_quality: int | None, height: int, width: int) -> Step:
+    """Finding how the source was made smaller, by squares of it; no work for a JPEG that can't tell."""
+    times = (0, 1, CLEANED_TOO)[len(looked_at_by(jpeg_quality))]
+    return Step("look at the source", times * (squares(height) * squares(width) + 1) if times else 0, 0.03)
 
 
 def looking(recipe: Recipe, pixels: int) -> Step:
@@ -46,24 +53,31 @@ def compiling(network: Network) -> Step:
     return Step(f"compile {network.name}", 1, 0.07 * network.cost)
 
 
-def enlarging(network: Network, height: int, width: int) -> Step:
+def enlarging(network: Network, height: int, width: int, part: str = "") -> Step:
     """A network over a picture of that size, all of it."""
-    return Step(network.name, tiles.work(height, width, network), network.cost)
+    return Step(network.name, tiles.work(height, width, network), network.cost, part=part)
 
 
 def rebuilding(recipe: Recipe, network: Network, height: int, width: int) -> Step:
-    """The restoring network, which is spared where it is not wanted: how often, depends on the part of the picture."""
-    part = ", ".join(filter(None, [network.name, recipe.part, None if recipe.strength else "faces alone"]))
-    return Step(part, tiles.work(height, width, network), network.cost)
+    """The restoring network, which is spared where it is not wanted: how often, depends on what the order names."""
+    faces = None if recipe.faces is None else "faces" if recipe.faces else "faces kept"
+    return enlarging(network, height, width, ", ".join(filter(None, [recipe.part, faces])) or "all")
 
 
-def outlining(passes: Sequence[Network], pixels: int) -> Step:
-    """The alpha channel of a result of so many pixels by its networks; no work without any.
+def deblurring(recipe: Recipe, height: int, width: int, jpeg_quality: int | None) -> list[Step]:
+    """Taking the blur out of a worn JPEG where detail is rebuilt; none where no picture could need it."""
+    if not may_be_worn(recipe, jpeg_quality):
+        return []
+    return [enlarging(network, height, width, DEBLUR) for network in (CUNET_CLEAN_1, DEBLURRING)]
 
-    No plan has it, since an order does not tell whether there is one. Apart from finishing, whose speed would else
-    be that of cut-outs.
-    """
-    return Step("outline, " + " and ".join(network.name for network in passes), pixels / MEGA if passes else 0, 2.0)
+
+def outlining(recipe: Recipe, height: int, width: int, jpeg_quality: int | None) -> list[Step]:
+    """The alpha channel of a source of that size by its networks; none for a JPEG, which has no such channel."""
+    found: list[Step] = []
+    for network in alpha.passes(recipe.factor) if jpeg_quality is None else ():
+        found.append(enlarging(network, height, width, OUTLINE))
+        height, width = height * network.scale, width * network.scale
+    return found
 
 
 def finishing(recipe: Recipe, pixels: int) -> Step:
@@ -82,19 +96,27 @@ class Stopwatch:
 
     def __init__(self, networks: Networks) -> None:
         networks.compilations.clear()
-        self._compilations = networks.compilations
-        self._spent: dict[str, tuple[float, float]] = {}
+        self._networks = networks
+        self._spent: dict[str, Timing] = {}
+        self.shares: dict[str, float] = {}
+        """By `Step.key`: how much of the step the picture took, from 0 to 1."""
 
     @contextmanager
     def step(self, step: Step) -> Iterator[None]:
-        """Counts what the block takes as that step, and what it compiles apart."""
-        began, compiled = time.monotonic(), len(self._compilations)
-        yield
-        seconds = time.monotonic() - began
-        for network, taken in self._compilations[compiled:]:
-            self._count(f"compile {network}", 1, taken)
-            seconds -= taken
-        self.add(step, seconds)
+        """Counts what the block takes as that step, all of it, and what it compiles apart."""
+        with self._measured() as taken:
+            yield
+        self.add(step, taken[0])
+
+    @contextmanager
+    def tiles(self, step: Step) -> Iterator[None]:
+        """The same of a network over a picture: of the step counts what tiles were made."""
+        before = self._networks.made
+        with self._measured() as taken:
+            yield
+        made = self._networks.made - before
+        self.shares[step.key] = made / step.work
+        self._count(step.name, made, taken[0])
 
     def add(self, step: Step, seconds: float) -> None:
         """Counts a step that was measured elsewhere."""
@@ -103,10 +125,22 @@ class Stopwatch:
     @property
     def timings(self) -> list[Timing]:
         """Each step that ended, once."""
-        return [Timing(name, work, seconds) for name, (work, seconds) in self._spent.items()]
+        return list(self._spent.values())
 
-    def _count(self, name: str, work: float, seconds: float) -> None:
+    @contextmanager
+    def _measured(self) -> Iterator[list[float]]:
+        """Gives a list that holds the seconds of the block once it has ended, without what it compiled."""
+        taken: list[float] = []
+        began, compiled = time.monotonic(), len(self._networks.compilations)
+        yield taken
+        seconds = time.monotonic() - began
+        for network, compiling in self._networks.compilations[compiled:]:
+            self._count(f"compile {network}", 1, compiling, once=True)
+            seconds -= compiling
+        taken.append(seconds)
+
+    def _count(self, name: str, work: float, seconds: float, *, once: bool = False) -> None:
         if not work:
             return
-        before_work, before = self._spent.get(name, (0.0, 0.0))
-        self._spent[name] = before_work + work, before + seconds
+        before = self._spent.get(name, Timing(name, 0.0, 0.0))
+        self._spent[name] = Timing(name, before.work + work, before.seconds + seconds, once)

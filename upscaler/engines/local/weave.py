@@ -6,6 +6,8 @@ ones, fur and gravel have something in all of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from upscaler.engines.local.resample import reflected, smoothstep
@@ -37,10 +39,11 @@ _OFTEN = np.hypot(_DOWN, _ACROSS)
 _FADE = np.outer(np.hanning(WINDOW), np.hanning(WINDOW)).astype(np.float32)
 
 
-def find_weave(pixels: Samples) -> Floats:
+def find_weave(pixels: Samples, watch: Callable[[], None] = lambda: None) -> Floats:
     """How far there is a fine weave, from 0 to 1, in each ``CELL`` of ``pixels``: RGB, (height, width, 3).
 
-    Gives (height, width) divided by ``CELL``, rounded up.
+    ``watch`` is called before each strip; what it raises ends the search. Gives (height, width) divided by ``CELL``,
+    rounded up.
     """
     height, width = pixels.shape[:2]
     down, across = -(-height // CELL), -(-width // CELL)
@@ -48,6 +51,7 @@ def find_weave(pixels: Samples) -> Floats:
     columns = reflected(np.arange(-border, across * CELL + border), width)
     strips = []
     for top in range(0, down, STRIP):
+        watch()
         bottom = min(top + STRIP, down)
         rows = reflected(np.arange(top * CELL - border, bottom * CELL + border), height)
         grey = to_floats(pixels[rows][:, columns]).mean(axis=2)

@@ -2,13 +2,20 @@
 
 It speaks JSON, one message a line. On stdin, a job or the wish to end one::
 
-    {"id": 7, "source": "/in.jpg", "output_dir": "/out", "model_name": "recraft", "settings": {}}
+    {"id": 7, "source": "/in.jpg", "output_dir": "/out", "model_name": "recraft", "settings": {},
+     "log_context": {"upscale_id": 12}}
     {"cancel": 7}
+
+A look at a source, without enlarging it, is asked for like a job::
+
+    {"id": 8, "look": {"source": "/in.jpg", "model_name": "recraft", "settings": {}, "source_facts": {}},
+     "log_context": {"team_id": 3}}
 
 On stdout, for each job, any number of progress lines and then one of the others::
 
     {"id": 7, "progress": 0.25, "text": "Enlarging"}
     {"id": 7, "finished": {"path": ..., "format": ..., "width": ..., ..., "provenance": {...}, "timings": {...}}}
+    {"id": 8, "found": {...}}
     {"id": 7, "error": {"message": ..., "code": ..., "permanent": ...}}
     {"id": 7, "cancelled": true}
 
@@ -20,19 +27,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import queue
 import signal
 import sys
 import threading
-import traceback
 from pathlib import Path
 from typing import Any, TextIO
 
-from upscaler.engines.local import job
-from upscaler.engines.local.networks import DEVICES, PRECISIONS, Networks
+from upscaler.engines.local import job, preparing
+from upscaler.engines.local.inference import DEVICES, PRECISIONS, Networks
+from upscaler.engines.local.known import Known
 from upscaler.errors import PublicError
 from upscaler.imaging import codec
+from upscaler.logs import lines
+from upscaler.logs.context import about
+
+logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 
@@ -73,7 +85,9 @@ def main() -> None:
     parser.add_argument("--precision", choices=PRECISIONS, default="auto")
     parser.add_argument("--device", choices=DEVICES, default="CPU")
     parser.add_argument("--cache-dir", type=Path)
+    parser.add_argument("--log-format", choices=lines.FORMATS, default="text")
     told = parser.parse_args()
+    lines.log_to_stderr(told.log_format)
     # Ctrl-C and a service's stop reach the whole group; it is the parent who decides what becomes of the job.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -82,7 +96,11 @@ def main() -> None:
     networks = Networks(threads=told.threads, precision=told.precision, device=told.device, cache_dir=told.cache_dir)
     while True:
         message = inbox.jobs.get()
-        _send(replies, {"id": message["id"], **_answer(message, inbox, replies, networks)})
+        with about(**message.get("log_context", {})):
+            answer = _answer(message, inbox, replies, networks)
+        _send(replies, {"id": message["id"], **answer})
+        # A job that was stopped in its middle had no chance to.
+        networks.rest()
 
 
 def _claim_stdout() -> TextIO:
@@ -100,6 +118,10 @@ def _answer(message: Message, inbox: _Inbox, replies: TextIO, networks: Networks
         _send(replies, {"id": job_id, "progress": fraction, "text": text})
 
     try:
+        if (asked := message.get("look")) is not None:
+            known = Known.read(asked["source_facts"])
+            order = Path(asked["source"]), asked["model_name"], asked["settings"]
+            return {"found": preparing.look(*order, known, networks=networks, report=report).kept()}
         result = job.run(
             Path(message["source"]),
             Path(message["output_dir"]),
@@ -108,16 +130,17 @@ def _answer(message: Message, inbox: _Inbox, replies: TextIO, networks: Networks
             networks=networks,
             report=report,
             result_format=message.get("result_format"),
+            source_facts=message.get("source_facts"),
         )
     except _Cancelled:
         return {"cancelled": True}
     except PublicError as error:
         if error.code != codec.UNREADABLE and error.__cause__ is not None:
-            traceback.print_exc()
+            logger.exception("the job could not be done: %s", error.code)
         return {"error": {"message": error.message, "code": error.code, "permanent": error.permanent}}
     except Exception:
         # Anything else is a fault of ours. The log gets all of it, the parent an error that it can show.
-        traceback.print_exc()
+        logger.exception("the job broke")
         text = "Something went wrong on our side while enlarging this picture. Please try again, or tell us about it."
         return {"error": {"message": text, "code": "engine_fault", "permanent": True}}
     return {"finished": result.as_dict()}

@@ -92,9 +92,9 @@ class UwearClient:
         """Seconds; no call takes longer, however slowly the vendor answers."""
         self._local = threading.local()
 
-    def submit(self, body: Mapping[str, Any]) -> str:
-        """``POST /generation-upscale``; the new generation's id."""
-        answer = self._call("POST", "generation-upscale", body=body)
+    def submit(self, body: Mapping[str, Any], *, path: str = "generation-upscale") -> str:
+        """``POST /generation-upscale``, or to what is this dialect's ``path``; the new generation's id."""
+        answer = self._call("POST", path, body=body)
         return str(_number(answer, "generation_id"))
 
     def generation(self, generation_id: str) -> Generation:

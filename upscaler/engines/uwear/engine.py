@@ -11,9 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from upscaler import fetching, upscaling_models
+from upscaler import fetching
 from upscaler.engines.base import EngineError, Finished, KnownResult, Limits, Order, Pending, Report, SamePicture
-from upscaler.engines.uwear import errors
+from upscaler.engines.uwear import dialects, errors
 from upscaler.engines.uwear.client import Generation, Result, UwearClient
 from upscaler.engines.uwear.errors import UwearError
 from upscaler.errors import PublicError
@@ -34,8 +34,6 @@ WEB_TIMEOUTS = (5.0, 10.0)
 REACH_TIMEOUTS = (3.0, 5.0)
 """The same for finding out whether the vendor is there."""
 NO_TIMEOUTS = (float("inf"), float("inf"))
-UPSCALING = "upscal"
-"""What the vendor's name of the feature holds, however it is written."""
 
 
 class UwearEngine:
@@ -53,6 +51,11 @@ class UwearEngine:
 
     def __init__(self) -> None:
         self._clients: dict[tuple[Any, ...], UwearClient] = {}
+
+    @property
+    def model_names(self) -> Sequence[str]:
+        """``UWEAR_MODELS``, or those that the vendor has in the chosen dialect."""
+        return settings.UWEAR_MODELS or dialects.chosen().model_names
 
     @property
     def address(self) -> str:
@@ -89,7 +92,8 @@ class UwearEngine:
 
     def start(self, order: Order) -> str:
         """Post the order; the generation's id. Raises EngineError."""
-        return self._client().submit(body_of(order))
+        dialect = dialects.chosen()
+        return self._client().submit(dialect.body(order), path=dialect.submit_path)
 
     def find_job(self, order: Order) -> str | None:
         """Look for this very order among the account's generations. Raises EngineError.
@@ -118,12 +122,12 @@ class UwearEngine:
             if row.generation_id in known:
                 continue
             payload = row.payload
-            if payload is None and row.generation_id and _may_be_upscale(row):
+            if payload is None and row.generation_id and dialects.may_be_upscale(row.feature_name):
                 payload = self._client().generation(row.generation_id).payload
             is_ours = None if payload is None else _is_ours(payload, order)
             if is_ours and row.generation_id:
                 ours.append(row.generation_id)
-            elif is_ours or (is_ours is None and _may_be_upscale(row)):
+            elif is_ours or (is_ours is None and dialects.may_be_upscale(row.feature_name)):
                 unclear = True
         if ours:
             return min(ours, key=int)
@@ -222,7 +226,7 @@ class UwearEngine:
     def reference_of(self, engine_id: str) -> Mapping[str, Any]:
         """What the source of a generation was called, while a person waits. Raises EngineError."""
         payload = self._client(WEB_TIMEOUTS).generation(engine_id).payload
-        return _source(payload) if payload is not None else {}
+        return dialects.source_in(payload) if payload is not None else {}
 
     def _client(self, most: tuple[float, float] = NO_TIMEOUTS) -> UwearClient:
         connect = min(settings.UWEAR_CONNECT_TIMEOUT, most[0])
@@ -231,14 +235,6 @@ class UwearEngine:
         if key not in self._clients:
             self._clients[key] = UwearClient(key[0], key[1], connect_timeout=connect, read_timeout=read)
         return self._clients[key]
-
-
-def body_of(order: Order) -> dict[str, Any]:
-    """What is posted: documented fields only, and settings as the map of texts that the vendor's page shows."""
-    body: dict[str, Any] = {**order.reference, "model_name": order.model_name}
-    if upscaling_models.MODELS[order.model_name].settings:
-        body["generation_settings"] = {key: _as_text(value) for key, value in order.settings.items()}
-    return body
 
 
 @contextmanager
@@ -265,51 +261,20 @@ def _about_a_job() -> Iterator[None]:
         ) from None
 
 
-def _as_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _is_ours(payload: Mapping[str, Any], order: Order) -> bool | None:
-    """Whether a generation was submitted with the order's body; None where it can't be told.
-
-    The vendor may have filled in defaults and types.
-    """
-    body = body_of(order)
-    source, wanted = _source(payload), _source(body)
-    if not source or not payload.get("model_name"):
+    """Whether a generation was submitted with the order's body; None where it can't be told."""
+    source, model_name = dialects.source_in(payload), dialects.model_in(payload)
+    if not source or not model_name:
         return None
-    if payload["model_name"] != body["model_name"] or _settings(payload) != _settings(body):
+    if model_name != order.model_name or _settings(payload, order) != _settings(dialects.chosen().body(order), order):
         return False
-    if source == wanted:
+    if source == dialects.source_in(order.reference):
         return True
     return False if order.is_named(source) else None
 
 
-def _may_be_upscale(row: Generation) -> bool:
-    """Whether a generation may be the work that this desk orders, as far as the vendor says what it is."""
-    return not row.feature_name or UPSCALING in row.feature_name.lower()
-
-
-def _source(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What names the source in a body, in the types of our own; empty where nothing does."""
-    url, number = body.get("image_url"), str(body.get("generation_result_id") or "")
-    source: dict[str, Any] = {"image_url": str(url)} if url else {}
-    if number:
-        is_whole = number.isascii() and number.isdecimal() and len(number) < 20
-        source["generation_result_id"] = int(number) if is_whole else number
-    return source
-
-
-def _settings(body: Mapping[str, Any]) -> dict[str, Any]:
-    model = upscaling_models.MODELS[body["model_name"]]
-    given = body.get("generation_settings")
-    complete = model.defaults
-    for key, value in given.items() if isinstance(given, Mapping) else ():
-        try:
-            complete[key] = model.clean(key, value)
-        except PublicError:
-            complete[key] = value
-    return complete
+def _settings(body: Mapping[str, Any], order: Order) -> dict[str, Any]:
+    return dialects.settings_in(body, order.model_name)
 
 
 def _still_working(order: Order, generation: Generation) -> Pending:
@@ -379,7 +344,10 @@ def _setup_error(error: UwearError) -> EngineError:
     if error.code == "uwear_key":
         message = f"Uwear refuses the key ({error.status}). Set UWEAR_API_KEY to a key of your account."
     elif no_api:
-        message = "There is no such API under UWEAR_API_URL (it answered 404). Check the address and its prefix."
+        message = (
+            "There is no such API under UWEAR_API_URL (it answered 404). Check the address and its prefix, and that "
+            "UWEAR_DIALECT is what this host speaks."
+        )
     elif error.code == "uwear_unreadable":
         message = "What answers under UWEAR_API_URL is not Uwear’s API. Check the address and its prefix."
     elif error.unavailable:

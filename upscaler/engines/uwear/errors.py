@@ -24,11 +24,16 @@ USUAL_RETRY_AFTER = 30.0
 FIELDS = {
     "image_url": "the picture’s address",
     "generation_result_id": "the earlier result",
+    "generation_result_parent_id": "the earlier result",
     "model_name": "the model",
+    "model_slug": "the model",
     "generation_settings": "the settings",
+    "feature_setting": "the settings",
 }
 NO_SUCH_CALL = "Not Found"
 """FastAPI's own words for an address that it does not have."""
+UNKNOWN = "extra_forbidden"
+"""The type of a rule that a field broke which the vendor does not have."""
 TELL_ADMIN = "Tell the admin of your desk; try again once it is settled."
 
 
@@ -99,6 +104,9 @@ def refusal(status: int, headers: Mapping[str, str], detail: Any) -> UwearError:
                 status=status,
                 maybe_taken=True,
             )
+        case 415:
+            message = f"Uwear wants orders in another form than this desk sends{quoted}. {TELL_ADMIN}"
+            return _final("uwear_refused", message, status)
         case 429:
             return UwearError(
                 "Uwear takes no more pictures at the moment. Try again in a while.",
@@ -139,11 +147,15 @@ def _problem(item: Mapping[str, Any]) -> str:
     message = _tidy(str(item.get("msg", ""))) or "not taken"
     if not parts:
         return message
-    setting = upscaling_models.MODELS[upscaling_models.TOPAZ].setting(parts[-1])
+    found = (model.setting(parts[-1]) for model in upscaling_models.MODELS.values())
+    setting = next(filter(None, found), None)
     return f"{setting.label if setting else FIELDS.get(parts[0], _tidy(parts[0]))}: {message}"
 
 
 def _what_to_do(detail: Any) -> str:
+    if isinstance(detail, list) and any(isinstance(rule, Mapping) and rule.get("type") == UNKNOWN for rule in detail):
+        # Whoever ordered can't do anything about it: the desk and the host speak different interfaces.
+        return TELL_ADMIN
     return "Change what it names and send it again." if detail else "Try another picture or model."
 
 

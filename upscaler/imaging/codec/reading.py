@@ -94,7 +94,7 @@ class _Read:
 def _read(path: Path) -> _Read:
     with structure.opened(path) as file:
         source_format = file.format or "PNG"
-        quality = _jpeg_quality(getattr(file, "quantization", None)) if source_format in ("JPEG", "MPO") else None
+        quality = jpeg_quality(file)
         is_deep = sixteen_bit.is_deep(file)
         is_sampled = isinstance(file, SampledFile) and file.is_sampled
         if source_format == "PNG" and not is_sampled:
@@ -136,12 +136,13 @@ def _picture(read: _Read) -> Picture:
     )
 
 
-def _jpeg_quality(tables: dict[int, list[int]] | None) -> int | None:
-    """The quality that libjpeg would call these quantization tables, from 1 to 100.
+def jpeg_quality(file: Image.Image) -> int | None:
+    """The quality that libjpeg would call an opened file's quantization tables, from 1 to 100; None for no JPEG.
 
     Libjpeg scales its table by 5000 / quality percent below 50, by 200 - 2 * quality percent above.
     """
-    if not tables:
+    tables: dict[int, list[int]] | None = getattr(file, "quantization", None)
+    if file.format not in ("JPEG", "MPO") or not tables:
         return None
     percent = 100 * sum(tables[min(tables)]) / LUMINANCE_TABLE_SUM
     quality = (200 - percent) / 2 if percent <= 100 else 5000 / percent

@@ -72,7 +72,7 @@ def _resources(metadata: Metadata, result_format: str) -> bytes | None:
     return (metadata.iptc or clipping_paths.MARK) + metadata.paths
 
 
-def recode(source: Picture, path: Path, result_format: str, *, generative: bool) -> None:
+def recode(source: Picture, path: Path, result_format: str, *, generative: bool | None) -> None:
     """Write a picture as it is in another format, with everything that it carries. Raises OSError."""
     channels = source.pixels[..., :1] if source.grey else source.pixels
     if source.alpha is not None:
@@ -80,19 +80,23 @@ def recode(source: Picture, path: Path, result_format: str, *, generative: bool)
     save(np.ascontiguousarray(channels), path, result_format, source, generative=generative)
 
 
-def save(canvas: Samples, path: Path, result_format: str, source: Picture, *, generative: bool) -> None:
+def save(canvas: Samples, path: Path, result_format: str, source: Picture, *, generative: bool | None) -> None:
     """Write ``canvas`` with everything that ``source`` carries beside its pixels.
 
     ``canvas``: (height, width, channels), C-contiguous, 8 or 16 bits: one channel for grey, two for grey with alpha,
     three for RGB, four for RGBA. A PNG of a 16-bit canvas has 16 bits; the other formats have 8. JPEG has no
     transparency: what shows through is white. ``generative``: whether a network that invents detail took part, for the
-    mark that shops demand.
+    mark that shops demand; None where nothing was done to the picture: a mark of its own stays, and none is added.
 
     Raises OSError.
     """
     metadata, longest = source.metadata, JPEG_XMP_MAX_LENGTH if result_format == "JPEG" else xmp.MAX_LENGTH
     height, width = canvas.shape[:2]
-    packet = xmp.of_result(metadata.xmp, width, height, generative=generative, longest=longest)
+    packet: bytes | None
+    if generative is None:
+        packet = xmp.of_fitted(metadata.xmp, width, height, keep_private=True, longest=longest)
+    else:
+        packet = xmp.of_result(metadata.xmp, width, height, generative=generative, longest=longest)
     # libvips makes EXIF data up where there is none; but only in a PNG it has another place for the resolution.
     keep = "icc:xmp:iptc:exif" if metadata.exif or (result_format != "PNG" and metadata.dpi) else "icc:xmp:iptc"
     try:
@@ -101,7 +105,8 @@ def save(canvas: Samples, path: Path, result_format: str, source: Picture, *, ge
         if result_format == "PNG":
             save_png(image, path, packet, keep)
             return
-        image.set_type(pyvips.GValue.blob_type, "xmp-data", packet)
+        if packet is not None:
+            image.set_type(pyvips.GValue.blob_type, "xmp-data", packet)
         if result_format == "JPEG":
             image.jpegsave(str(path), Q=95, subsample_mode="off", keep=keep)
         else:
@@ -110,11 +115,14 @@ def save(canvas: Samples, path: Path, result_format: str, source: Picture, *, ge
         raise OSError(f"The result could not be written: {error}") from error
 
 
-def save_png(image: Any, path: Path, packet: bytes, keep: str, *, compression: int = 3) -> None:
+def save_png(image: Any, path: Path, packet: bytes | None, keep: str, *, compression: int = 3) -> None:
     """Write a libvips image as PNG, with the XMP ``packet`` and what ``keep`` names. Raises pyvips.Error and OSError.
 
     libvips would store XMP in a way that no other program looks for, so its place is left free before the rest.
     """
+    if packet is None:
+        image.pngsave(str(path), compression=compression, filter="up", keep=keep)
+        return
     content = b"iTXtXML:com.adobe.xmp" + bytes(5) + packet
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
     with path.open("wb+", buffering=0) as file:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import IO, Any
 
-from PIL import ImageFile, PngImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin
 
 from upscaler.imaging import declared_colour
 from upscaler.imaging.declared_colour import Declared
@@ -14,6 +16,12 @@ from upscaler.imaging.vips import pyvips
 
 DAMAGED_EXTRA = "A part of the file beside the picture was damaged ({names}) and is left out."
 CICP = b"cICP"
+HEAD = struct.Struct(">I4s")
+"""What each chunk begins with: its length and its name."""
+SIGNATURE, CHECKSUM = 8, 4
+"""Bytes of the file's own beginning, and of each chunk's end."""
+RAW_PROFILE = b"Raw profile type exif\0"
+"""How a text begins in which older programs keep camera data."""
 RENDERING_INTENTS = 4
 """How many there are: sRGB with another number is nonsense."""
 BY_CHUNK = {
@@ -99,6 +107,36 @@ class PngFile(SampledFile, PngImagePlugin.PngImageFile):
         """What follows the pixels may be damaged too."""
         super().load_end()
         self._tell_damage()
+
+    def getexif(self) -> Image.Exif:
+        """Camera data, wherever in the file it stands. No pixel is decoded for it, as Pillow's own would do first."""
+        if "exif" not in self.info and self.tile:
+            self._read_exif()
+        return Image.Image.getexif(self)
+
+    def _read_exif(self) -> None:
+        """What chunks behind the pixels may hold, from chunk to chunk by their lengths."""
+        file = self.fp
+        if file is None:
+            return
+        at, here = file.tell(), SIGNATURE
+        file.seek(here)
+        while len(head := file.read(HEAD.size)) == HEAD.size:
+            length, name = HEAD.unpack(head)
+            if name == b"IEND":
+                break
+            if name == b"eXIf":
+                content = file.read(length)
+                if file.read(CHECKSUM) == struct.pack(">I", zlib.crc32(name + content)):
+                    self.info["exif"] = b"Exif\0\0" + content
+            elif name in (b"tEXt", b"zTXt", b"iTXt") and file.read(len(RAW_PROFILE)) == RAW_PROFILE:
+                # Rare: then as Pillow reads it.
+                file.seek(at)
+                self.load()
+                return
+            here += HEAD.size + length + CHECKSUM
+            file.seek(here)
+        file.seek(at)
 
     def samples(self) -> Samples:
         """As they lie in the file: its camera data says how to turn them."""

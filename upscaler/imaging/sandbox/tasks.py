@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from upscaler.errors import PublicError
-from upscaler.imaging import codec, examining, measuring
+from upscaler.imaging import codec, examining, measuring, reducing
 from upscaler.imaging.guard import guarded
 from upscaler.imaging.sandbox import limits, messages
 from upscaler.imaging.sandbox.messages import Message
@@ -59,11 +59,15 @@ def _preview(file: IO[bytes], _: list[int], options: dict[str, Any]) -> Answer:
     return {"extension": preview.extension}, [preview.content]
 
 
+def _reduce(file: IO[bytes], _: list[int], options: dict[str, Any]) -> Answer:
+    return reducing.packed(examining.reduce(file, **options))
+
+
 def _recode(file: IO[bytes], targets: list[int], options: dict[str, Any]) -> Answer:
     """Write the picture in another format. It names files, so this child may open some."""
     with guarded("The result"):
         picture = codec.load(Path(f"/dev/fd/{file.fileno()}"))
-        codec.recode(picture, Path(f"/dev/fd/{targets[0]}"), options["result_format"], generative=True)
+        codec.recode(picture, Path(f"/dev/fd/{targets[0]}"), options["result_format"], generative=options["generative"])
     return {}, []
 
 
@@ -86,6 +90,7 @@ TASKS: dict[str, Callable[[IO[bytes], list[int], dict[str, Any]], Answer]] = {
     "examine": _examine,
     "examine_result": _examine_result,
     "preview": _preview,
+    "reduce": _reduce,
     "recode": _recode,
     "measure": _measure,
     "above": _above,

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from upscaler.channels import fit, table
+from upscaler.channels import cropping, fit, subject, table
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.picture_formats import FORMATS
@@ -51,9 +51,12 @@ class Command(BaseCommand):
         try:
             channel = table.channel(options["channel"])
             with source.open("rb") as file:
-                intake.examine(
+                examined = intake.examine(
                     file, name=source.name, max_bytes=source.stat().st_size, max_pixels=settings.MAX_RESULT_PIXELS
                 )
+                size = examined.width, examined.height
+                looks = options["crop"] and channel.ratio
+                found = subject.find(file, size=size, named=f"“{source.name}”") if looks else None
             fitted = fit.fit(
                 source,
                 target,
@@ -62,6 +65,7 @@ class Command(BaseCommand):
                 crop=options["crop"],
                 trim=options["trim"],
                 keep_private=options["keep_private"],
+                subject=cropping.Found(**found) if found else None,
             )
         except PublicError as error:
             raise CommandError(error.message) from error

@@ -7,15 +7,20 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from upscaler.queue.supervisor import Supervisor
+from upscaler.queue.supervisor import Chore, Supervisor
+from upscaler.watching import tasks
 
 
 class Command(BaseCommand):
     help = "Run the workers of this machine and the sweep, until SIGTERM."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--queue", action="append", choices=settings.QUEUES, help="Only this queue; repeatable.")
+        parser.add_argument(
+            "--queue", action="append", choices=list(settings.QUEUES), help="Only this queue; repeatable."
+        )
         parser.add_argument("--no-sweep", action="store_true", help="Another machine sweeps already.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        Supervisor.of(options["queue"] or settings.QUEUES, with_sweep=not options["no_sweep"]).run()
+        watching = Chore("watched folders", settings.SWEEP_SECONDS, tasks.wake)
+        queues = options["queue"] or list(settings.QUEUES)
+        Supervisor.of(queues, with_sweep=not options["no_sweep"], more_chores=[watching]).run()

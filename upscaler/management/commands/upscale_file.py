@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "target", type=Path, metavar="OUT", help="The result: .jpg, .png, .webp, or no ending: as IN."
         )
-        parser.add_argument("--model", required=True, help=" or ".join(upscaling_models.MODELS))
+        parser.add_argument("--model", required=True, help=" or ".join(LocalEngine.model_names))
         parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="A setting; repeatable.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -95,14 +95,18 @@ def _examine(source: Path, factor: int) -> None:
             max_bytes=source.stat().st_size,
             max_pixels=django_settings.MAX_SOURCE_PIXELS,
         )
-    intake.check_result_size(found.width, found.height, factor, max_pixels=django_settings.MAX_RESULT_PIXELS)
+    most, models = (
+        django_settings.MAX_RESULT_PIXELS,
+        [upscaling_models.MODELS[name] for name in LocalEngine.model_names],
+    )
+    intake.check_result_size(found.width, found.height, factor, max_pixels=most, models=models)
 
 
 def _settings(model_name: str, pairs: list[str]) -> dict[str, Any]:
     """The model's settings in full. Raises CommandError that names what is allowed."""
-    model = upscaling_models.MODELS.get(model_name)
-    if model is None:
-        raise CommandError(f"There is no model {model_name!r}. Models: {', '.join(upscaling_models.MODELS)}.")
+    if model_name not in LocalEngine.model_names:
+        raise CommandError(f"There is no model {model_name!r}. Models: {', '.join(LocalEngine.model_names)}.")
+    model = upscaling_models.MODELS[model_name]
     settings = model.defaults
     for pair in pairs:
         key, _, text = pair.partition("=")

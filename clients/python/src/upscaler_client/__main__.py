@@ -1,0 +1,6 @@
+"""`python -m upscaler_client`."""
+
+from upscaler_client.cli.main import run
+
+if __name__ == "__main__":
+    run()

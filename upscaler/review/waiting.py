@@ -1,0 +1,49 @@
+"""The results that wait for somebody, the worst first."""
+
+from __future__ import annotations
+
+from django.db.models import Case, Q, Value, When
+
+from upscaler.models import Batch, FidelityCheck, Team, Upscale
+from upscaler.models.upscale_queries import UpscaleQuerySet
+
+MAX_COUNTED = 1000
+WORST_FIRST = (
+    Case(
+        When(fidelity__verdict=FidelityCheck.Verdict.LOOK, then=Value(0)),
+        When(fidelity__verdict=FidelityCheck.Verdict.FAITHFUL, then=Value(2)),
+        default=Value(1),
+    ),
+    "pk",
+)
+"""What the check doubts, what it could not judge, what it finds faithful; each as it was ordered."""
+
+
+def waiting(team: Team, batch: Batch | None = None) -> UpscaleQuerySet:
+    """The team's results that wait for a person, of all or of one batch, in the order in which to look at them.
+
+    Without those that wait for the check alone, which may free them in a moment.
+    """
+    rows = Upscale.objects.to_review().filter(team=team)
+    if batch is not None:
+        rows = rows.filter(batch=batch)
+    if team.reviews == Team.Reviews.DOUBTS:
+        rows = rows.exclude(_being_checked())
+    rows = rows.select_related("source_result", "fidelity", "batch").defer("fidelity__report")
+    return rows.order_by(*WORST_FIRST)
+
+
+def count(team: Team) -> int:
+    """How many wait for a person, up to `MAX_COUNTED`."""
+    return waiting(team).order_by()[:MAX_COUNTED].count()
+
+
+def count_being_checked(team: Team) -> int:
+    """How many wait for the check first, up to `MAX_COUNTED`."""
+    if team.reviews != Team.Reviews.DOUBTS:
+        return 0
+    return Upscale.objects.to_review().filter(_being_checked(), team=team)[:MAX_COUNTED].count()
+
+
+def _being_checked() -> Q:
+    return Q(fidelity__isnull=False, fidelity__checked_at__isnull=True)
