@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
@@ -16,7 +19,7 @@ from tests.support import pictures
 from tests.watching.conftest import Watched, result_of
 from upscaler.errors import PublicError
 from upscaler.models import Upscale, WatchedFile, WatchedFolder
-from upscaler.watching import bucket_place
+from upscaler.watching import bucket_place, s3_client
 from upscaler.watching.places import FileChanged
 
 FORM = {
@@ -181,3 +184,31 @@ def test_a_server_that_lists_for_ever_is_left_alone(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(place, "_timed", lambda call: call())
     with pytest.raises(PublicError, match="did not end within 4 minutes"):
         list(place.files())
+
+
+def test_an_answer_of_a_server_that_never_ends_is_not_kept(dam: Dam) -> None:
+    """Lists and errors are read whole; files are not."""
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    sent.append(self.wfile.write(b"<Key>" * 100_000))
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    sent: list[int] = []
+    folder = dam.begin()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"127.0.0.1:{server.server_port}"
+        WatchedFolder.objects.update(endpoint=f"http://{host}")
+        with override_settings(FETCH_ALLOW_HOSTS=[host]):
+            dam.look()
+        server.shutdown()
+    folder.refresh_from_db()
+    assert "far too long" in folder.problem and folder.failures == 1
+    assert sum(sent) < 4 * s3_client.MAX_ANSWER_BYTES

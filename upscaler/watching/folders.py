@@ -13,7 +13,7 @@ from django.utils import timezone
 from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
 from upscaler.models import AuditEvent, Team, WatchedFolder
-from upscaler.watching import places, roots, s3_client
+from upscaler.watching import places, roots
 
 MAX_FOLDERS = 20
 """Of a team."""
@@ -125,7 +125,7 @@ def _target(folder: WatchedFolder) -> PurePosixPath:
 
 def _base(folder: WatchedFolder) -> PurePosixPath:
     if folder.kind == WatchedFolder.Kind.S3:
-        server = folder.endpoint or s3_client.amazon(folder.region)
+        server = folder.endpoint or places.amazon(folder.region)
         return PurePosixPath("/", server.rstrip("/").lower().replace("//", ""), folder.bucket)
     return PurePosixPath(roots.path_of(folder.root, folder.team).resolve())
 

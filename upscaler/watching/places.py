@@ -19,6 +19,9 @@ MAX_DEPTH = 20
 UNFINISHED = (".part", ".tmp", ".temp", ".crdownload", ".filepart", ".partial", ".download", "~")
 """How the names of files end that somebody is still writing."""
 
+REGION = "us-east-1"
+"""Of a bucket for which none is given. Servers other than Amazon's take any."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -85,6 +88,11 @@ def is_looked_at(path: str) -> bool:
     """Whether a file of this path may be a picture that somebody wants enlarged."""
     parts = path.split("/")
     return len(parts) <= MAX_DEPTH and not is_system(parts) and not parts[-1].lower().endswith(UNFINISHED)
+
+
+def amazon(region: str) -> str:
+    """The address of Amazon's own servers of S3 in a region; in the usual one where it is empty."""
+    return f"https://s3.{region or REGION}.amazonaws.com"
 
 
 def parts_of(path: str) -> list[str]:

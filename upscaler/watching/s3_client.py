@@ -15,26 +15,24 @@ import requests
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 
+from upscaler.errors import PublicError
 from upscaler.fetching import addresses, connections
+from upscaler.watching import places
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5, 60
 HEAD_TIME_LIMIT = 120.0
 """Seconds until an answer must have begun; what is sent up to then counts too."""
-REGION = "us-east-1"
-"""Where none is given. Servers other than Amazon's take any."""
-
-
-def amazon(region: str) -> str:
-    """The address of Amazon's own servers in a region."""
-    return f"https://s3.{region or REGION}.amazonaws.com"
+CHUNK = 1 << 16
+MAX_ANSWER_BYTES = 16 << 20
+"""Of a list of a thousand files, or an error: many times what a long one has."""
 
 
 def client(*, endpoint: str, region: str, access_key_id: str, secret_key: str) -> Any:
     """A client for ``endpoint``; empty for Amazon's. Its calls raise botocore's errors, requests' and PublicError."""
     made = _session().client(
         "s3",
-        endpoint_url=endpoint or amazon(region),
-        region_name=region or REGION,
+        endpoint_url=endpoint or places.amazon(region),
+        region_name=region or places.REGION,
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret_key,
         config=Config(
@@ -47,15 +45,13 @@ def client(*, endpoint: str, region: str, access_key_id: str, secret_key: str) -
         ),
     )
     made.meta.events.register("before-send.s3", _send)
-    # It would ask another address than the given one.
-    made.meta.events.unregister("needs-retry.s3")
     return made
 
 
 @functools.cache
 def _session() -> Any:
     # Reading what S3 can do takes a third of a second. No keys are kept in it.
-    return boto3.session.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name=REGION)  # noqa: S106
+    return boto3.session.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name=places.REGION)  # noqa: S106
 
 
 def _send(request: AWSPreparedRequest, **more: Any) -> AWSResponse:
@@ -80,7 +76,21 @@ def _send(request: AWSPreparedRequest, **more: Any) -> AWSResponse:
         )
 
     answer = connections.run_with_deadline(deadline, ask)
-    return AWSResponse(request.url, answer.status_code, answer.headers, answer.raw)
+    return _BoundedAnswer(request.url, answer.status_code, answer.headers, answer.raw)
+
+
+class _BoundedAnswer(AWSResponse):
+    @functools.cached_property
+    def content(self) -> bytes:
+        """The whole body of what is no file, which botocore would read however long it is. Raises PublicError."""
+        parts, size = [], 0
+        for part in self.raw.stream(CHUNK):
+            size += len(part)
+            if size > MAX_ANSWER_BYTES:
+                self.raw.close()
+                raise PublicError("The server’s answer is far too long for a list of files.", code="watched_place")
+            parts.append(part)
+        return b"".join(parts)
 
 
 def _text(value: Any) -> str:
