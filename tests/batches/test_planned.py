@@ -45,7 +45,13 @@ def cancel_all() -> None:
 
 
 def rates() -> dict[str, float]:
-    return dict(network_speeds.measured(HERE).rates)
+    return dict(network_speeds.measured(local()).rates)
+
+
+def local() -> PlannedEngine:
+    engine = get_engine("local")
+    assert isinstance(engine, PlannedEngine)
+    return engine
 
 
 def planned(engine: PlannedEngine, model_name: str, chosen: Any, size: tuple[int, int], name: str) -> list[Step]:
@@ -105,11 +111,14 @@ def test_a_step_that_was_not_measured_is_guessed_by_those_that_were(owner: Perso
     assert isinstance(engine, PlannedEngine)
     chosen = upscaling_models.MODELS["topaz"].defaults | {"enhance_model": "Low Resolution V2"}
     steps = planned(engine, "topaz", chosen, (600, 400), "a.jpg")
-    guessed = network_speeds.measured(HERE).seconds(steps)
+    guessed = network_speeds.measured(local()).seconds(steps)
     assert guessed > 0
     first = next(step for step in steps if step.name == "realesrgan-x4plus")
     note(of((first.name, first.work, 3 * first.usual * first.work)))
-    assert network_speeds.measured(HERE).seconds(steps) == pytest.approx(3 * guessed)
+    assert network_speeds.measured(local()).seconds(steps) == pytest.approx(3 * guessed)
+    # One that has none of the steps of those that were.
+    (other,) = (step for step in planned(local(), "recraft", {}, (64, 64), "a.png") if step.name.startswith("dat-"))
+    assert network_speeds.measured(local()).seconds([other]) == pytest.approx(3 * other.usual * other.work)
 
 
 def test_the_time_grows_with_the_picture_and_what_waits(order: Callable[..., Upscale]) -> None:

@@ -33,7 +33,7 @@ class Plans:
 
     def __init__(self, engine: PlannedEngine) -> None:
         self._engine = engine
-        self._speeds = network_speeds.measured(engine.processor)
+        self._speeds = network_speeds.measured(engine)
         self._steps = lru_cache(maxsize=None)(self._planned)
 
     @property

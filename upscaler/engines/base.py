@@ -268,6 +268,12 @@ class PlannedEngine(Engine, Protocol):
         """
         ...
 
+    @property
+    def usual_rates(self) -> Mapping[str, float]:
+        """Of the steps that do most of the work, by name, `Step.usual`: against what was measured, they tell how quick
+        this machine is."""
+        ...
+
     def usual(self, source_facts: Iterable[Mapping[str, Any]]) -> Any:
         """What sources mostly are, by those of which these facts were kept."""
         ...

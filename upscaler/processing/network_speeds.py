@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import geometric_mean
 
 from django.conf import settings
 from django.db import Error, connection
 from django.db.models import F
 from django.utils import timezone
 
-from upscaler.engines.base import Step, Timing, Timings
+from upscaler.engines.base import PlannedEngine, Step, Timing, Timings
 from upscaler.models import NetworkSpeed
 
 logger = logging.getLogger(__name__)
@@ -75,29 +77,30 @@ class Speeds:
 
     rates: Mapping[str, float]
     """Seconds for a unit of work, by step."""
+    usual_rates: Mapping[str, float]
+    """As `PlannedEngine.usual_rates`."""
 
     def seconds(self, steps: Iterable[Step]) -> float:
         """How long the steps take together."""
-        steps = list(steps)
-        ratio = self._ratio(steps)
-        return sum(step.work * self.rates.get(step.name, step.usual * ratio) for step in steps)
+        return sum(step.work * self.rates.get(step.name, step.usual * self._slowness) for step in steps)
 
-    def _ratio(self, steps: Iterable[Step]) -> float:
-        """How much slower than guessed this machine is, by the steps that are known; 1 where none is."""
-        known = [step for step in steps if step.name in self.rates and not step.once]
-        guessed = sum(step.work * step.usual for step in known)
-        return sum(step.work * self.rates[step.name] for step in known) / guessed if guessed else 1.0
+    @cached_property
+    def _slowness(self) -> float:
+        """How many times slower than guessed this machine is, by all networks that it has run; 1 before the first."""
+        guessed = self.usual_rates
+        known = [rate / guessed[name] for name, rate in self.rates.items() if rate and name in guessed]
+        return geometric_mean(known) if known else 1.0
 
 
-def measured(processor: str) -> Speeds:
+def measured(engine: PlannedEngine) -> Speeds:
     """The figures as they are now; empty before the first job.
 
-    ``processor``: this machine's. What another has measured counts only where workers are other machines.
+    What another processor than this machine's has measured counts only where workers are other machines.
     """
     rows = list(NetworkSpeed.objects.order_by("-updated_at"))
-    own = [row for row in rows if row.processor == processor]
+    own = [row for row in rows if row.processor == engine.processor]
     if own or settings.TASK_BACKEND == "embedded":
         rows = own
     # After a change of LOCAL_THREADS or of the machine, the older figures say nothing any more.
     newest = [row for row in rows if row.way == rows[0].way]
-    return Speeds({row.step: row.rate for row in newest if row.work > 0})
+    return Speeds({row.step: row.rate for row in newest if row.work > 0}, engine.usual_rates)

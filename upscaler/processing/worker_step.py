@@ -190,7 +190,7 @@ def _expected(upscale: Upscale, engine: Engine) -> float | None:
             upscale.requested_format,
             source_facts=upscale.source_facts,
         )
-        return network_speeds.measured(engine.processor).seconds(steps)
+        return network_speeds.measured(engine).seconds(steps)
     except Exception:
         # It only lengthens a limit: no picture fails for it.
         logger.exception("upscale %s: how long it may take could not be told", upscale.pk)

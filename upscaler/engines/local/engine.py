@@ -139,12 +139,24 @@ class LocalEngine:
                 size,
                 source_name,
                 result_format,
-                threads=self.threads or len(os.sched_getaffinity(0)),
-                precision="f16" if self.device == "GPU" else self.precision,
+                **self._way,
                 source_facts=source_facts,
                 usual=usual,
             )
         )
+
+    @property
+    def usual_rates(self) -> Mapping[str, float]:
+        """See `PlannedEngine`."""
+        return plan.usual_rates(**self._way)
+
+    @property
+    def _way(self) -> dict[str, Any]:
+        """In which the networks work."""
+        return {
+            "threads": self.threads or len(os.sched_getaffinity(0)),
+            "precision": "f16" if self.device == "GPU" else self.precision,
+        }
 
     def usual(self, source_facts: Iterable[Mapping[str, Any]]) -> Usual:
         """See `PlannedEngine`."""

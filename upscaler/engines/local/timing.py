@@ -49,8 +49,8 @@ def looking(recipe: Recipe, pixels: int) -> Step:
 
 
 def compiling(network: Network) -> Step:
-    """Compiling a network; x4plus, with the most layers, takes longest."""
-    return Step(f"compile {network.name}", 1, 0.07 * network.cost)
+    """Compiling a network for one size of tiles."""
+    return Step(f"compile {network.name}", 1, network.compiling)
 
 
 def enlarging(network: Network, height: int, width: int, part: str = "") -> Step:
