@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.core.files.base import File
 from django.db import connection
 from django.db.backends.postgresql.client import DatabaseClient
@@ -62,8 +63,18 @@ def make(path: Path, *, with_pictures: bool = True) -> Backup:
     about = Backup(settings.RELEASE, connection.vendor, timezone.now().isoformat())
     unfinished = path.with_name(path.name + UNFINISHED)
     try:
-        # For its owner alone: it holds all that the desk knows.
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        # For its owner alone: it holds all that the desk knows. What somebody has put there is not opened.
+        content = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise PublicError(
+            f"{unfinished} is there already: another backup is being written, or one was broken off. Remove it in the "
+            "latter case.",
+            code="exists",
+        ) from None
+    except OSError as error:
+        raise PublicError(f"The backup could not be written to {path}: {error}.", code="unwritable") from error
+    try:
+        with open(content, "wb") as file:
             _write(file, about, with_pictures=with_pictures)
         unfinished.rename(path)
     except OSError as error:
@@ -140,7 +151,7 @@ def restore(path: Path) -> Backup:
                 # The pictures first: a row never names a picture that is not there.
                 _store_pictures(tar)
                 _load(dumped)
-    except (OSError, tarfile.TarError, KeyError, ValueError) as error:
+    except (OSError, tarfile.TarError, sqlite3.Error, SuspiciousOperation, KeyError, TypeError, ValueError) as error:
         raise PublicError(f"{path} can’t be restored: {error}.", code="unreadable") from error
     return about
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from collections.abc import Callable, Iterator
 from io import BytesIO, StringIO
@@ -17,6 +18,7 @@ from tests.conftest import Person
 from upscaler import backup
 from upscaler.models import Upscale, media_storage
 from upscaler.processing import lifecycle, worker_step
+from upscaler.storage.folder import UNFINISHED
 
 
 @pytest.fixture
@@ -117,19 +119,58 @@ def test_a_file_that_is_no_backup_is_refused(
         run("restore", str(file))
 
 
+def about(**values: Any) -> bytes:
+    known = {"release": "1", "database": connection.vendor, "taken_at": "2026-11-27"}
+    return json.dumps(known | values).encode()
+
+
+def written(file: Path, **entries: bytes) -> None:
+    with tarfile.open(file, "w") as tar:
+        for name, content in entries.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, BytesIO(content))
+
+
 def test_a_backup_of_another_database_is_refused_before_anything_is_written(
     db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backup, "_ensure_empty", lambda: None)
     other = {"sqlite": "postgresql", "postgresql": "sqlite"}[connection.vendor]
-    about = f'{{"release": "1", "database": "{other}", "taken_at": "2026-11-27"}}'.encode()
     file = tmp_path / "desk.tar"
-    with tarfile.open(file, "w") as tar:
-        entry = tarfile.TarInfo("about.json")
-        entry.size = len(about)
-        tar.addfile(entry, BytesIO(about))
+    written(file, **{"about.json": about(database=other)})
     with pytest.raises(CommandError, match="Set DATABASE_URL to an empty"):
         run("restore", str(file))
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"about.json": b"[]"},
+        {"about.json": b'{"release": "1"}'},
+        {"about.json": b"about"},
+        {"media/../../out.png": b"x", "database": b""},
+        {"media//etc/out.png": b"x", "database": b""},
+    ],
+)
+def test_what_somebody_has_changed_is_refused_in_words(
+    db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: dict[str, bytes]
+) -> None:
+    monkeypatch.setattr(backup, "_ensure_empty", lambda: None)
+    monkeypatch.setattr(backup, "_load", lambda source: None)
+    file = tmp_path / "desk.tar"
+    written(file, **{"about.json": about(), **entries})
+    with pytest.raises(CommandError, match="can’t be restored"):
+        run("restore", str(file))
+    assert not list(tmp_path.rglob("out.png"))
+
+
+def test_a_file_that_lies_where_a_backup_is_written_is_not_touched(db: None, tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("kept")
+    (tmp_path / f"desk.tar{UNFINISHED}").symlink_to(tmp_path / "other")
+    with pytest.raises(CommandError, match="another backup is being written, or one was broken off"):
+        run("backup", str(tmp_path / "desk.tar"))
+    assert (tmp_path / "other").read_text() == "kept"
 
 
 def test_a_place_that_can_not_be_written_is_said(db: None) -> None:
