@@ -15,6 +15,7 @@ from django.utils import timezone
 from PIL import Image
 
 from tests.conftest import Person
+from tests.sharing.conftest import doubted
 from tests.support import pictures
 from upscaler.imaging import decoding
 from upscaler.models import Batch, Upscale, media_storage
@@ -161,3 +162,11 @@ def test_before_after_and_difference_are_saved_as_one_picture(owner: Person, don
     assert np.abs(before - after).mean() < 10
     media_storage().delete(upscale.before_preview.name)
     assert owner.client.get(f"/upscales/{upscale.pk}/comparison.png").status_code == 404
+
+
+def test_the_whole_window_says_the_verdict_in_words(owner: Person, done: Callable[..., Upscale]) -> None:
+    upscale = done()
+    path = f"/upscales/{upscale.pk}/compare/"
+    assert "The check says" not in owner.client.get(path).content.decode()
+    doubted(upscale)
+    assert "The check says: </span>look: colour<" in owner.client.get(path).content.decode()
