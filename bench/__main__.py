@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +45,8 @@ one as an AVX2 one, and keeps that apart.
 
 
 def main() -> None:
+    # What opens pictures has the desk's limits.
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the local engine and the desk.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS) + "; none: the engine's")
     parser.add_argument("--write", action="store_true", help="measure nothing, write README.md from what is kept")
