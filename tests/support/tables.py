@@ -1,7 +1,7 @@
 """The tables that all migrations make, made once and copied for each database of the tests.
 
-A copy takes no time; the migrations take many seconds, and each process of a test run needs a database, and so does each
-desk. What is copied is kept from run to run, for as long as the migrations stay as they are.
+A copy takes no time, the migrations take many seconds, and each process of a test run needs a database of its own, as
+does each desk. What is copied is kept from run to run, for as long as the migrations stay as they are.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ LOCK = 7_461_002
 
 def _digest() -> str:
     """What the tables depend on: the migrations, what sets up the search after them, and all packages."""
-    files = [*sorted(ROOT.glob("upscaler/migrations/*.py")), ROOT / "upscaler" / "search.py", ROOT / "requirements.lock"]
+    migrations = sorted(ROOT.glob("upscaler/migrations/*.py"))
     digest = hashlib.sha256()
-    for file in files:
+    for file in [*migrations, ROOT / "upscaler" / "search.py", ROOT / "requirements.lock"]:
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
