@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +24,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 
-from tests.support import pictures, quick_engine, services_available
+from tests.support import pictures, quick_engine, services_available, tables
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.live_server import Desk
 from tests.support.selection import pytest_collection_modifyitems as pytest_collection_modifyitems
@@ -91,6 +92,26 @@ def quick_enlarging(request: pytest.FixtureRequest) -> None:
     is_quick = os.environ.get("QUICK_ENGINE") and not request.node.get_closest_marker("engine")
     # Set for each test and never put back: a test's own patch of it may end after this fixture, and bring back its.
     setattr(LocalEngine, "advance", quick_engine.advance if is_quick else ADVANCE)  # noqa: B010
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> Iterator[None]:
+    """A copy of what the migrations make is there before Django looks for this process's database."""
+    name = connection.settings_dict["TEST"]["NAME"]
+    if connection.vendor == "sqlite":
+        tables.copy_sqlite(Path(name))
+        yield
+    else:
+        tables.copy_postgres(name)
+        yield
+        connection.close()
+        tables.drop_postgres(name)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Django takes the copy as it is, and migrates it: which has nothing to do but what follows any migration."""
+    return True
 
 
 @dataclass

@@ -17,6 +17,8 @@ from tests.support import services_available
 
 ABOUT_THE_DATABASE = "database and not processes and not engine"
 ALL = "not processes and (database or not engine)"
+NO_DATABASE = ("tests/engines/local", "tests/imaging", "tests/training")
+"""What need not even be loaded to find the tests that are about the database: nothing in there may know one."""
 
 
 def remove_left_databases() -> None:
@@ -38,6 +40,7 @@ if __name__ == "__main__":
     # What the networks make is the same whatever database it is noted in.
     environment = {**os.environ, "TEST_DATABASE_URL": services_available.POSTGRES_URL, "QUICK_ENGINE": "1"}
     command = [sys.executable, "-m", "pytest", "-m", which]
-    command += ["--ignore=tests/browser", "--ignore=tests/live_server"]
+    left_out = ("tests/browser", "tests/live_server", *(() if which == ALL else NO_DATABASE))
+    command += [f"--ignore={room}" for room in left_out]
     command += [argument for argument in arguments if argument != "--all"]
     sys.exit(subprocess.run(command, env=environment, check=False).returncode)

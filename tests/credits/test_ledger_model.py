@@ -29,7 +29,7 @@ from upscaler.ordering.submission import NewUpscale
 from upscaler.processing import lifecycle, manual_refunds
 from upscaler.queue import sweep
 
-EXAMPLES, STEPS = 50, 50
+STEPS = 50
 PRICES = {"recraft": 1, "topaz": 3}
 URL = "https://shop.example/a.jpg"
 START = datetime(2026, 1, 30, 12, tzinfo=UTC)
@@ -328,13 +328,14 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def test_random_lives_leave_no_difference(db: None, quiet: None) -> None:
-    LedgerMachine.steps = 0
+@pytest.mark.parametrize("lives", [20, 50])
+def test_random_lives_leave_no_difference(lives: int, db: None, quiet: None) -> None:
+    LedgerMachine.steps, LedgerMachine.seen = 0, set()
     with override_settings(MAX_FAILURES=2, LEASE_SECONDS=30, SESSION_COOKIE_AGE=10**9):
         run_state_machine_as_test(
             LedgerMachine,
             settings=settings(
-                max_examples=EXAMPLES,
+                max_examples=lives,
                 stateful_step_count=STEPS,
                 # Shrinking takes minutes; add Phase.shrink to look into a failure.
                 phases=[Phase.generate],
@@ -344,7 +345,7 @@ def test_random_lives_leave_no_difference(db: None, quiet: None) -> None:
                 suppress_health_check=list(HealthCheck),
             ),
         )
-    assert LedgerMachine.steps > 2000
+    assert LedgerMachine.steps > 40 * lives
     # The lives went through what can go wrong, or the comparison proves little.
     wanted = {"balance", "budget True", "budget False", "gave up", "claim lost", "refunded by hand", "next month"}
     assert wanted <= LedgerMachine.seen

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 from django.conf import settings
@@ -171,6 +170,9 @@ def test_only_metrics_that_are_there_are_asked_for(db: None, path: str) -> None:
 
 @pytest.mark.parametrize("path", KUBERNETES, ids=lambda path: path.name)
 def test_kubernetes_takes_the_manifests(path: Path) -> None:
+    # Its libraries take seconds to load, also where this test is not run.
+    import kubernetes_validate
+
     for document in documents(path):
         # These two are no part of Kubernetes itself.
         if document["kind"] not in ("Kustomization", "ScaledObject"):

@@ -238,7 +238,7 @@ def large(format_name: str, mode: str) -> bytes:
 
 def heif(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    pillow_heif.from_pillow(picture).save(buffer, quality=50)
+    pillow_heif.from_pillow(picture).save(buffer, quality=50, enc_params={"preset": "ultrafast"})
     return buffer.getvalue()
 
 

@@ -24,7 +24,7 @@ import psycopg
 import pytest
 import requests
 
-from tests.support import services_available
+from tests.support import services_available, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,8 +100,6 @@ class Desk:
             self._use_services()
 
     def _use_services(self) -> None:
-        with psycopg.connect(services_available.POSTGRES_URL, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{self.database}"')
         self.environment["DATABASE_URL"] = services_available.POSTGRES_URL.rpartition("/")[0] + f"/{self.database}"
         self.environment["TASK_BACKEND"] = "cluster"
         self.environment["BROKER_URL"] = services_available.RABBITMQ_URL
@@ -130,16 +128,20 @@ class Desk:
             if not Path(self.environment["STATIC_ROOT"]).exists():
                 self.manage("collectstatic", "--noinput", "--verbosity", "0")
             if self.mode == "embedded" and not template.exists():
+                tables.copy_sqlite(template)
                 self.environment["DATABASE_URL"] = f"sqlite:///{template}"
-                self._make_database()
+                self._make_demo()
                 self.environment["DATABASE_URL"] = own
         if self.mode == "embedded":
             self._copy_database(template)
         else:
-            self._make_database()
+            tables.copy_postgres(self.database)
+            url = services_available.POSTGRES_URL.rpartition("/")[0] + f"/{self.database}"
+            with psycopg.connect(url) as connection:
+                connection.execute("UPDATE upscaler_deskidentity SET identity = %s", [uuid.uuid4().hex])
+            self._make_demo()
 
-    def _make_database(self) -> None:
-        self.manage("migrate", "--verbosity", "0")
+    def _make_demo(self) -> None:
         self.environment["DEBUG"] = "true"
         self.manage("make_demo")
         self.environment["DEBUG"] = "false"
@@ -207,8 +209,7 @@ class Desk:
         if self.vhost:
             subprocess.run(["rabbitmqctl", "--quiet", "delete_vhost", self.vhost], capture_output=True, check=False)
         if self.mode == "cluster":
-            with psycopg.connect(services_available.POSTGRES_URL, autocommit=True) as connection:
-                connection.execute(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)')
+            tables.drop_postgres(self.database)
 
     def token(self, user: str = "demo", team: str = "demo") -> str:
         """A person's API token, made when it is first asked for."""
