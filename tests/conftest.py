@@ -27,6 +27,7 @@ from django.test import Client
 from tests.support import pictures, quick_engine, services_available, tables
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.live_server import Desk
+from tests.support.selection import group_of
 from tests.support.selection import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.support.selection import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 from upscaler import credits, usage
@@ -61,6 +62,9 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     yield
     if nextitem is None:
         return  # What pytest-django sets for all tests goes with the last one.
+    if "desk" in item.fixturenames and group_of(item.nodeid) != group_of(nextitem.nodeid):
+        # It would live to the end of all tests, and what waits for work is never quite idle.
+        item._fixtureinfo.name2fixturedefs["desk"][-1].finish(item._request)  # type: ignore[attr-defined]
     wrapped: Any = settings._wrapped
     if not _settings_at_first:
         _settings_at_first.append((wrapped, dict(vars(wrapped))))

@@ -18,7 +18,7 @@ from tests.support import services_available
 ABOUT_THE_DATABASE = "database and not processes and not engine"
 ALL = "not processes and (database or not engine)"
 NO_DATABASE = ("tests/engines/local", "tests/imaging", "tests/training")
-"""What need not even be loaded to find the tests that are about the database: nothing in there may know one."""
+"""What need not even be loaded to find the tests that are about the database: no test in there is."""
 
 
 def remove_left_databases() -> None:

@@ -105,12 +105,17 @@ def is_about_the_database(item: pytest.Item) -> bool:
 
 
 def is_a_repeat(nodeid: str) -> bool:
-    """Whether it tries once more what was tried elsewhere: kills, lost calls and two desks in the vendor's newer
-    interface; one result's page on a phone."""
+    """Whether it tries once more what was tried elsewhere: kills, lost calls, faults that pass and two desks in the
+    vendor's newer interface; one result's page on a phone, and a click near its corner for every shape."""
     path, _, name = nodeid.partition("::")
     which = name.partition("[")[2]
     if path.endswith(("test_killed_workers.py", "test_lost_calls.py", "test_two_desks.py")):
         return "current" in which
+    if path == "tests/engines/uwear/test_faults.py" and "passes" in name:
+        # Each fault that stays is tried in both interfaces.
+        return "current" in which
+    if path == "tests/browser/test_one_upscale.py" and "place1" in which:
+        return "wide" not in which
     return path == "tests/browser/test_one_upscale.py" and "phone" in which
 
 
@@ -121,7 +126,7 @@ def group_of(nodeid: str) -> str:
     test is a group of its own.
     """
     path, _, name = nodeid.partition("::")
-    if path.startswith(("tests/browser/", "tests/clients/", "tests/live_server/")):
+    if path.startswith(("tests/browser/", "tests/clients/", "tests/live_server/", "tests/api/test_schema.py")):
         modes = [mode for mode in ("embedded", "cluster") if mode in name.partition("[")[2]]
         return f"desk {modes[0]}" if modes else path
     return "engine" if path.startswith("tests/engines/local/") else nodeid
