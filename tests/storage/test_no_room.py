@@ -19,6 +19,7 @@ from PIL import Image
 from tests.conftest import Person
 from tests.storage.test_s3 import keeping_at
 from tests.support import full_disk, pictures, webserver
+from tests.support.draft_page import DraftPage, zipped
 from tests.support.full_disk import SmallDisk
 from upscaler import no_room
 from upscaler.channels import work
@@ -280,3 +281,24 @@ def test_the_words_of_databases_and_libraries() -> None:
     assert no_room.code_of(OperationalError("could not extend file: No space left on device")) == "storage_full"
     assert no_room.code_of(OperationalError("database is locked")) is None
     assert no_room.code_of(io.UnsupportedOperation("read")) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_zip_that_is_read_on_says_in_the_draft_where_it_stopped(owner: Person) -> None:
+    form = DraftPage(owner)
+    names = [f"{number:02}.jpg" for number in range(12)]
+    content = {name: pictures.jpeg() + name.encode() for name in names}
+    stored: list[str] = []
+
+    def is_the_tenth(name: str) -> bool:
+        if "/sources/" in name:
+            stored.append(name)
+        return len(stored) >= 10
+
+    with full_disk.storage_says(errno.ENOSPC, is_the_tenth):
+        form.add(zipped(content), key="z")
+    draft = form.get()
+    assert [item["state"] for item in draft["items"]] == ["ready"] * 9
+    [stopped] = draft["left_out"]
+    assert stopped["message"].startswith(FULL)
+    assert "choose this ZIP again" in stopped["message"]
