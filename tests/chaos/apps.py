@@ -13,7 +13,7 @@ from upscaler.engines.local.engine import LocalEngine
 
 REAL_EVERY = 15
 STEPS = 4
-PACE = 0.25
+PACE = 0.1
 """Seconds for a step, so that there is a middle to be killed in."""
 ADVANCE = LocalEngine.advance
 
