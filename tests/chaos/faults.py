@@ -75,6 +75,7 @@ class Faults(threading.Thread):
         self.kills = 0
         self.errors: list[str] = []
         self.watch = Watch()
+        self._watching = True
         self._deeds = self._all_deeds()
         self._watcher = threading.Thread(target=self._look, name="watch", daemon=True)
 
@@ -103,8 +104,6 @@ class Faults(threading.Thread):
         """Once all upscales have ended."""
         self._watching = False
         self._watcher.join()
-
-    _watching = True
 
     def _all_deeds(self) -> dict[str, Callable[[], bool]]:
         deeds: dict[str, Callable[[], bool]] = {

@@ -7,6 +7,7 @@ import statistics
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,13 +125,14 @@ def _run(
     )
 
 
-def _say(state: object, clients: list[Client], faults: Faults, least_kills: int) -> None:
+def _say(state: Callable[[], str], clients: list[Client], faults: Faults, least_kills: int) -> None:
+    """Tell whoever waits how it stands, until all is ordered and there were kills enough."""
     pause, said_at = threading.Event(), time.monotonic()
     while any(client.is_alive() for client in clients) or faults.kills < least_kills:
         pause.wait(0.5)
         if time.monotonic() - said_at > 20:
             said_at = time.monotonic()
-            print(state(), file=sys.stderr, flush=True)  # type: ignore[operator]
+            print(state(), file=sys.stderr, flush=True)
 
 
 def _try_again(desk: ChaosDesk, book: Book) -> None:
