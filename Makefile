@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: run setup check test test-nightly test-quick api-cases fuzz bench train format lock sbom clean
+.PHONY: run setup check test test-nightly test-quick api-cases fuzz chaos bench train format lock sbom clean
 
 run: $(VENV)/.runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -63,6 +63,12 @@ FUZZ_SEED ?= 1
 
 fuzz: $(VENV)/.development
 	$(BIN)/python -m tests.fuzz --mutated $(FUZZ_FILES) --bombs $(FUZZ_BOMBS) --seed $(FUZZ_SEED) --threads $(WORKERS)
+
+# A desk of each mode that is killed, frozen and cut off while six programs order: make chaos CHAOS="--mode cluster --upscales 600".
+# Some ten minutes; it needs PostgreSQL and RabbitMQ for the cluster.
+CHAOS ?=
+chaos: $(VENV)/.development
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 # So many requests that a machine makes up from the API's own schema: make api-cases CASES=20000
 CASES ?= 5000

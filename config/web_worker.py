@@ -17,6 +17,7 @@ it ends; what is seen of it here only says how long to wait.
 from __future__ import annotations
 
 import errno
+import logging
 import selectors
 import socket
 import sys
@@ -33,6 +34,11 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from config import web_connections
 from config.web_connections import Caught, Connection, answer_of
+from upscaler import no_room
+
+logger = logging.getLogger(__name__)
+
+NO_ROOM = "The desk has no room for this at the moment. Nothing was charged; try again in a while."
 
 
 class Worker(ThreadWorker):
@@ -97,9 +103,8 @@ class Worker(ThreadWorker):
         self._unwatch(conn)
         try:
             conn.take(data)
-        except OSError:
-            self.log.exception("a request could not be kept")
-            sentence = "The desk has no room for this at the moment. Nothing was charged; try again in a while."
+        except OSError as error:
+            sentence = no_room.sentence(error, NO_ROOM, logger=logger, doing="a request could not be kept")
             self._answer(conn, HTTPStatus.SERVICE_UNAVAILABLE, sentence)
             return
         self._go_on(conn)

@@ -30,7 +30,7 @@ from tests.support.live_server import Desk
 from tests.support.selection import group_of
 from tests.support.selection import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.support.selection import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
-from upscaler import credits, usage
+from upscaler import credits, no_room, usage
 from upscaler.accounts import tokens
 from upscaler.engines import offer
 from upscaler.engines.local.engine import LocalEngine
@@ -41,6 +41,7 @@ from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.new_batches import NewBatch
 from upscaler.processing import worker_step
 from upscaler.queue import workers
+from upscaler.storage import room
 
 if TYPE_CHECKING:
     from tests.support.vendor import Vendor
@@ -83,6 +84,8 @@ def fresh_cache() -> Iterator[None]:
         # What is wrong is broken and mended within one test.
         patch.setattr(readiness, "KEEP_FOR", 0.0)
         patch.setattr(readiness, "_last", None)
+        patch.setattr(no_room, "_said_at", {})
+        patch.setattr(room, "_trouble_at", None)
         # Each test is a desk that was started just now, whose workers are about to come. What a process asks once in
         # five seconds is no query of a page's: tests/queue/test_workers.py has it asked.
         patch.setattr(workers, "_last", (math.inf, None))

@@ -160,7 +160,7 @@ def test_a_full_disk_under_a_form_is_said(owner: Person, monkeypatch: pytest.Mon
     picture = SimpleUploadedFile("shirt.png", b"x" * 2_000_000)
     answer = owner.submit(image=picture)
     assert answer.status_code == 503
-    assert "The desk has no room for the pictures just now." in answer.content.decode()
+    assert "The desk’s storage is full" in answer.content.decode()
     assert owner.balance == 100
 
 

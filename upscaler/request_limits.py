@@ -18,6 +18,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.module_loading import import_string
 
+from upscaler import no_room
 from upscaler.accounts import tokens
 from upscaler.api.auth import READ_ONLY, TOKEN_MISSING
 from upscaler.batches import spreadsheets
@@ -100,9 +101,8 @@ def _unreadable(request: HttpRequest) -> Refusal | None:
         request.POST  # noqa: B018
     except UnreadablePostError:
         raise
-    except OSError:
-        logger.exception("a form could not be kept")
-        return Refusal(503, NO_ROOM)
+    except OSError as error:
+        return Refusal(503, no_room.sentence(error, NO_ROOM, logger=logger, doing="a form could not be kept"))
     except RequestDataTooBig:
         return _too_large(_length(request), settings.DATA_UPLOAD_MAX_MEMORY_SIZE, "Send less at once.")
     except (MultiPartParserError, SuspiciousOperation):

@@ -144,7 +144,7 @@ def test_a_picture_that_the_desk_can_t_store_is_not_given_up_within_a_minute(
         for minutes in (0, 1, 5, 10, 20, 59):
             with time_machine.travel(timezone.now() + timedelta(minutes=minutes)):
                 assert step(upscale).status == "Ongoing", upscale.error_message
-    assert "can’t be had yet; tried until" in upscale.progress_text
+    assert upscale.progress_text == "Waiting: the desk’s storage is full"
     assert follow(upscale).status == "Done"
     assert vendor.calls(SUBMIT) == 1
     prove_nothing_went_wrong(upscale, owner, vendor, caplog)

@@ -321,3 +321,31 @@ def test_failures_that_are_far_apart_are_no_outage(vendor: Vendor, db: None) -> 
         since = circuit_breaker.down_since(get_engine("uwear"))
         assert since is not None
         assert timezone.now() - since < timedelta(minutes=1)
+
+
+def test_an_answer_that_comes_while_another_call_fails_leaves_nothing_half_down(
+    vendor: Vendor, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would count as down for ever: each answer saw no failure to clear, and each call put the next one off."""
+    engine: Any = get_engine("uwear")
+    pause = circuit_breaker._pause
+
+    def answered_meanwhile(*args: Any) -> timedelta:
+        circuit_breaker.answered(engine, took_work=False)
+        return pause(*args)
+
+    for _ in range(engine.limits.breaker_failures - 1):
+        assert circuit_breaker.did_not_answer(engine) is None
+    with monkeypatch.context() as between:
+        between.setattr(circuit_breaker, "_pause", answered_meanwhile)
+        assert circuit_breaker.did_not_answer(engine) is None
+    assert circuit_breaker.down_since(engine) is None
+    circuit_breaker.let_through(engine)
+
+
+def test_one_that_was_left_half_down_is_up_after_its_next_answer(vendor: Vendor, db: None) -> None:
+    engine: Any = get_engine("uwear")
+    EngineState.objects.create(engine=engine.name, retry_at=timezone.now() - timedelta(seconds=1))
+    circuit_breaker.let_through(engine)
+    circuit_breaker.answered(engine, took_work=False)
+    circuit_breaker.let_through(engine)

@@ -91,5 +91,5 @@ def test_a_picture_whose_thumbnail_can_t_be_stored_leaves_nothing(
     monkeypatch.setattr(FolderStorage, "_save", fails)
     answer = owner.submit(image=SimpleUploadedFile("shirt.jpg", pictures.jpeg() + b"thumb"))
     assert (answer.status_code, owner.balance) == (422, 100)
-    assert "could not store the pictures" in answer.content.decode()
+    assert "storage is full" in answer.content.decode()
     assert files_under(Path(media_storage().path(""))) == before

@@ -70,10 +70,10 @@ class Desk:
     def __init__(self, mode: str, folder: Path) -> None:
         self.mode = mode
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "desk.log"
-        self.shop_port = _free_port()
+        self.shop_port = free_port()
         self.database = f"upscaler_{uuid.uuid4().hex[:12]}"
         self.vhost = ""
         self._tokens: dict[tuple[str, str], str] = {}
@@ -307,7 +307,7 @@ def _shared(folder: Path) -> Path:
     return folder.parent.parent if "PYTEST_XDIST_WORKER" in os.environ else folder.parent
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port below those that the system gives to outgoing connections, which would else be in its place by and by."""
     for port in random.sample(range(20_000, 32_000), 100):
         with socket.socket() as probe, contextlib.suppress(OSError):

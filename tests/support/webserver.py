@@ -146,7 +146,7 @@ def serving(
             else:
                 pages(self)(self)
 
-        do_POST = do_GET
+        do_POST = do_PUT = do_HEAD = do_DELETE = do_GET
 
         def log_message(self, *args: object) -> None:
             pass

@@ -16,7 +16,7 @@ from django.utils import timezone
 from ninja.errors import AuthenticationError, HttpError, Throttled
 from ninja.errors import ValidationError as RequestInvalid
 
-from upscaler import upscaling_models
+from upscaler import no_room, upscaling_models
 from upscaler.api.parser import FILE
 from upscaler.batches.items import OF_ALL, ItemsRefused
 from upscaler.credits import CreditsRefused
@@ -185,6 +185,10 @@ def _public_error(request: HttpRequest, error: PublicError) -> HttpResponse:
         opens_at = quota.opens_at(request.auth.team_id)  # type: ignore[attr-defined]
         response.headers["Retry-After"] = str(max(1, int((opens_at - timezone.now()).total_seconds())))
         return response
+    if error.code in no_room.CODES:
+        response = JsonResponse({"detail": error.message, "code": error.code}, status=503)
+        response.headers["Retry-After"] = str(no_room.RETRY_AFTER)
+        return response
     if error.code in PLAIN:
         return _answer(request, PLAIN[error.code], error.message)
     if error.code not in NOT_NOW:
@@ -195,6 +199,8 @@ def _public_error(request: HttpRequest, error: PublicError) -> HttpResponse:
 
 
 def _cannot_now(request: HttpRequest, error: Exception) -> HttpResponse:
+    if (refusal := no_room.refusal_of(error)) is not None:
+        return _public_error(request, refusal)
     logger.exception("the API could not take a call", exc_info=error)
     response = _answer(request, 503, "The desk can't take work at the moment. Nothing was charged; try again.")
     response.headers["Retry-After"] = "10"

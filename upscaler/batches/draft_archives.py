@@ -20,6 +20,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from upscaler import no_room
 from upscaler.batches import archives, draft_items, drafts
 from upscaler.batches.archives import Archive, Member
 from upscaler.batches.drafts import READING
@@ -102,9 +103,13 @@ class _Reading:
         try:
             with opened:
                 self.run()
-        except Exception:
-            # Its row stays, and says after a while that it was not read to its end.
-            logger.exception("draft %s: an archive was not read to its end", self.draft.pk)
+        except Exception as error:
+            refusal = no_room.refusal_of(error)
+            if refusal is None:
+                # Its row stays, and says after a while that it was not read to its end.
+                logger.exception("draft %s: an archive was not read to its end", self.draft.pk)
+            else:
+                self._end(self._row("problem", drafts.LEFT_OUT, f"{refusal.message} Then choose this ZIP again."))
         finally:
             connection.close()
 

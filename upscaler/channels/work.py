@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from upscaler import no_room
 from upscaler.channels import due, files, table, teams
 from upscaler.channels.table import Channel
 from upscaler.errors import PublicError
@@ -20,6 +21,8 @@ LEASE = timedelta(minutes=5)
 """A worker that has a file in hand for longer counts as dead. Most take some seconds."""
 PAUSE = timedelta(minutes=1)
 """After a failure in passing; twice as long after the next."""
+PAUSE_FOR_ROOM = timedelta(minutes=5)
+"""After a full storage was met."""
 MAX_ATTEMPTS = 3
 GIVEN_UP = (
     "The desk could not make this file in {attempts} attempts. Press “Fit them”, or “Fit it”, to try again; if it "
@@ -99,11 +102,16 @@ def _see_to(upscale: Upscale, channel: Channel) -> bool:
     try:
         files.make(upscale, channel, crop=row.crop, trim=row.trim, lease=row.lease_until)
     except PublicError as error:
-        if error.permanent:
+        if error.code in no_room.CODES:
+            _wait_for_room(row)
+        elif error.permanent:
             _refuse(row, channel, error.message)
         else:
             _put_off(row, channel, error.message, error.retry_after)
-    except Exception:
+    except Exception as error:
+        if no_room.refusal_of(error) is not None:
+            _wait_for_room(row)
+            return True
         logger.exception("upscale %s: its file for %s failed in passing", upscale.pk, channel.id)
         _put_off(row, channel, GIVEN_UP.format(attempts=MAX_ATTEMPTS), None)
     return True
@@ -136,6 +144,12 @@ def _put_off(row: ChannelFile, channel: Channel, message: str, seconds: float | 
     # Not where its lease ran out, and another one has made the file since.
     mine = ChannelFile.objects.filter(pk=row.pk, lease_until=row.lease_until)
     mine.update(lease_until=timezone.now() + pause)
+
+
+def _wait_for_room(row: ChannelFile) -> None:
+    """Try again once the storage may have room; no attempt at the file, since it was not its fault."""
+    mine = ChannelFile.objects.filter(pk=row.pk, lease_until=row.lease_until)
+    mine.update(lease_until=timezone.now() + PAUSE_FOR_ROOM, attempts=F("attempts") - 1)
 
 
 def _refuse(row: ChannelFile, channel: Channel, message: str) -> None:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import reset_queries
 from django.db.models import F
 
-from upscaler import fetching
+from upscaler import fetching, no_room
 from upscaler.errors import PublicError
 from upscaler.feeds import delimited, measuring, quota, records, report, turns
 from upscaler.feeds.entries import Entry, WrongEntry
@@ -36,6 +36,8 @@ FETCH_SECONDS = 600
 OPENING = timedelta(minutes=15)
 """What opening the largest feed may take."""
 PAUSE = 60.0
+PAUSE_FOR_ROOM = 300.0
+"""Seconds after a full storage was met."""
 """Seconds until a step is tried again that failed in passing."""
 NO_END = "The desk could not go on with this check. Start it again; if it stays so, tell an admin."
 
@@ -77,7 +79,10 @@ def _work(hold: Hold) -> float | None:
         due_in = error.retry_after or PAUSE
     except Lost:
         raise
-    except Exception:
+    except Exception as error:
+        if no_room.refusal_of(error) is not None:
+            hold.release(due_in=PAUSE_FOR_ROOM)
+            return PAUSE_FOR_ROOM
         logger.exception("check %s failed in passing", check.pk)
         if check.failures + 1 >= records.MAX_FAILURES:
             hold.end(FeedCheck.Status.FAILED, problem=NO_END)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.files.base import ContentFile
 from django.db import connection
 
+from upscaler import no_room
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
-from upscaler.models import media_storage
 from upscaler.processing import circuit_breaker, handover
 from upscaler.queue import workers
 from upscaler.queue.broker import check_broker
+from upscaler.storage import room
 from upscaler.text import format_datetime
 
 logger = logging.getLogger(__name__)
@@ -31,8 +30,11 @@ MAX_STALE = 60.0
 """Seconds for which callers get that answer while one of them finds the next, however long that takes."""
 ASK_AGAIN = timedelta(seconds=30)
 """For how long what a remote engine said counts."""
+LOG_EVERY = 600.0
+"""Seconds between two lines in the log of one process that say the same."""
 
 
+_logged_at: dict[str, float] = {}
 _last: tuple[float, dict[str, str]] | None = None
 _looking = threading.Lock()
 
@@ -100,7 +102,11 @@ def _state(probe: Callable[[], None], otherwise: str) -> str:
 
 
 def _said(text: str, *, passes: bool) -> str:
-    logger.warning("not ready: %s", text)
+    # Once in a while: whoever watches asks every few seconds, for hours.
+    now = time.monotonic()
+    if now - _logged_at.get(text, -LOG_EVERY) >= LOG_EVERY:
+        _logged_at[text] = now
+        logger.warning("not ready: %s", text)
     return f"{OK}, but {text}" if passes else text
 
 
@@ -135,8 +141,17 @@ def _remote_engine(engine: RemoteEngine) -> None:
 
 
 def _media() -> None:
-    storage = media_storage()
-    storage.delete(storage.save(f"probes/{uuid.uuid4().hex}", ContentFile(b"ok")))
+    try:
+        room.probe()
+    except Exception as error:
+        code = no_room.code_of(error)
+        if code is None:
+            raise
+        # Anyone may ask, so it names no folder; the log does.
+        no_room.note(code, error)
+        raise _Trouble(
+            f"the picture storage or the temporary folder {no_room.FOR_OPERATORS[code]}", passes=False
+        ) from None
 
 
 def _workers() -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from PIL import Image
 
+from upscaler import no_room
 from upscaler.errors import PublicError
 
 OUT_OF_MEMORY = "out_of_memory"
@@ -27,7 +28,7 @@ Image.core.set_block_size(BLOCK_SIZE)  # type: ignore[attr-defined]
 
 @contextmanager
 def guarded(named: str) -> Iterator[None]:
-    """Raises PublicError, code ``damaged`` or ``out_of_memory``, for whatever goes wrong inside.
+    """Raises PublicError for whatever goes wrong inside: ``damaged``, ``out_of_memory`` or one of `no_room.CODES`.
 
     ``named`` is what the message calls the picture, with a capital letter.
     """
@@ -44,7 +45,10 @@ def guarded(named: str) -> Iterator[None]:
     # Pillow's decoders raise nearly anything on a file that was made to break them (struct.error, SyntaxError,
     # ValueError, OverflowError ...), and every one of these means the same to the person.
     except Exception as error:
+        code = no_room.code_of(error)
         _forget(error)
+        if code is not None:
+            raise no_room.refusal(code) from None
         raise damaged(named) from None
 
 

@@ -140,7 +140,7 @@ def answered(engine: RemoteEngine, *, took_work: bool, of_orders: bool = False) 
     state = EngineState.objects.filter(pk=row).first()
     if state is None:
         return
-    if state.failures:
+    if state.failures or state.retry_at is not None:
         EngineState.objects.filter(pk=row).update(failures=0, failing_since=None, retry_at=None)
         if state.retry_at is not None:
             logger.warning("%s answers again; it did not since %s", row, state.failing_since)
@@ -167,8 +167,9 @@ def did_not_answer(engine: RemoteEngine, retry_after: float | None = None, *, of
     if state.retry_at is None:
         logger.warning("%s did not answer %s times in a row: its upscales wait", row, state.failures)
     state.retry_at = now + max(_pause(engine, state), timedelta(seconds=retry_after or 0))
-    EngineState.objects.filter(pk=row).update(retry_at=state.retry_at)
-    return _down(engine, state, now)
+    # Another call may have been answered meanwhile: then it is up, and this failure was one in passing.
+    is_down = EngineState.objects.filter(pk=row, failing_since=state.failing_since).update(retry_at=state.retry_at)
+    return _down(engine, state, now) if is_down else None
 
 
 def asked_to_wait(engine: RemoteEngine, seconds: float) -> Pause:

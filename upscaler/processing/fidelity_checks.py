@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from upscaler import fidelity
+from upscaler import fidelity, no_room
 from upscaler.errors import PublicError
 from upscaler.logs.context import about
 from upscaler.models import FidelityCheck, Upscale, media_storage
@@ -84,7 +84,11 @@ def _try(check: FidelityCheck) -> None:
             logger.info("upscale %s: it can't be checked now: %s", check.upscale_id, error.message)
     except FileNotFoundError:
         _end(check, problem=GONE)
-    except Exception:
+    except Exception as error:
+        if no_room.refusal_of(error) is not None:
+            # No fault of the result's, so no attempt at it.
+            FidelityCheck.objects.filter(pk=check.pk, lease_until=check.lease_until).update(attempts=F("attempts") - 1)
+            return
         # The lease runs out, and then it is tried again.
         logger.exception("upscale %s: the check of its result failed", check.upscale_id)
 

@@ -20,7 +20,7 @@ from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from upscaler import credits, usage
+from upscaler import credits, no_room, usage
 from upscaler.accounts import audit_log
 from upscaler.channels import due
 from upscaler.models import Team, Upscale
@@ -44,6 +44,8 @@ GAVE_UP = (
 
 CANCELLED = "{name} cancelled this before the work on it had begun."
 CANCELLED_AT_ONCE = 500
+TRIES_FOR_ROOM = 36
+"""So often a full storage is met before the upscale ends: some five hours."""
 ONLY_FITTED = "Large enough for its shops: only fitted"
 """The note of a refund."""
 
@@ -97,7 +99,9 @@ def mark_claimed(upscale_id: int) -> Upscale | None:
 
 def gave_up(upscale: Upscale) -> bool:
     """End a claimed upscale that failed ``MAX_FAILURES`` times already. Whether it was one. Raises ClaimLost."""
-    if upscale.failures < settings.MAX_FAILURES:
+    # Of one that waits for room in the storage the failures are those, and nothing dies of it.
+    most = TRIES_FOR_ROOM if upscale.error_code in no_room.CODES else settings.MAX_FAILURES
+    if upscale.failures < most:
         return False
     fail(upscale, message=GAVE_UP.format(failures=upscale.failures), code="gave_up")
     return True
@@ -149,9 +153,13 @@ def record(upscale: Upscale, **values: Any) -> None:
 def release(upscale: Upscale, *, due_in: float, failures: int | None = None, **values: Any) -> None:
     """Let the upscale go until its next step, which is due in ``due_in`` seconds. Raises ClaimLost.
 
-    ``failures``: how many there are in a row now, where that has changed.
+    ``failures``: how many there are in a row now, where that has changed. ``error_code`` only where it waits for room
+    in the storage (`no_room`): those failures are counted by themselves.
     """
     not_before = timezone.now() + timedelta(seconds=due_in)
+    if upscale.error_code and "error_code" not in values:
+        # It got on, so there is room again.
+        values["error_code"], failures = "", failures or 0
     failures = upscale.failures if failures is None else failures
     values |= ranks.moved(upscale)
     _write(upscale, lease_until=None, not_before=not_before, failures=failures, **values)
@@ -177,6 +185,7 @@ def finish(upscale: Upscale, **result: Any) -> None:
             status=Upscale.Status.DONE,
             progress=1.0,
             progress_text="",
+            error_code="",
             completed_at=timezone.now(),
             lease_until=None,
             rank=None,

@@ -13,7 +13,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection, transaction
 
-from upscaler import fetching
+from upscaler import fetching, no_room
 from upscaler.engines import get_engine, offer
 from upscaler.engines.base import Engine, Finished, Order, Pending, PlannedEngine, RemoteEngine, Report, Timing
 from upscaler.errors import PublicError
@@ -25,6 +25,7 @@ from upscaler.picture_formats import RESULT_FORMATS
 from upscaler.processing import content_credentials, factor_choice, handover, hints, lifecycle, network_speeds, ranks
 from upscaler.processing.circuit_breaker import Pause
 from upscaler.processing.lifecycle import ClaimLost, Heartbeat
+from upscaler.storage import room
 from upscaler.storage.cleanup import WORK_PREFIX
 from upscaler.storage.pictures import NewFiles
 
@@ -34,6 +35,7 @@ REPORT_INTERVAL = 1.0
 """Seconds between two writes of an upscale's progress, at least."""
 FIRST_PAUSE = 5.0
 MAX_PAUSE = 300.0
+FIRST_PAUSE_FOR_ROOM, MAX_PAUSE_FOR_ROOM = 15.0, 600.0
 WAITING_TO_FETCH = "Waiting until your team’s other pictures are fetched"
 MAX_RESULT_BYTES = 4 * 10**9
 TOO_LARGE = ("too_many_pixels", "too_large")
@@ -72,18 +74,22 @@ def work(upscale: Upscale) -> NextStep | None:
 def _attempt(upscale: Upscale) -> NextStep | None:
     logger.info("upscale %s: attempt %s begins", upscale.pk, upscale.attempt)
     try:
-        with Heartbeat(upscale) as heartbeat, tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
+        with Heartbeat(upscale) as heartbeat:
             try:
-                return _work(upscale, heartbeat, Path(folder))
+                room.find(after_trouble=upscale.error_code in no_room.CODES)
+                with tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
+                    return _work(upscale, heartbeat, Path(folder))
             except Pause as pause:
                 return _wait(upscale, pause)
             except PublicError as error:
                 return _give_up_or_try_again(upscale, error)
             except ClaimLost:
                 raise
-            except Exception:
-                # A fault of the desk itself (a full disk, the database gone, a bug). The log has the details; the
-                # person gets a retry, and in the end a refund.
+            except Exception as error:
+                if (refusal := no_room.refusal_of(error)) is not None:
+                    return _give_up_or_try_again(upscale, refusal)
+                # A fault of the desk itself (the database gone, a bug). The log has the details; the person gets a
+                # retry, and in the end a refund.
                 logger.exception("upscale %s: attempt %s broke", upscale.pk, upscale.attempt)
                 if not connection.in_atomic_block:
                     # A line to the database that was cut stays so until it is closed.
@@ -326,6 +332,9 @@ def _wait(upscale: Upscale, pause: Pause) -> NextStep | None:
 
 
 def _give_up_or_try_again(upscale: Upscale, error: PublicError) -> NextStep | None:
+    is_no_room = error.code in no_room.CODES
+    if is_no_room:
+        room.note_trouble()
     if not error.permanent and (pause := handover.ask_on(upscale, error)) is not None:
         logger.warning(
             "upscale %s: %s, the engine may have its picture, tried again in %.0f s",
@@ -333,12 +342,27 @@ def _give_up_or_try_again(upscale: Upscale, error: PublicError) -> NextStep | No
             error.code,
             pause.due_in,
         )
-        return _wait(upscale, pause)
-    failures = upscale.failures + 1
+        return _wait(upscale, Pause(pause.due_in, no_room.WAITING[error.code]) if is_no_room else pause)
+    if is_no_room:
+        return _wait_for_room(upscale, error.code)
+    # Those that it waited for room with are over.
+    failures = (0 if upscale.error_code else upscale.failures) + 1
     if error.permanent or failures >= settings.MAX_FAILURES:
         lifecycle.fail(upscale, message=error.message, code=error.code)
         return None
     due_in = max(min(FIRST_PAUSE * 2 ** (failures - 1), MAX_PAUSE), error.retry_after or 0)
     logger.warning("upscale %s: %s, tried again in %.0f s", upscale.pk, error.code, due_in)
     lifecycle.release(upscale, due_in=due_in, failures=failures)
+    return NextStep(upscale, due_in)
+
+
+def _wait_for_room(upscale: Upscale, code: str) -> NextStep | None:
+    """A full disk is seldom emptied within a minute, and thousands may wait for it: more tries, with longer pauses."""
+    # The code in the row says what its failures were.
+    failures = upscale.failures + 1 if upscale.error_code in no_room.CODES else 1
+    if failures >= lifecycle.TRIES_FOR_ROOM:
+        lifecycle.fail(upscale, message=no_room.GAVE_UP[code], code=code)
+        return None
+    due_in = min(FIRST_PAUSE_FOR_ROOM * 2 ** (failures - 1), MAX_PAUSE_FOR_ROOM)
+    lifecycle.release(upscale, due_in=due_in, failures=failures, error_code=code, progress_text=no_room.WAITING[code])
     return NextStep(upscale, due_in)

@@ -16,6 +16,7 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from upscaler import no_room
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.logs.context import about
@@ -75,7 +76,11 @@ def step() -> bool:
             _read(mark)
     except FileNotFoundError:
         _end(mark, problem=FileMark.Problem.GONE)
-    except Exception:
+    except Exception as error:
+        if no_room.refusal_of(error) is not None:
+            # No fault of the file's, so no attempt at it.
+            FileMark.objects.filter(pk=mark.pk, lease_until=mark.lease_until).update(attempts=F("attempts") - 1)
+            return True
         # A storage may be away: the lease runs out, and then it is tried again.
         logger.exception("upscale %s: the marks of %s could not be read", mark.upscale_id, mark.file)
     return True

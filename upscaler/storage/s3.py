@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from boto3.exceptions import Boto3Error
@@ -16,6 +18,16 @@ from storages.backends import s3
 MAX_MEMORY = 5_000_000
 """Bytes of an opened picture that are held in memory; a larger one waits on the disk while it is sent."""
 
+FULL_CODES = (
+    "XMinioStorageFull",
+    "XMinioAdminBucketQuotaExceeded",
+    "QuotaExceeded",
+    "InsufficientCapacity",
+    "InsufficientStorage",
+    "(507)",
+)
+"""What servers say that have no room left: MinIO, Ceph, R2 and others; Amazon's never does."""
+
 
 @contextmanager
 def _as_os_error() -> Iterator[None]:
@@ -23,7 +35,17 @@ def _as_os_error() -> Iterator[None]:
     try:
         yield
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        raise OSError(f"The picture storage failed: {error}") from error
+        said = f"The picture storage failed: {error}"
+        raise (OSError(errno.ENOSPC, said) if _is_full(error) else OSError(said)) from error
+
+
+def _is_full(error: BaseException) -> bool:
+    # The upload of a large file has it inside an error of its own.
+    words = str(error)
+    if any(code in words for code in FULL_CODES):
+        return True
+    answer = error.response if isinstance(error, ClientError) else {}
+    return answer.get("ResponseMetadata", {}).get("HTTPStatusCode") == HTTPStatus.INSUFFICIENT_STORAGE
 
 
 class S3Storage(s3.S3Storage):

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from upscaler import upscaling_models
+from upscaler import no_room, upscaling_models
 from upscaler.batches import draft_items, drafts, progress
 from upscaler.channels import files, teams
 from upscaler.errors import PublicError
@@ -108,9 +108,11 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
     except PublicError as refusal:
         messages.error(request, refusal.message)
         return redirect(found)
-    except OSError:
-        logger.exception("batch %s: a retry could not be stored", found.pk)
-        messages.error(request, STORAGE_TROUBLE)
+    except OSError as error:
+        said = no_room.sentence(
+            error, STORAGE_TROUBLE, logger=logger, doing=f"batch {found.pk}: a retry could not be stored"
+        )
+        messages.error(request, said)
         return redirect(found)
     if retried.upscales:
         pictures = f"{len(retried.upscales):,} pictures" if len(retried.upscales) > 1 else "1 picture"

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from upscaler import no_room
 from upscaler.accounts import download_log
 from upscaler.channels import files, teams
 from upscaler.errors import PublicError
@@ -19,6 +20,8 @@ from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.files import serve, withheld
 
 logger = logging.getLogger(__name__)
+
+STORAGE_TROUBLE = "The file could not be stored. Try again in a few minutes; if it stays so, tell an admin."
 
 
 @require_POST
@@ -34,11 +37,9 @@ def make(request: TeamRequest, pk: int) -> HttpResponse:
         # Without the place in the page: the message stands at its top.
         messages.error(request, refusal.message)
         return redirect("upscale", pk)
-    except OSError:
-        logger.exception("upscale %s: its file for a shop could not be stored", pk)
-        messages.error(
-            request, "The file could not be stored. Try again in a few minutes; if it stays so, tell an admin."
-        )
+    except OSError as error:
+        doing = f"upscale {pk}: its file for a shop could not be stored"
+        messages.error(request, no_room.sentence(error, STORAGE_TROUBLE, logger=logger, doing=doing))
         return redirect("upscale", pk)
     else:
         if made.problems:

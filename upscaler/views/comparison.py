@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from upscaler import file_names
+from upscaler import file_names, no_room
 from upscaler.batches import pairs
 from upscaler.errors import PublicError
 from upscaler.imaging import decoding, intake, previews, pyramid
@@ -34,6 +34,7 @@ KINDS = {"before": "source_file", "after": "result_file"}
 """The field of the file that is seen on each side."""
 PASSING = (decoding.BUSY,)
 PAIRS_SIZE = 60
+NO_TILES = "The picture could not be read just now. The download has every pixel; try again in a minute."
 
 
 @require_safe
@@ -125,9 +126,9 @@ def tiles_answer(upscale: Upscale, side: str, *, url: str) -> HttpResponseBase:
         made = _pyramid(upscale, side)
     except PublicError as refusal:
         return JsonResponse({"detail": refusal.message}, status=503 if refusal.code in PASSING else 422)
-    except OSError:
-        logger.exception("upscale %s: its tiles could not be cut", upscale.pk)
-        detail = "The picture could not be read just now. The download has every pixel; try again in a minute."
+    except OSError as error:
+        doing = f"upscale {upscale.pk}: its tiles could not be cut"
+        detail = no_room.sentence(error, NO_TILES, logger=logger, doing=doing)
         return JsonResponse({"detail": detail}, status=503)
     return JsonResponse(
         {

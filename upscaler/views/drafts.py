@@ -17,7 +17,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from upscaler import file_names
+from upscaler import file_names, no_room
 from upscaler.batches import (
     draft_answers,
     draft_intake,
@@ -72,9 +72,11 @@ def _draft_call(view: View) -> View:
             return JsonResponse({"message": message, "draft": fresh.pk}, status=409)
         except PublicError as error:
             return _refusal(error)
-        except OSError:
-            logger.exception("draft %s: something could not be stored", pk)
-            answer = JsonResponse({"message": STORAGE_TROUBLE}, status=503)
+        except OSError as error:
+            said = no_room.sentence(
+                error, STORAGE_TROUBLE, logger=logger, doing=f"draft {pk}: something could not be stored"
+            )
+            answer = JsonResponse({"message": said}, status=503)
             answer.headers["Retry-After"] = "30"
             return answer
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from upscaler import file_names
+from upscaler import file_names, no_room
 from upscaler.batches import draft_feeds, drafts
 from upscaler.channels.table import is_stale
 from upscaler.errors import PublicError
@@ -71,9 +71,9 @@ def new(request: TeamRequest) -> HttpResponse:
             check = intake.begin(team=request.team, user=request.user, values=form.cleaned_data)
         except PublicError as error:
             problems = [error.message]
-        except OSError:
-            logger.exception("a feed could not be stored")
-            problems = [STORAGE_TROUBLE]
+        except OSError as error:
+            said = no_room.sentence(error, STORAGE_TROUBLE, logger=logger, doing="a feed could not be stored")
+            problems = [said]
         else:
             _wake()
             return redirect(check.feed)
@@ -153,9 +153,9 @@ def check_again(request: TeamRequest, pk: int) -> HttpResponse:
         intake.begin_again(found, user=request.user, values=form.cleaned_data)
     except PublicError as error:
         messages.error(request, error.message)
-    except OSError:
-        logger.exception("a feed could not be stored")
-        messages.error(request, STORAGE_TROUBLE)
+    except OSError as error:
+        said = no_room.sentence(error, STORAGE_TROUBLE, logger=logger, doing="a feed could not be stored")
+        messages.error(request, said)
     else:
         _wake()
     return redirect(found)

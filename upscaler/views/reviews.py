@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from upscaler import no_room
 from upscaler.errors import PublicError
 from upscaler.models import Batch, Reason, ReviewDecision, Team, Upscale
 from upscaler.ordering import gentler
@@ -124,9 +125,11 @@ def order_gentler(request: TeamRequest, pk: int) -> HttpResponse:
     except PublicError as refusal:
         messages.error(request, refusal.message)
         return redirect(upscale)
-    except OSError:
-        logger.exception("upscale %s: its gentler order could not be stored", pk)
-        messages.error(request, STORAGE_TROUBLE)
+    except OSError as error:
+        said = no_room.sentence(
+            error, STORAGE_TROUBLE, logger=logger, doing=f"upscale {pk}: its gentler order could not be stored"
+        )
+        messages.error(request, said)
         return redirect(upscale)
     if again.is_new:
         messages.success(request, f"Ordered again, more gently, for {format_credits(again.upscale.credits)}.")

@@ -15,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from upscaler import credits
+from upscaler import credits, no_room
 from upscaler.errors import PublicError
 from upscaler.models import Reason, Upscale
 from upscaler.ordering import removal, reorder
@@ -132,8 +132,9 @@ def _retry(request: TeamRequest, selected: list[int]) -> HttpResponse:
             break
         except PublicError as error:
             refused[error.message] += 1
-        except OSError:
-            refused["The desk’s storage did not answer. Try again in a while."] += 1
+        except OSError as error:
+            refusal = no_room.refusal_of(error)
+            refused[refusal.message if refusal else "The desk’s storage did not answer. Try again in a while."] += 1
     left = len(rows) - outcome.done - before - sum(refused.values())
     outcome.refused = dict(refused)
     said = [f"{_pictures(outcome.done, 'is', 'are')} tried again."] if outcome.done else []

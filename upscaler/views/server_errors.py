@@ -10,14 +10,21 @@ from django.template.loader import render_to_string
 from django.views.decorators.csrf import requires_csrf_token
 from django.views.defaults import server_error
 
+from upscaler import no_room
+
 RETRY_AFTER = 30
 """Seconds in which a database that fails over is usually back."""
 
 
 @requires_csrf_token
 def broken(request: HttpRequest) -> HttpResponse:
-    """The page for an exception that nobody caught: 503 where the database did not answer, else 500."""
-    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
+    """The page for an exception that nobody caught: 503 for a full storage or a database that is away, else 500."""
+    error = sys.exc_info()[1]
+    refusal = no_room.refusal_of(error) if error is not None else None
+    if refusal is not None:
+        page = render_to_string("503.html", {"no_room": refusal.message})
+        return HttpResponse(page, status=503, headers={"Retry-After": str(no_room.RETRY_AFTER)})
+    if isinstance(error, (OperationalError, InterfaceError)):
         # Without the context of other pages: that would ask the database again.
         page = render_to_string("503.html")
         return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER)})

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from upscaler import credits, file_names, picture_formats, upscaling_models
+from upscaler import credits, file_names, no_room, picture_formats, upscaling_models
 from upscaler.batches import drafts
 from upscaler.channels import teams
 from upscaler.engines import get_engine, offer
@@ -134,9 +134,9 @@ def _send(request: TeamRequest, orders: Sequence[NewUpscale], outcome: Outcome) 
         except PublicError as error:
             outcome.problems.insert(0, {"name": "", "message": error.message})
             return
-        except OSError:
-            logger.exception("an upload could not be stored")
-            outcome.problems.insert(0, {"name": "", "message": STORAGE_TROUBLE})
+        except OSError as error:
+            said = no_room.sentence(error, STORAGE_TROUBLE, logger=logger, doing="an upload could not be stored")
+            outcome.problems.insert(0, {"name": "", "message": said})
             return
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from upscaler import no_room
 from upscaler.batches import draft_intake, draft_items, draft_order, draft_review, drafts
 from upscaler.batches.draft_review import Choice
 from upscaler.errors import PublicError
@@ -76,9 +77,9 @@ def send(request: TeamRequest, outcome: Outcome) -> None:
         _order(request, choice, None if takes_all else rows, outcome)
     except (draft_order.Changed, PublicError) as error:
         outcome.problems.insert(0, {"name": "", "message": error.message})
-    except OSError:
-        logger.exception("an order could not be stored")
-        outcome.problems.insert(0, {"name": "", "message": STORAGE_TROUBLE})
+    except OSError as error:
+        said = no_room.sentence(error, STORAGE_TROUBLE, logger=logger, doing="an order could not be stored")
+        outcome.problems.insert(0, {"name": "", "message": said})
 
 
 def _put_in(request: TeamRequest, upload: Any, outcome: Outcome, patience: Patience) -> list[DraftItem]:
@@ -92,9 +93,9 @@ def _put_in(request: TeamRequest, upload: Any, outcome: Outcome, patience: Patie
         except PublicError as error:
             outcome.refuse(error.message, name=name)
             return []
-        except OSError:
-            logger.exception("an upload could not be stored")
-            outcome.refuse(STORAGE_TROUBLE)
+        except OSError as error:
+            said = no_room.sentence(error, STORAGE_TROUBLE, logger=logger, doing="an upload could not be stored")
+            outcome.refuse(said)
             return []
         return [*added.items, *added.left_out]
 

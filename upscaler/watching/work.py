@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
+from upscaler import no_room
 from upscaler.errors import PublicError
 from upscaler.logs.context import about
 from upscaler.models import WatchedFile
@@ -47,9 +48,9 @@ def _work(hold: Hold) -> None:
         problem, is_failure = error.message, error.code not in batching.MONEY
     except Lost:
         raise
-    except OSError:
-        logger.exception("watched folder %s: a picture could not be stored", folder.pk)
-        problem = STORAGE_TROUBLE
+    except OSError as error:
+        doing = f"watched folder {folder.pk}: a picture could not be stored"
+        problem = no_room.sentence(error, STORAGE_TROUBLE, logger=logger, doing=doing)
     except Exception:
         logger.exception("watched folder %s failed in passing", folder.pk)
         problem = OWN_FAULT

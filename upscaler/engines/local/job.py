@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from upscaler import no_room
 from upscaler.engines.base import EngineError, Report, Timings
 from upscaler.engines.local import alpha, back_projection, tiles, timing
 from upscaler.engines.local.inference import Networks
@@ -89,8 +90,10 @@ def run(
         with watch.step(timing.saving(width * height, written)):
             codec.save(finished, path, written, loaded, generative=plan.restoring is not None)
     except OSError as error:
+        if (code := no_room.code_of(error)) is not None:
+            raise EngineError(no_room.MESSAGES[code], code=code, permanent=False) from error
         raise EngineError(
-            "The enlarged picture could not be stored, probably because the disk is full. Please try again later.",
+            "The enlarged picture could not be stored. Please try again later.",
             code="storage",
             permanent=False,
         ) from error

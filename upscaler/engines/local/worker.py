@@ -36,6 +36,7 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
+from upscaler import no_room
 from upscaler.engines.local import job, preparing
 from upscaler.engines.local.inference import DEVICES, PRECISIONS, Networks
 from upscaler.engines.local.known import Known
@@ -135,10 +136,13 @@ def _answer(message: Message, inbox: _Inbox, replies: TextIO, networks: Networks
     except _Cancelled:
         return {"cancelled": True}
     except PublicError as error:
-        if error.code != codec.UNREADABLE and error.__cause__ is not None:
+        if error.code not in (codec.UNREADABLE, *no_room.CODES) and error.__cause__ is not None:
             logger.exception("the job could not be done: %s", error.code)
         return {"error": {"message": error.message, "code": error.code, "permanent": error.permanent}}
-    except Exception:
+    except Exception as error:
+        if (code := no_room.code_of(error)) is not None:
+            logger.warning("the job could not be done: %s", error)
+            return {"error": {"message": no_room.MESSAGES[code], "code": code, "permanent": False}}
         # Anything else is a fault of ours. The log gets all of it, the parent an error that it can show.
         logger.exception("the job broke")
         text = "Something went wrong on our side while enlarging this picture. Please try again, or tell us about it."

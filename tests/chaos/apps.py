@@ -1,0 +1,37 @@
+"""In the desk's processes: an engine that is quick, but for every few pictures, so that its child is there too."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from django.apps import AppConfig
+
+from tests.support import quick_engine
+from upscaler.engines.base import Finished, Order, Report
+from upscaler.engines.local.engine import LocalEngine
+
+REAL_EVERY = 15
+STEPS = 4
+PACE = 0.1
+"""Seconds for a step, so that there is a middle to be killed in."""
+ADVANCE = LocalEngine.advance
+
+
+def advance(engine: Any, order: Order, report: Report) -> Finished:
+    """What `LocalEngine.advance` does."""
+    if order.upscale_id % REAL_EVERY == 0:
+        return ADVANCE(engine, order, report)
+    pause = threading.Event()
+    for number in range(STEPS):
+        report(number / STEPS, "Enlarging")
+        pause.wait(PACE)
+    return quick_engine.advance(engine, order, report)
+
+
+class Chaos(AppConfig):
+    name = "tests.chaos"
+
+    def ready(self) -> None:
+        """See `advance`."""
+        setattr(LocalEngine, "advance", advance)  # noqa: B010

@@ -1,0 +1,42 @@
+"""Whether pictures can be stored now: in the picture storage, and in this machine's temporary folder before that."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import uuid
+
+from django.core.files.base import ContentFile
+
+from upscaler.models import media_storage
+
+PROBE = b"\0" * 256 * 1024
+"""More than the last bytes of a full disk, into which nothing but a word would go."""
+LOOK_FIRST_FOR = 600.0
+"""Seconds after trouble in which a process looks before each picture: enlarging it may take minutes, for nothing."""
+
+_trouble_at: float | None = None
+
+
+def probe() -> None:
+    """Write a file to both and remove it. Raises OSError."""
+    with tempfile.TemporaryFile() as file:
+        file.write(PROBE)
+        file.flush()
+    storage = media_storage()
+    storage.delete(storage.save(f"probes/{uuid.uuid4().hex}", ContentFile(PROBE)))
+
+
+def note_trouble() -> None:
+    """Something could not be stored for want of room."""
+    global _trouble_at
+    _trouble_at = time.monotonic()
+
+
+def find(*, after_trouble: bool) -> None:
+    """`probe`, where there was trouble lately: with this upscale, or in this process. Raises OSError."""
+    global _trouble_at
+    is_fresh = _trouble_at is not None and time.monotonic() - _trouble_at < LOOK_FIRST_FOR
+    if after_trouble or is_fresh:
+        probe()
+        _trouble_at = None
