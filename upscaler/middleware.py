@@ -73,7 +73,7 @@ PAGES_OF_FORMS = {
     "channels": ("channel-codes", "channel", "channel-copy", "channel-switch"),
     "team": (
         "invite", "renew-invitation", "withdraw-invitation", "change-role", "remove-member", "leave-team",
-        "result-names", "accept-waiting", "approval-rule",
+        "result-names", "accept-waiting", "approval-rule", "keeping-rule",
     ),
 }  # fmt: skip
 """Where people find the form again whose address takes nothing but the form."""

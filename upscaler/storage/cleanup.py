@@ -90,7 +90,11 @@ def remove_deleted() -> int:
             logger.exception("upscale %s: its files can't be removed, tried again later", upscale.pk)
             continue
         fitted.delete()
-        checked.delete()
+        if upscale.deleted_by_rule:
+            # Its row stays in the history, and with it what was found.
+            checked.update(heat_map="")
+        else:
+            checked.delete()
         Upscale.objects.filter(pk=upscale.pk).update(**dict.fromkeys(FILE_FIELDS, ""))
         done += 1
     return done
