@@ -136,6 +136,15 @@ def _named(rows: QuerySet[Upscale], paths: Collection[str]) -> set[str]:
     }
 
 
+def named(paths: Collection[str]) -> set[str]:
+    """Those of the pictures that an upscale that is not deleted or a draft names."""
+    names, found = sorted(paths), set[str]()
+    for start in range(0, len(names), BATCH):
+        part = names[start : start + BATCH]
+        found |= _named(Upscale.objects.present(), part) | _drafted(part)
+    return found
+
+
 def _drafted(paths: Collection[str]) -> set[str]:
     return set(DraftItem.objects.filter(file__in=paths).values_list("file", flat=True)) if paths else set()
 
