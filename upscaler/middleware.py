@@ -64,7 +64,7 @@ PAGES_OF_FORMS = {
     "review": ("decide", "approve-many"),
     "feeds": ("feed-check", "feed-stop", "feed-remove", "feed-mend"),
     "new-feed": ("new-feed",),
-    "password_change": ("sign-out-everywhere",),
+    "password_change": ("sign-out-everywhere", "account-data"),
     "ledger": ("grant", "budgets"),
     "tokens": ("tokens", "revoke-token"),
     "share-links": ("revoke-share-link",),

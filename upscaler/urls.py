@@ -157,6 +157,7 @@ urlpatterns = [
     path("accounts/oidc/back-channel-logout/", oidc.back_channel_logout, name="oidc-back-channel-logout"),
     path("accounts/logout/everywhere/", accounts.sign_out_everywhere, name="sign-out-everywhere"),
     path("accounts/logout/", accounts.SignOut.as_view(), name="logout"),
+    path("accounts/data/", keeping.account_data, name="account-data"),
     path("accounts/password/", accounts.PasswordChange.as_view(), name="password_change"),
     path("accounts/forgotten/", accounts.PasswordReset.as_view(), name="password_reset"),
     path("accounts/forgotten/sent/", accounts.PasswordResetDone.as_view(), name="password_reset_done"),

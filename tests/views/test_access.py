@@ -278,6 +278,8 @@ POST  usage                   sign-in   405       405           405     405     
 GET   usage-csv               sign-in   admins    admins        200     200       no-team
 POST  usage-csv               sign-in   405       405           405     405       405
 
+GET   account-data            sign-in   405       405           405     405       405
+POST  account-data            sign-in   200       200           200     200       200
 GET   password_change         sign-in   200       200           200     200       200
 POST  password_change         sign-in   200       200           200     200       200
 GET   password_reset          200       200       200           200     200       200

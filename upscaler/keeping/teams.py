@@ -116,8 +116,9 @@ def _delete_upscales(team: Team, part: list[Upscale]) -> int:
 
 
 def _delete_rest(team: Team) -> int:
-    pictures = dict(DraftItem.objects.filter(batch__team=team).values_list("file", "thumbnail"))
-    pictures |= dict.fromkeys(UnorderedUpload.objects.filter(team=team).values_list("path", flat=True), "")
+    pictures = dict.fromkeys(UnorderedUpload.objects.filter(team=team).values_list("path", flat=True), "")
+    # What is in a draft is no order either, and its thumbnail is known.
+    pictures |= dict(DraftItem.objects.filter(batch__team=team).values_list("file", "thumbnail"))
     others = set(FeedCheck.objects.filter(feed__team=team).values_list("file", flat=True))
     with transaction.atomic():
         people.lock(team.pk)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
+
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from upscaler import file_names
+from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
-from upscaler.models import Batch, Upscale
+from upscaler.keeping import export
+from upscaler.models import AuditEvent, Batch, Upscale
 from upscaler.ordering import removal, retention
 from upscaler.views.access import TeamRequest, admin_required, team_required
 from upscaler.views.team import tells_refusals
+
+MAX_IN_MEMORY = 10_000_000
+"""Bytes of a person's data; more of it waits in a temporary file."""
 
 
 @require_POST
@@ -31,6 +40,21 @@ def keeping_rule(request: TeamRequest) -> HttpResponse:
     kept = "for good" if days is None else f"for {days:,} days after a picture has ended"
     messages.success(request, f"Files are kept {kept} from now on.")
     return redirect("team")
+
+
+@require_POST
+def account_data(request: HttpRequest) -> FileResponse:
+    """What the desk knows of the person, as a ZIP without picture files; of their teams of today."""
+    teams = [one.team_id for one in request.memberships]  # type: ignore[attr-defined]
+    made = tempfile.SpooledTemporaryFile(MAX_IN_MEMORY)  # noqa: SIM115 - the answer closes it
+    export.write(request.user, made, teams=teams)
+    audit_log.record_in_all_teams(AuditEvent.Action.DATA_TAKEN, user=request.user, request=request)
+    made.seek(0)
+    name = f"{request.user.get_username()} {timezone.localdate().isoformat()}.zip"
+    response = FileResponse(made, content_type="application/zip")
+    response.headers["Content-Disposition"] = file_names.content_disposition(name, as_attachment=True)
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
