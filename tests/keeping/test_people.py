@@ -144,3 +144,4 @@ def test_staff_forget_people_in_the_admin_and_are_asked_first(ada: Person, head:
     assert "1 person is forgotten" in told
     assert not get_user_model().objects.filter(username="ada-l").exists()
     assert Erasure.objects.get().by == boss
+    assert str(ada.user.pk) in staff.get("/admin/upscaler/erasure/").content.decode()
