@@ -33,7 +33,7 @@ app.conf.update(
 )
 # In every thread, not only in this one: the library has made an app of its own the default before.
 app.set_default()
-app.autodiscover_tasks(["upscaler.queue", "upscaler.watching"])
+app.autodiscover_tasks(["upscaler.queue", "upscaler.ordering", "upscaler.watching"])
 
 
 class Backend(CeleryBackend):

@@ -64,7 +64,7 @@ PAGES_OF_FORMS = {
     "review": ("decide", "approve-many"),
     "feeds": ("feed-check", "feed-stop", "feed-remove", "feed-mend"),
     "new-feed": ("new-feed",),
-    "password_change": ("sign-out-everywhere",),
+    "password_change": ("sign-out-everywhere", "account-data"),
     "ledger": ("grant", "budgets"),
     "tokens": ("tokens", "revoke-token"),
     "share-links": ("revoke-share-link",),
@@ -73,7 +73,7 @@ PAGES_OF_FORMS = {
     "channels": ("channel-codes", "channel", "channel-copy", "channel-switch"),
     "team": (
         "invite", "renew-invitation", "withdraw-invitation", "change-role", "remove-member", "leave-team",
-        "result-names", "accept-waiting", "approval-rule",
+        "result-names", "accept-waiting", "approval-rule", "keeping-rule",
     ),
 }  # fmt: skip
 """Where people find the form again whose address takes nothing but the form."""

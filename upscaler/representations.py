@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from upscaler import fetching, file_names
-from upscaler.models import WITHDRAWN, Batch, FidelityCheck, Upscale
+from upscaler.models import Batch, FidelityCheck, Upscale
 from upscaler.models.batch_queries import Counts, counts_of, money_of
 from upscaler.storage import pictures, signed_links
 
@@ -30,7 +30,7 @@ def generation(upscale: Upscale) -> dict[str, Any]:
         "generation_id": upscale.pk,
         "status": upscale.status,
         "progress": upscale.progress,
-        "error": upscale.error_message or (WITHDRAWN if upscale.withdrawn_at else None),
+        "error": upscale.error_message or upscale.why_closed or None,
         "credits": upscale.price,
         "feature_name": "upscale",
         "num_images": 1,

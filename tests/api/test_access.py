@@ -35,6 +35,7 @@ GET   generation/{id}             401   401      401      401      401      401 
 GET   generation-result/{id}      401   401      401      401      401      401      401  200      404    200
 GET   generations                 401   401      401      401      401      401      401  200      200    200
 GET   generation-results          401   401      401      401      401      401      401  200      200    200
+DELETE generation/{id}           401   401      401      401      401      401      401  403      404    200
 POST  generation/{id}/review      401   401      401      401      401      401      401  403      404    200
 POST  channel-checks              401   401      401      401      401      401      401  403      200    200
 GET   credits                     401   401      401      401      401      401      401  200      200    200

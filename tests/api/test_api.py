@@ -43,6 +43,7 @@ CALLS = [
     ("post", "generation/1/review"),
     ("post", "share-links"),
     ("get", "share-links"),
+    ("delete", "generation/1"),
     ("delete", "share-links/1"),
 ]
 
@@ -279,6 +280,7 @@ def test_clients_that_were_generated_keep_the_names_of_their_functions(db: None)
         "upscaler_api_create_quote",
         "upscaler_api_get_batch",
         "upscaler_api_get_credits",
+        "upscaler_api_delete_generation",
         "upscaler_api_get_generation",
         "upscaler_api_get_generation_result",
         "upscaler_api_get_batch_results",

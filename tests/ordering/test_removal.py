@@ -59,7 +59,7 @@ def test_a_deleted_upscale_s_files_go_and_its_row_stays(owner: Person, done: Cal
     usage.rebuild(owner.team)
     assert usage.verify() == []
     event = AuditEvent.objects.get(action="deleted")
-    assert (event.user, event.upscale, event.about) == (owner.user, upscale, "shirt.jpg")
+    assert (event.user, event.upscale, event.about) == (owner.user, upscale, f"upscale {upscale.pk}")
     assert cleanup.remove_deleted() == 0
 
 

@@ -90,6 +90,8 @@ GET   batch-email             sign-in   405       405           405     405     
 POST  batch-email             sign-in   404       302           404     no-team   no-team
 GET   batch-channels          sign-in   405       405           405     405       405
 POST  batch-channels          sign-in   404       302           302     no-team   no-team
+GET   batch-delete            sign-in   404       200           200     no-team   no-team
+POST  batch-delete            sign-in   404       302           302     no-team   no-team
 GET   batch-zip               sign-in   404       200           200     no-team   no-team
 POST  batch-zip               sign-in   405       405           405     405       405
 GET   result-names            sign-in   405       405           405     405       405
@@ -131,6 +133,8 @@ GET   approve-many            sign-in   405       405           405     405     
 POST  approve-many            sign-in   302       302           302     no-team   no-team
 GET   approval-rule           sign-in   405       405           405     405       405
 POST  approval-rule           sign-in   admins    admins        302     no-team   no-team
+GET   keeping-rule            sign-in   405       405           405     405       405
+POST  keeping-rule            sign-in   admins    admins        302     no-team   no-team
 GET   channel-files           sign-in   405       405           405     405       405
 POST  channel-files           sign-in   404       302           302     no-team   no-team
 GET   channel-file            sign-in   404       200           200     no-team   no-team
@@ -274,6 +278,8 @@ POST  usage                   sign-in   405       405           405     405     
 GET   usage-csv               sign-in   admins    admins        200     200       no-team
 POST  usage-csv               sign-in   405       405           405     405       405
 
+GET   account-data            sign-in   405       405           405     405       405
+POST  account-data            sign-in   200       200           200     200       200
 GET   password_change         sign-in   200       200           200     200       200
 POST  password_change         sign-in   200       200           200     200       200
 GET   password_reset          200       200       200           200     200       200

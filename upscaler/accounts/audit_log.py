@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from upscaler.accounts.client_ip import client_address
-from upscaler.models import ApiToken, AuditEvent, Membership, Team, Upscale
+from upscaler.models import ApiToken, AuditEvent, Batch, Membership, Team, Upscale
 
 MAX_ABOUT_LENGTH = 500
 
@@ -43,9 +43,16 @@ def record(
 
 
 def record_each(
-    action: str, upscales: Iterable[Upscale], *, team: Team, user: Any, request: HttpRequest | None = None
+    action: str,
+    upscales: Iterable[Upscale],
+    *,
+    team: Team,
+    user: Any,
+    request: HttpRequest | None = None,
+    is_named: bool = True,
 ) -> None:
-    """Note the same deed for each of many upscales, about its name. Call it in the transaction of the deed itself."""
+    """Note the same deed for each of many upscales, about its name, or without ``is_named`` about its number alone.
+    Call it in the transaction of the deed itself."""
     address = client_address(request) if request is not None else None
     AuditEvent.objects.bulk_create(
         (
@@ -54,7 +61,7 @@ def record_each(
                 team=team,
                 user=user,
                 user_name=name_of(user)[:200],
-                about=(upscale.source_name or f"upscale {upscale.pk}")[:MAX_ABOUT_LENGTH],
+                about=((is_named and upscale.source_name) or f"upscale {upscale.pk}")[:MAX_ABOUT_LENGTH],
                 upscale=upscale,
                 address=address,
             )
@@ -62,6 +69,18 @@ def record_each(
         ),
         batch_size=500,
     )
+
+
+def forget_names_of(upscales: Iterable[Upscale]) -> None:
+    """Take the names of deleted upscales out of what is told of them: that it was done, when and by whom stays."""
+    for upscale in upscales:
+        AuditEvent.objects.filter(upscale=upscale).redact(about=f"upscale {upscale.pk}")
+
+
+def forget_batch(batch: Batch) -> None:
+    """Take a deleted batch's name out of what is told of it."""
+    told = AuditEvent.objects.filter(team=batch.team_id, about__contains=f"“{batch.name}”")
+    told.redact(about=f"batch {batch.pk}")
 
 
 def record_in_all_teams(action: str, *, user: Any, about: str = "", request: HttpRequest | None = None) -> None:

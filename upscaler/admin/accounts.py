@@ -10,6 +10,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django_otp.plugins.otp_static import admin as static_admin
 from django_otp.plugins.otp_totp import admin as totp_admin
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -17,6 +18,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from upscaler.accounts import audit_log, people, second_factor
 from upscaler.accounts.oidc import identities
 from upscaler.admin.base import ReadOnlyAdmin
+from upscaler.errors import PublicError
+from upscaler.keeping import people as keeping
 from upscaler.models import AuditEvent, Membership, OidcIdentity
 
 User: Any = get_user_model()
@@ -32,7 +35,7 @@ class AccountAdmin(UserAdmin):
     Only superusers touch superusers and say who may do what: else whoever may change accounts may do everything.
     """
 
-    actions = ("take_second_factor",)
+    actions = ("take_second_factor", "forget")
     list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "has_second_factor")
 
     @admin.display(description="second factor", boolean=True)
@@ -61,6 +64,38 @@ class AccountAdmin(UserAdmin):
         mine = [user for user in queryset if _may_touch(request.user, user)]
         taken = [second_factor.turn_off(user, by=request.user, request=request) for user in mine]
         messages.success(request, f"Taken away: {sum(taken)}. They were signed out everywhere.")
+
+    @admin.action(description="Forget the chosen people", permissions=["delete"])
+    def forget(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Close their accounts and take their names out of all rows, once somebody has confirmed it."""
+        chosen = list(queryset.order_by("pk"))
+        refusals = {user: self._why_not_forget(request, user) for user in chosen}
+        mine = [user for user in chosen if not refusals[user]]
+        if not request.POST.get("confirmed"):
+            context = {
+                **self.admin_site.each_context(request),
+                "title": "Forget people",
+                "people": mine,
+                "refusals": {user: why for user, why in refusals.items() if why},
+                "opts": self.model._meta,
+            }
+            return render(request, "admin/upscaler/forget.html", context)
+        done = 0
+        for user in mine:
+            try:
+                keeping.forget(user, by=request.user, how="the admin", request=request)
+                done += 1
+            except PublicError as refusal:
+                messages.error(request, refusal.message)
+        messages.success(request, f"{'1 person is' if done == 1 else f'{done} people are'} forgotten.")
+        return None
+
+    def _why_not_forget(self, request: HttpRequest, user: Any) -> str:
+        if user.pk == request.user.pk:
+            return "You can’t forget yourself."
+        if not _may_touch(request.user, user):
+            return "Only superusers forget superusers."
+        return keeping.why_not(user)
 
     @transaction.atomic
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from upscaler.admin.base import AutocompleteFilter, DaysFilter, LongListAdmin, ReadOnlyAdmin, link
-from upscaler.models import AuditEvent, CreditEntry, Email
+from upscaler.models import AuditEvent, CreditEntry, Email, Erasure
 
 
 class _Records(LongListAdmin, ReadOnlyAdmin):
@@ -50,6 +50,16 @@ class AuditEventAdmin(_Records):
     search_help_text = "An upscale's number, a person's name, or words of what was done."
     list_select_related = ("team", "upscale", "token")
     sortable_by = ("id",)
+
+
+@admin.register(Erasure)
+class ErasureAdmin(ReadOnlyAdmin):
+    """Who and which team was forgotten, by number alone."""
+
+    list_display = ("id", "created_at", "kind", "number", "by", "how", "counts")
+    list_filter = ("kind",)
+    search_fields = ("=number",)
+    list_select_related = ("by",)
 
 
 @admin.register(Email)

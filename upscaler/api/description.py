@@ -21,7 +21,7 @@ STATUSES = {
     404: "There is no such thing in your team, or no such call.",
     405: "The call is not made with this method; `Allow` says with which.",
     408: "The head or the body of the request came too slowly.",
-    409: "Somebody else has decided meanwhile, or there is nothing to decide about; the text says which.",
+    409: "Somebody else has decided meanwhile, there is nothing to decide about, or it is under way; the text says.",
     410: "A link ran out, or its picture was deleted (at the link itself).",
     411: "A body in chunks (`Transfer-Encoding: chunked`): send it with a `Content-Length`.",
     413: "Too large; the text says what the limit is.",

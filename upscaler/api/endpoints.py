@@ -26,8 +26,8 @@ from upscaler.channels import check as channel_check
 from upscaler.channels import teams as channel_teams
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
-from upscaler.models import WITHDRAWN, Upscale
-from upscaler.ordering import results
+from upscaler.models import WITHDRAWN, Membership, Upscale
+from upscaler.ordering import removal, results
 from upscaler.processing import source_reference
 from upscaler.storage import quota, signed_links
 from upscaler.storage.pictures import NewFiles
@@ -120,6 +120,28 @@ def get_generation(
     return representations.generation_detail(signed_links.site(request), upscale)
 
 
+@api.delete(
+    "/generation/{int:generation_id}",
+    response={200: schemas.GenerationDeletedOut, **errors_of(403, 404, 409)},
+    summary="Delete one upscale",
+)
+def delete_generation(request: HttpRequest, generation_id: int) -> Any:
+    """Delete it for good, with its files, names and addresses, as whoever ordered it or an admin may.
+
+    The files go within a minute, but those that another order still uses. The credits stay spent. Deleted once, it is
+    not found any more. `409`: it is still under way.
+    """
+    token = token_of(request)
+    upscale = get_object_or_404(upscales_of(request), pk=generation_id)
+    membership = get_object_or_404(Membership.objects.select_related("team", "user"), team=token.team, user=token.user)
+    outcome = removal.delete([upscale.pk], membership=membership, request=request)
+    for why in outcome.refused:
+        raise HttpError(409 if why == removal.UNDER_WAY else 403, f"This upscale stays: {why}")
+    if not outcome.done:
+        raise Http404  # Somebody else was quicker.
+    return {"generation_id": upscale.pk, "deleted": True}
+
+
 @api.get(
     "/generations",
     response={200: schemas.GenerationPage, **errors_of(422)},
@@ -150,7 +172,7 @@ def get_generation_result(request: HttpRequest, generation_result_id: int) -> An
     # Two engines may have used one number; the engine at work now is the one that is meant.
     found = done.filter(engine=settings.ENGINE).first() or done.first()
     if found is not None and not found.gives_result:
-        raise HttpError(404, WITHDRAWN)
+        raise HttpError(404, found.why_closed or WITHDRAWN)
     if found is not None:
         return representations.generation_result(signed_links.site(request), found)
     try:
@@ -236,7 +258,7 @@ def get_credits(request: HttpRequest) -> Any:
 
 def upscales_of(request: HttpRequest) -> Any:
     """The upscales of the token's team, with what their shapes read."""
-    rows = Upscale.objects.present().filter(team_id=token_of(request).team_id)
+    rows = Upscale.objects.listed().filter(team_id=token_of(request).team_id)
     return rows.select_related("team", "source_result", "batch", "fidelity").defer("fidelity__report")
 
 

@@ -127,6 +127,13 @@ REVIEW_HELP = (
 )
 
 
+class GenerationDeletedOut(Schema):
+    """That an upscale is deleted."""
+
+    generation_id: int
+    deleted: bool = Field(..., description="Always true.")
+
+
 class GenerationUpscaleOut(Schema):
     """What a submit answers."""
 

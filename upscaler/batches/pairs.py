@@ -16,5 +16,5 @@ SORT_KEY = (
 
 def pairs(batch: Batch) -> UpscaleQuerySet:
     """The batch's upscales whose results people may see, in the page's order."""
-    done = batch_queries.pictures(batch).filter(status=Upscale.Status.DONE, withdrawn_at__isnull=True)
+    done = batch_queries.pictures(batch).present().filter(status=Upscale.Status.DONE, withdrawn_at__isnull=True)
     return done.select_related("source_result", "fidelity").defer("fidelity__report").order_by(*SORT_KEY)

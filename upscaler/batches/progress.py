@@ -70,7 +70,7 @@ def retry_failed(batch: Batch, *, user: Any, request: HttpRequest | None = None)
     """
     orders: list[NewUpscale] = []
     refused = []
-    for upscale in failed(batch).select_related("team", "source_result", "batch").order_by("pk"):
+    for upscale in failed(batch).present().select_related("team", "source_result", "batch").order_by("pk"):
         try:
             orders.append(replace(reorder.reorder(upscale), retry_of=upscale))
         except PublicError as error:

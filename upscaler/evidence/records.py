@@ -30,6 +30,7 @@ HEADER = (
     "number", "sku", "source", "batch", "source_sha256", "result_sha256", "status", "ordered_by", "ordered_at",
     "ended_at", "model", "settings", "engine", "engine_version", "networks", "verdict", "reasons", "checked_at",
     *NUMBERS, "review", "decided_by", "decided_at", "note", "ai_mark", "content_credentials", "channel_files",
+    "files_deleted_at",
 )  # fmt: skip
 
 
@@ -89,22 +90,24 @@ def _lacks_digest(upscale: Upscale) -> bool:
 def _record(
     upscale: Upscale, decision: dict[str, Any], for_shops: list[ChannelFile], known: dict[str, FileMark]
 ) -> dict[str, Any]:
-    check = FidelityCheck.of(upscale) if upscale.gives_result else None
+    is_told = upscale.gives_result or upscale.deleted_by_rule
+    check = FidelityCheck.of(upscale) if is_told else None
     mark = known.get(upscale.result_file.name or "") if upscale.gives_result else None
+    of_source = known.get(upscale.source_file.name or "")
+    has_source = upscale.gives_source or upscale.deleted_by_rule
     told = upscale.provenance
     return {
         "number": upscale.pk,
         "sku": upscale.sku,
         "source": upscale.source_name or upscale.source_url,
         "batch": upscale.batch_id,
-        "source_sha256": (
-            _digest(upscale.source_digest, known.get(upscale.source_file.name or "")) if upscale.gives_source else ""
-        ),
-        "result_sha256": _digest(upscale.result_digest, mark) if upscale.gives_result else "",
+        "source_sha256": _digest(upscale.source_digest, of_source) if has_source else "",
+        "result_sha256": _digest(upscale.result_digest, mark) if is_told else "",
         "status": upscale.status if upscale.withdrawn_at is None else "Refunded",
         "ordered_by": upscale.created_by.get_username() if upscale.created_by else "",
         "ordered_at": upscale.created_at,
         "ended_at": upscale.completed_at,
+        "files_deleted_at": upscale.deleted_at,
         "model": "" if upscale.is_only_fitted else upscale.model_name,
         "settings": {} if upscale.is_only_fitted else upscale.settings,
         "engine": upscale.engine,
@@ -166,7 +169,7 @@ def _line(record: dict[str, Any]) -> list[Any]:
     return ["" if cells[name] is None else cells[name] for name in HEADER]
 
 
-MOMENTS = ("ordered_at", "ended_at", "checked_at", "decided_at")
+MOMENTS = ("ordered_at", "ended_at", "checked_at", "decided_at", "files_deleted_at")
 DIGESTS = ("source_sha256", "result_sha256")
 
 

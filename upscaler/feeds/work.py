@@ -36,9 +36,9 @@ FETCH_SECONDS = 600
 OPENING = timedelta(minutes=15)
 """What opening the largest feed may take."""
 PAUSE = 60.0
+"""Seconds until a step is tried again that failed in passing."""
 PAUSE_FOR_ROOM = 300.0
 """Seconds after a full storage was met."""
-"""Seconds until a step is tried again that failed in passing."""
 NO_END = "The desk could not go on with this check. Start it again; if it stays so, tell an admin."
 
 

@@ -10,10 +10,11 @@ from upscaler.models.feeds import Feed, FeedCheck, FeedHost, FeedPicture
 from upscaler.models.fidelity import FidelityCheck
 from upscaler.models.handovers import Handover
 from upscaler.models.identity import DeskIdentity, desk_identity
+from upscaler.models.keeping import DELETED, Erasure, gone_by_rule
 from upscaler.models.ledger import CreditEntry, MonthlySpend
 from upscaler.models.mail import Email
 from upscaler.models.oidc import OidcIdentity
-from upscaler.models.reviews import DELETED, WITHDRAWN, WITHHELD, Reason, ReviewDecision, WrongResult
+from upscaler.models.reviews import WITHDRAWN, WITHHELD, Reason, ReviewDecision, WrongResult
 from upscaler.models.search_text import search_text
 from upscaler.models.sharing import ShareLink
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
@@ -42,6 +43,7 @@ __all__ = [
     "DraftItem",
     "Email",
     "EngineState",
+    "Erasure",
     "Feed",
     "FeedCheck",
     "FeedHost",
@@ -74,6 +76,7 @@ __all__ = [
     "WorkerProcess",
     "WrongResult",
     "desk_identity",
+    "gone_by_rule",
     "media_storage",
     "result_hours",
     "search_text",

@@ -14,6 +14,8 @@ from upscaler.models.upscales import Upscale
 class AuditEvent(AppendOnly):
     """One thing that somebody did in a team. Only ``accounts.audit_log`` adds them; none is ever changed."""
 
+    REDACTABLE = ("user_name", "about", "address")
+
     class Action(models.TextChoices):
         SIGNED_IN = "signed_in", "Signed in"
         LOCKED_OUT = "locked_out", "Was locked out"
@@ -40,6 +42,10 @@ class AuditEvent(AppendOnly):
         ARCHIVED = "archived", "Archived"
         UNARCHIVED = "unarchived", "Took out of the archive"
         DELETED = "deleted", "Deleted"
+        KEEPING_CHANGED = "keeping_changed", "Changed how long files are kept"
+        DELETED_BY_RULE = "deleted_by_rule", "Deleted by the rule"
+        DATA_TAKEN = "data_taken", "Took a copy of their data"
+        PERSON_FORGOTTEN = "person_forgotten", "Forgot a person"
         RESULTS_NAMED = "results_named", "Named the files of results"
         WEBHOOK_ADDED = "webhook_added", "Added a webhook"
         WEBHOOK_CHANGED = "webhook_changed", "Changed a webhook"

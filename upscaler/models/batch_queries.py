@@ -78,8 +78,8 @@ def places(batch: Batch) -> dict[int, int]:
 def _pictures(rows: UpscaleQuerySet) -> UpscaleQuerySet:
     # Whatever its batch, which is the same: asked for it too, SQLite reads the whole batch anew for each of its rows.
     tried_again = Upscale.objects.filter(retry_of=OuterRef("pk"))
-    # A deleted one is told by the ledger alone.
-    return rows.filter(~Exists(tried_again) | Q(review=Upscale.Review.APPROVED), deleted_at__isnull=True)
+    # One that a person deleted is told by the ledger alone.
+    return rows.listed().filter(~Exists(tried_again) | Q(review=Upscale.Review.APPROVED))
 
 
 def counts(batch: Batch) -> Counts:

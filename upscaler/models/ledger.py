@@ -15,6 +15,8 @@ from upscaler.models.upscales import Upscale
 class CreditEntry(AppendOnly):
     """One line of a team's ledger. Only ``upscaler.credits`` adds lines; none is ever changed or deleted."""
 
+    REDACTABLE = ("note",)
+
     class Kind(models.TextChoices):
         GRANT = "grant", "Grant"
         CORRECTION = "correction", "Correction"

@@ -10,8 +10,6 @@ from upscaler.models.append_only import AppendOnly
 
 WITHDRAWN = "The price of this picture was given back, so its result is given to nobody any more."
 """What people and programs are told in place of the result."""
-DELETED = "This picture was deleted. Its files are gone for good."
-"""The same of one that was deleted."""
 PENDING = "This result waits for approval, so it is not given out yet. Who may approve finds it on the page “Review”."
 """What people and programs are told in place of a result that waits."""
 REJECTED = (
@@ -75,6 +73,8 @@ class Reason(models.TextChoices):
 
 class ReviewDecision(AppendOnly):
     """One decision about a result, or that one was taken back. Only ``review.decisions`` adds them."""
+
+    REDACTABLE = ("user_name", "note")
 
     class Kind(models.TextChoices):
         APPROVED = "approved", "Approved"

@@ -54,6 +54,12 @@ class Team(models.Model):
         editable=False,
         help_text="Who may approve and reject.",
     )
+    keep_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Days after their end that the files of upscales are kept; empty for good.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="teams")
 

@@ -17,13 +17,18 @@ INDEXES = (
     models.Index(fields=("team", "reference", "-id"), condition=~Q(reference=""), name="upscale_team_reference"),
     models.Index(
         fields=("team", "-id"),
-        condition=Q(archived_at__isnull=False, deleted_at__isnull=True),
-        name="upscale_team_archived",
+        condition=Q(archived_at__isnull=False),
+        name="upscale_team_put_away",
     ),
     models.Index(fields=("error_code", "team", "-id"), name="upscale_failure"),
     models.Index(fields=("status", "-id"), name="upscale_status"),
     models.Index(fields=("team", "status", "-completed_at"), name="upscale_team_completed"),
     models.Index(fields=("created_at",), name="upscale_created"),
+    models.Index(
+        fields=("team", "completed_at", "id"),
+        condition=Q(deleted_at__isnull=True) & Q(completed_at__isnull=False),
+        name="upscale_team_over_age",
+    ),
     models.Index(
         fields=("engine",),
         condition=Q(rank__isnull=False) & Q(handed_over_at__isnull=False),

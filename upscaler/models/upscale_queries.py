@@ -31,8 +31,12 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
     """The questions that pages, API and sweep ask."""
 
     def present(self) -> UpscaleQuerySet:
-        """Not deleted."""
+        """Not deleted, so that their files are there."""
         return self.filter(deleted_at__isnull=True)
+
+    def listed(self) -> UpscaleQuerySet:
+        """What the history shows: all but what a person deleted."""
+        return self.filter(Q(deleted_at__isnull=True) | Q(deleted_by_rule=True))
 
     def open(self) -> UpscaleQuerySet:
         """Not ended yet."""

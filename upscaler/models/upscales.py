@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from upscaler import picture_formats, result_names, upscaling_models
 from upscaler.models.batches import Batch
-from upscaler.models.reviews import DELETED, WITHDRAWN, Reviewed
+from upscaler.models.keeping import Kept
+from upscaler.models.reviews import WITHDRAWN, Reviewed
 from upscaler.models.search_text import SearchTextField
 from upscaler.models.teams import ApiToken, Team
 from upscaler.models.upscale_indexes import INDEXES
@@ -28,7 +29,7 @@ def media_storage() -> Storage:
     return default_storage
 
 
-class Upscale(Reviewed):
+class Upscale(Reviewed, Kept):
     """One submitted job; the API's "generation".
 
     ::
@@ -169,13 +170,6 @@ class Upscale(Reviewed):
     before_preview = models.FileField(storage=media_storage, max_length=255, blank=True)
     after_preview = models.FileField(storage=media_storage, max_length=255, blank=True)
 
-    archived_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Since when the history shows it only where it is asked for."
-    )
-    deleted_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Since when its files are gone; the row stays for the ledger."
-    )
-
     idempotency_key = models.CharField(max_length=255, null=True, blank=True, editable=False)
     request_digest = models.CharField(max_length=64, blank=True, editable=False)
     order_digest = models.CharField(
@@ -276,7 +270,7 @@ class Upscale(Reviewed):
     @property
     def why_closed(self) -> str:
         """What people are told in place of its pictures; empty where nothing of them is held back."""
-        return DELETED if self.deleted_at is not None else WITHDRAWN if self.withdrawn_at is not None else ""
+        return self.why_deleted or (WITHDRAWN if self.withdrawn_at is not None else "")
 
     @property
     def is_waiting(self) -> bool:

@@ -13,7 +13,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from upscaler.accounts import audit_log
-from upscaler.models import AuditEvent, Membership, Team, Upscale
+from upscaler.errors import PublicError
+from upscaler.models import AuditEvent, Batch, FidelityCheck, Handover, Membership, Team, Upscale, WebhookDelivery
 from upscaler.queue import dispatch
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,10 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 """Upscales of one transaction, so that nobody waits long behind it."""
 UNDER_WAY = "still under way."
+NAMELESS = dict.fromkeys(
+    ("source_url", "source_name", "source_folder", "search_text", "sku", "reference", "progress_text"), ""
+)
+"""What is left of the columns that name a picture. An address may hold a secret of its own."""
 NOT_YOURS = "only whoever ordered it and the team’s admins may delete it."
 
 
@@ -45,12 +50,42 @@ def take_out(upscales: Iterable[int], *, membership: Membership, request: HttpRe
 def delete(upscales: Iterable[int], *, membership: Membership, request: HttpRequest | None = None) -> Outcome:
     """Delete the upscales of these numbers for good: from now on nobody gets their pictures.
 
-    The rows stay for the ledger and the counts. `storage.cleanup.remove_deleted` removes the files.
+    The rows stay for the ledger and the counts, without what names the pictures: file names, folders, addresses, SKU
+    and reference. `storage.cleanup.remove_deleted` removes the files.
     """
     outcome = _mark(upscales, membership, AuditEvent.Action.DELETED, request)
     if outcome.done:
         # Robust: the files go at the next turn of the clean-up too.
         transaction.on_commit(dispatch.removal, robust=True)
+    return outcome
+
+
+def delete_batch(batch: Batch, *, membership: Membership, request: HttpRequest | None = None) -> Outcome:
+    """Delete all upscales of a batch that this person may delete, and where none is left, what the batch is called.
+
+    Raises PublicError with the code ``under_way`` where one of them has not ended.
+    """
+    everything = Upscale.objects.filter(batch=batch)
+    if everything.open().exists():
+        raise PublicError(
+            f"{batch} is still under way, so nothing was deleted. Wait for its end, or cancel what has not begun.",
+            code="under_way",
+        )
+    outcome = delete(everything.listed().values_list("pk", flat=True), membership=membership, request=request)
+    if not everything.listed().exists():
+        with transaction.atomic():
+            Team.objects.select_for_update(no_key=True).get(pk=membership.team_id)
+            WebhookDelivery.objects.filter(batch=batch).update(request="", answer="")
+            if batch.name:
+                audit_log.forget_batch(batch)
+            Batch.objects.filter(pk=batch.pk).update(name="", reference="", sku_pattern="")
+            audit_log.record(
+                AuditEvent.Action.DELETED,
+                team=membership.team,
+                user=membership.user,
+                about=f"batch {batch.pk}",
+                request=request,
+            )
     return outcome
 
 
@@ -68,7 +103,7 @@ def _mark(numbers: Iterable[int], membership: Membership, action: str, request: 
         with transaction.atomic():
             # The team's lock, which an order takes too: it sees what was deleted, or this sees the order.
             team = Team.objects.select_for_update(no_key=True).get(pk=membership.team_id)
-            rows = Upscale.objects.present().filter(team=team, pk__in=ordered[start : start + BATCH])
+            rows = Upscale.objects.listed().filter(team=team, pk__in=ordered[start : start + BATCH])
             _mark_rows(rows, team, membership, action, request, outcome)
     if outcome.done:
         logger.info("%s upscales: %s by %s in team %s", outcome.done, action, membership.user, membership.team.slug)
@@ -93,8 +128,7 @@ def _mark_rows(
             rows = rows.filter(archived_at__isnull=False)
             values["archived_at"] = None
         case _:
-            # An address may hold a secret of its own.
-            values |= {"deleted_at": now, "source_url": ""}
+            values |= {"deleted_at": now, "deleted_by_rule": False, **NAMELESS}
     chosen = []
     for row in rows.order_by("pk"):
         if action == AuditEvent.Action.DELETED:
@@ -106,5 +140,21 @@ def _mark_rows(
         else:
             chosen.append(row)
     Upscale.objects.filter(pk__in=[row.pk for row in chosen]).update(**values)
-    audit_log.record_each(action, chosen, team=team, user=membership.user, request=request)
+    is_deleted = action == AuditEvent.Action.DELETED
+    if is_deleted:
+        _forget_names(chosen)
+    audit_log.record_each(action, chosen, team=team, user=membership.user, request=request, is_named=not is_deleted)
     outcome.done += len(chosen)
+
+
+def _forget_names(chosen: list[Upscale]) -> None:
+    """What else names these upscales. The report of a check holds what was read in the picture."""
+    Upscale.objects.filter(pk__in=[row.pk for row in chosen], status=Upscale.Status.ERROR).update(
+        error_message="This picture failed, and was deleted since."
+    )
+    gone_before = [row.pk for row in chosen if row.deleted_by_rule]
+    FidelityCheck.objects.filter(upscale__in=gone_before).delete()
+    Handover.objects.filter(upscale__in=chosen).update(reference={})
+    # What was sent holds the picture's name and links to it. What is still to be sent is made as it is sent.
+    WebhookDelivery.objects.filter(upscale__in=chosen).update(request="", answer="")
+    audit_log.forget_names_of(chosen)

@@ -14,7 +14,7 @@ from upscaler import fetching
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, KnownResult, RemoteEngine
 from upscaler.errors import PublicError
-from upscaler.models import DELETED, MAX_ID, Team, Upscale, result_hours
+from upscaler.models import MAX_ID, WITHDRAWN, Team, Upscale, result_hours
 from upscaler.models.upscale_queries import UpscaleQuerySet
 from upscaler.processing import handover
 from upscaler.processing.circuit_breaker import Pause
@@ -122,8 +122,8 @@ def find_elsewhere(result_id: int, *, team: Team) -> KnownResult:
 
 
 def closed(why: str) -> PublicError:
-    """The refusal of a source that is given to nobody any more; ``why`` is `DELETED` or `WITHDRAWN`."""
-    return PublicError(f"{why} Choose another picture.", code="deleted" if why == DELETED else "refunded")
+    """The refusal of a source that is given to nobody any more; ``why`` is `Upscale.why_closed`."""
+    return PublicError(f"{why} Choose another picture.", code="refunded" if why == WITHDRAWN else "deleted")
 
 
 def _is_closed_to(team: Team, known: KnownResult, engine: RemoteEngine) -> bool:

@@ -90,7 +90,11 @@ def remove_deleted() -> int:
             logger.exception("upscale %s: its files can't be removed, tried again later", upscale.pk)
             continue
         fitted.delete()
-        checked.delete()
+        if upscale.deleted_by_rule:
+            # Its row stays in the history, and with it what was found.
+            checked.update(heat_map="")
+        else:
+            checked.delete()
         Upscale.objects.filter(pk=upscale.pk).update(**dict.fromkeys(FILE_FIELDS, ""))
         done += 1
     return done
@@ -130,6 +134,15 @@ def _named(rows: QuerySet[Upscale], paths: Collection[str]) -> set[str]:
         *rows.filter(source_file__in=paths).values_list("source_file", flat=True),
         *rows.filter(result_file__in=paths).values_list("result_file", flat=True),
     }
+
+
+def named(paths: Collection[str]) -> set[str]:
+    """Those of the pictures that an upscale that is not deleted or a draft names."""
+    names, found = sorted(paths), set[str]()
+    for start in range(0, len(names), BATCH):
+        part = names[start : start + BATCH]
+        found |= _named(Upscale.objects.present(), part) | _drafted(part)
+    return found
 
 
 def _drafted(paths: Collection[str]) -> set[str]:

@@ -144,7 +144,7 @@ def find_link(url: str, *, host: str = "") -> Link | None:
 
 
 def why_closed(link: Link) -> str:
-    """Why nobody gets the link's picture any more, `DELETED` or `WITHDRAWN`; empty where it is given out."""
+    """Why nobody gets the link's picture any more, as `Upscale.why_closed`; empty where it is given out."""
     if why := closed([link]).get(link):
         return why
     # No row names an upload that nobody has ordered yet, nor a file that went with the last row that needed it.
@@ -158,7 +158,7 @@ def closed(links: Collection[Link]) -> dict[Link, str]:
     paths = {link.picture.path for link in links}
     withdrawn = _named(Upscale.objects.filter(withdrawn_at__isnull=False), paths, ("result_file",))
     numbers = {link.upscale_id for link in links if link.upscale_id is not None}
-    deleted = set(Upscale.objects.filter(pk__in=numbers, deleted_at__isnull=False).values_list("pk", flat=True))
+    deleted = {row.pk: row.why_deleted for row in Upscale.objects.filter(pk__in=numbers, deleted_at__isnull=False)}
     gone = _named(Upscale.objects.filter(deleted_at__isnull=False), paths)
     gone -= _named(Upscale.objects.present(), gone)
     gone -= set(DraftItem.objects.filter(file__in=gone).values_list("file", flat=True)) if gone else set()
@@ -168,7 +168,7 @@ def closed(links: Collection[Link]) -> dict[Link, str]:
             found[link] = WITHDRAWN
         elif link.upscale_id in deleted or link.picture.path in gone:
             # The file of a deleted result may be there still, where it is the source of another order.
-            found[link] = DELETED
+            found[link] = deleted.get(link.upscale_id or 0, DELETED)
     return found
 
 

@@ -210,7 +210,7 @@ def _retry_credits(
     """What it costs to try the failed ones again."""
     if model is None or not counts.failed:
         return None if model is None else 0
-    return progress.failed(found).exclude(engine=Upscale.Engine.FIT).count() * model.credits
+    return progress.failed(found).present().exclude(engine=Upscale.Engine.FIT).count() * model.credits
 
 
 def _context(request: TeamRequest, found: Batch) -> dict[str, Any]:
@@ -220,6 +220,7 @@ def _context(request: TeamRequest, found: Batch) -> dict[str, Any]:
     left = progress.seconds_left(found, counts)
     status = request.GET.get("status", "")
     channel_counts = files.counts(found)
+    gone = batch_queries.pictures(found).filter(deleted_by_rule=True, status=Upscale.Status.DONE).count()
     return {
         "batch": found,
         "counts": counts,
@@ -236,7 +237,8 @@ def _context(request: TeamRequest, found: Batch) -> dict[str, Any]:
         "channel_counts": channel_counts,
         "files_to_come": _has_files_to_come(found, channel_counts),
         "channels": teams.channels(found.team).values(),
-        "given": counts.done - batch_queries.pictures(found).filter(review__in=WITHHELD).with_result().count(),
+        "given": counts.done - gone - batch_queries.pictures(found).filter(review__in=WITHHELD).with_result().count(),
+        "gone": gone,
         "waiting": waiting.waiting(found.team, found).order_by().count(),
         "is_mine": found.created_by_id == request.user.pk,
     }

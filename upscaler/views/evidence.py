@@ -42,13 +42,13 @@ def of_upscales(request: TeamRequest, numbers: Sequence[int], kind: str) -> Http
 
 def narrowed(upscales: UpscaleQuerySet, sku: str) -> UpscaleQuerySet:
     """Those of a product; all where none is named. What was deleted is told by the ledger alone."""
-    found, sku = upscales.present(), sku.replace("\0", "").strip()
+    found, sku = upscales.listed(), sku.replace("\0", "").strip()
     return found.filter(sku=sku) if sku else found
 
 
 def answer(upscales: UpscaleQuerySet, kind: str, *, name: str) -> StreamingHttpResponse:
     """The download, made while it is sent. ``kind``: one of KINDS. Raises Http404 where there is no picture."""
-    upscales = upscales.present()
+    upscales = upscales.listed()
     if kind not in KINDS or not upscales.exists():
         raise Http404("There is no such picture (any more).")
     make, content_type = KINDS[kind]

@@ -18,6 +18,7 @@ from upscaler.channels import files as channel_files
 from upscaler.channels import teams
 from upscaler.engines import get_engine
 from upscaler.models import Batch, MonthlySpend, Upscale
+from upscaler.ordering import removal
 from upscaler.views import fidelity, history_filters, reviews
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.model_choice import settings_that_matter
@@ -107,7 +108,7 @@ def history(request: TeamRequest) -> HttpResponse:
 def upscale(request: TeamRequest, pk: int) -> HttpResponse:
     """One upscale: how it stands, or the result beside its source."""
     row = get_object_or_404(mine(request).select_related("retry_of", "source_result", "token", "handover"), pk=pk)
-    if row.deleted_at is not None:
+    if not row.is_listed:
         return render(request, "410.html", {"message": row.why_closed}, status=410)
     filters = history_filters.read(request.GET)
     way = trail(_filtered(request, filters), pk, request.GET, filters, PAGE_SIZE)
@@ -122,7 +123,7 @@ def upscale(request: TeamRequest, pk: int) -> HttpResponse:
 def live(request: TeamRequest) -> HttpResponse:
     """The rows that a page asks about, as they stand now, to be swapped into it."""
     given = map(as_number, request.GET.getlist("id")[:MAX_LIVE_ROWS])
-    rows = mine(request).present().filter(pk__in=[pk for pk in given if pk is not None])
+    rows = mine(request).listed().filter(pk__in=[pk for pk in given if pk is not None])
     if request.GET.get("view") == "upscale":
         row = rows.select_related("retry_of", "source_result", "token", "handover").first()
         return render(request, "history/_live_upscale.html", {**_shown(row, request), "oob": True} if row else {})
@@ -171,7 +172,7 @@ def _head(batch: Batch | None) -> tuple[str, str]:
 
 def _shown(row: Upscale, request: TeamRequest) -> dict[str, Any]:
     of_result = {**fidelity.context_of(row), **reviews.context_of(row, request)} if row.gives_result else {}
-    return {**_detail(row), **of_result}
+    return {**_detail(row), **of_result, "may_delete": not removal.why_not_delete(row, request.membership)}
 
 
 def _detail(row: Upscale) -> dict[str, Any]:

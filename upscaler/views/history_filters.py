@@ -44,7 +44,7 @@ def are_narrowing(filters: Mapping[str, str]) -> bool:
 
 def apply(upscales: QuerySet[Upscale], filters: Mapping[str, str], team: Team) -> QuerySet[Upscale]:
     """Those of the team's ``upscales`` that the filters let through. A filter that makes no sense lets all through."""
-    upscales = upscales.present().filter(archived_at__isnull=filters["archive"] != IN_ARCHIVE)  # type: ignore[attr-defined]
+    upscales = upscales.listed().filter(archived_at__isnull=filters["archive"] != IN_ARCHIVE)  # type: ignore[attr-defined]
     if filters["status"] in Upscale.Status.values:
         upscales = upscales.filter(status=filters["status"])
     if filters["verdict"] == UNCHECKED:

@@ -37,10 +37,10 @@ def zip_of_upscales(request: TeamRequest, numbers: Sequence[int]) -> HttpRespons
 
 def zip_of_batch(request: HttpRequest, batch: Batch, *, user: Any, token: ApiToken | None = None) -> HttpResponseBase:
     """The answer with a batch's ZIP, for its page and for the API. Raises Http404 where all of it was deleted."""
-    found = batch_queries.pictures(batch).select_related("team", "created_by", "fidelity")
+    found = batch_queries.pictures(batch).present().select_related("team", "created_by", "fidelity")
     rows = list(found.defer("fidelity__report"))
     if not rows:
-        raise Http404("All pictures of this batch were deleted.")
+        raise Http404("The files of this batch were deleted.")
     places = batch_queries.places(batch)
     rows.sort(key=lambda upscale: places[upscale.pk])
     about = f"the batch “{batch}”"

@@ -89,7 +89,7 @@ def _selected(request: TeamRequest) -> list[int]:
     mine: set[int] = set()
     ordered = sorted(numbers, reverse=True)
     for start in range(0, len(ordered), 1000):
-        part = Upscale.objects.present().filter(team=request.team, pk__in=ordered[start : start + 1000])
+        part = Upscale.objects.listed().filter(team=request.team, pk__in=ordered[start : start + 1000])
         mine |= set(part.values_list("pk", flat=True))
     return sorted(mine, reverse=True)
 

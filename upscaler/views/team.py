@@ -23,6 +23,7 @@ from upscaler.errors import PublicError
 from upscaler.mail import outbox
 from upscaler.middleware import CHOSEN_TEAM
 from upscaler.models import Invitation, Membership, OidcIdentity, Team
+from upscaler.ordering import retention
 from upscaler.queue import dispatch
 from upscaler.views.access import TeamRequest, admin_required, team_required
 from upscaler.views.query import number
@@ -205,11 +206,23 @@ def _page(request: TeamRequest, form: InviteForm, *, status: int = 200, **more: 
         "review_choices": Team.Reviews.choices,
         "reviewer_choices": Team.Reviewers.choices,
         "checks_are_on": settings.FIDELITY_CHECKS,
+        **(_keeping(request.team) if is_admin else {}),
         "result_words": result_names.WORDS,
         "result_example": result_names.compile(request.team.result_template).name_of(EXAMPLE),
         **more,
     }
     return render(request, "team/people.html", context, status=status)
+
+
+def _keeping(team: Team) -> dict[str, Any]:
+    days = team.keep_days
+    found = retention.count_over_age(team, days) if days is not None else 0
+    return {
+        "min_keep_days": retention.MIN_DAYS,
+        "max_keep_days": retention.MAX_DAYS,
+        "over_age": min(found, retention.COUNTED),
+        "more_over_age": found > retention.COUNTED,
+    }
 
 
 def _invited(request: TeamRequest, invitation: Invitation, link: str) -> HttpResponse:

@@ -7,8 +7,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from upscaler.ordering.tasks import wake_retention
 from upscaler.queue.supervisor import Chore, Supervisor
 from upscaler.watching import tasks
+
+RETENTION_SECONDS = 60 * 60
 
 
 class Command(BaseCommand):
@@ -22,5 +25,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         watching = Chore("watched folders", settings.SWEEP_SECONDS, tasks.wake)
+        retention = Chore("over age", RETENTION_SECONDS, wake_retention)
         queues = options["queue"] or list(settings.QUEUES)
-        Supervisor.of(queues, with_sweep=not options["no_sweep"], more_chores=[watching]).run()
+        Supervisor.of(queues, with_sweep=not options["no_sweep"], more_chores=[watching, retention]).run()
