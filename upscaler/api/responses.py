@@ -15,7 +15,7 @@ from ninja.errors import ValidationError as RequestInvalid
 from ninja.operation import Operation
 
 from upscaler import upscaling_models
-from upscaler.api import filters, schemas
+from upscaler.api import filters, polled, schemas
 
 ERRORS = {
     401: schemas.PlainError,
@@ -93,10 +93,16 @@ def say_unchanged(call: Callable[..., Any]) -> Callable[..., Any]:
         # Weak: links are signed anew each time, and those that the caller has work for as long.
         tag = f'W/"{hashlib.sha256(json.dumps(_lasting(answer), default=str).encode()).hexdigest()[:32]}"'
         request.api_tag = tag  # type: ignore[attr-defined]
-        known = parse_etags(request.headers.get("If-None-Match", ""))
-        return HttpResponseNotModified() if tag in known or tag.removeprefix("W/") in known else answer
+        # A poll's answer is made to be kept, whether or not this caller has it.
+        return HttpResponseNotModified() if _has(request, tag) and not hasattr(request, "poll") else answer
 
     return checked
+
+
+def _has(request: HttpRequest, tag: str) -> bool:
+    """Whether the caller says that it has the answer with that tag."""
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    return tag in known or tag.removeprefix("W/") in known
 
 
 LINKS = ("image_url", "url")
@@ -116,6 +122,9 @@ def add_headers(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
     def with_headers(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:
         response = run(request, *args, **values)
         if response.status_code in (200, 304) and (tag := getattr(request, "api_tag", None)):
+            polled.keep(request, response)
+            if response.status_code == 200 and _has(request, tag):
+                response = HttpResponseNotModified()
             response.headers["ETag"] = tag
         if (rate := getattr(request, "api_rate", None)) is not None:
             for name, value in rate.headers().items():
