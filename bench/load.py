@@ -161,8 +161,9 @@ def _live(desk: str, browser: dict[str, str]) -> Asked:
     page = requests.get(f"{desk}/history/?status=Done", headers=browser, timeout=60).text
     [path] = re.findall(r'hx-get="([^"]+)"', page)
     path = path.replace("&amp;", "&") + "&live=1"
-    seen = re.findall(r'name="seen" value="([^"]+)"', page)
-    return Asked([path + (f"&seen={seen[0]}" if seen else "")], browser)
+    told = requests.get(desk + path, headers=browser, timeout=60).text
+    [seen] = re.findall(r'name="seen" value="([^"]+)"', told)
+    return Asked([f"{path}&seen={seen}"], browser)
 
 
 def _wrk(url: str, asked: Asked, folder: Path) -> Answered:

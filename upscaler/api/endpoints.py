@@ -247,10 +247,15 @@ def upscales_of(request: HttpRequest) -> Any:
 def upscales_of_team(team_id: int) -> Any:
     """The upscales of the team, with what their shapes read."""
     rows = Upscale.objects.present().filter(team_id=team_id)
-    # Without the balance, which changes with every order and would make each of them look changed.
-    return rows.select_related("team", "source_result", "batch", "fidelity").defer("fidelity__report", "team__balance")
+    return rows.select_related("team", "source_result", "batch", "fidelity").only(*OWN, *OF_OTHERS)
 
 
+OWN = [field.name for field in Upscale._meta.concrete_fields]
+OF_OTHERS = (
+    *("team__result_template", "batch__channels", "source_result__source_name", "source_result__result_id"),
+    *("fidelity__upscale", "fidelity__verdict", "fidelity__reasons", "fidelity__checked_at"),
+)
+"""All that `representations` reads of other rows, and no more: a kept answer is as good as these are the same."""
 _polled = polled.Answers(upscales_of_team)
 
 
