@@ -32,6 +32,10 @@ ERRORS = {
 }
 
 
+FAR = 1_000
+"""Rows before a page from which on they are worth a query of their own."""
+
+
 def errors_of(*statuses: int) -> dict[int, Any]:
     """The errors of a call for its description: ``statuses``, and those of all calls."""
     return {status: ERRORS[status] for status in (401, 414, 422, 429, 503, *statuses)}
@@ -48,8 +52,24 @@ def page(
         "current_page": number,
         "max_page": max(1, -(-total // items)),
         "total_count": total,
-        "data": list(shapes(list(rows[start : start + items]))),
+        "data": list(shapes(_between(rows, start, min(start + items, total), total))),
     }
+
+
+def _between(rows: Any, start: int, end: int, total: int) -> list[Any]:
+    """``rows[start:end]``: the database steps over those before it, so they are counted from the nearer end."""
+    if start >= end:
+        return []
+    if start <= total // 2:
+        return _at(rows, start, end)
+    return _at(rows.reverse(), total - end, total - start)[::-1]
+
+
+def _at(rows: Any, start: int, end: int) -> list[Any]:
+    if start < FAR:
+        return list(rows[start:end])
+    # What is stepped over is read too, so by its number alone.
+    return list(rows.filter(pk__in=list(rows.values_list("pk", flat=True)[start:end])))
 
 
 def refuse_unknown(call: Callable[..., Any]) -> Callable[..., Any]:
