@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
+from django.db.models import Prefetch
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -146,7 +147,7 @@ def mine(request: TeamRequest) -> Any:
         Upscale.objects.filter(team=request.team)
         .select_related("created_by", "source_result", "batch", "fidelity")
         .defer("fidelity__report")
-        .prefetch_related("retries")
+        .prefetch_related(Prefetch("retries", Upscale.objects.only("status", "retry_of")))
     )
 
 
