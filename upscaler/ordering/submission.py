@@ -190,12 +190,10 @@ def submit(
         # Outside the lock: a picture storage far away may take its time.
         found, gone = deduplication.find_known_stored(_seen(orders), team=team)
         _refuse_known(orders, found)
+    # Before any file is written: most refusals end here. The charge below decides for good.
     price = sum(order.credits for order in orders)
     try:
-        # Before any file is written: most refusals end here. The charge below decides for good, and soon enough where
-        # there is one order without a file.
-        if len(orders) > 1 or any(order.upload is not None for order in orders):
-            credits.ensure_affordable(team_id=team.pk, user=user, price=price)
+        credits.ensure_affordable(team_id=team.pk, user=user, price=price)
     except credits.CreditsRefused:
         # Its twin may just have taken the last credit: then this is a repeat, not a refusal.
         if idempotency is not None and (earlier := _repeated(team, idempotency, batch)):
