@@ -28,13 +28,12 @@ def _for_pages(path: str) -> type:
     base: Any = import_string(path)
 
     def call(self: Any, request: HttpRequest) -> HttpResponseBase:
-        response: HttpResponseBase = (self.get_response if is_of_program(request) else super(made, self).__call__)(
-            request
+        response: HttpResponseBase = (
+            self.get_response(request) if is_of_program(request) else base.__call__(self, request)
         )
         return response
 
-    made = type(base.__name__, (base,), {"__call__": call, "__module__": __name__, "__doc__": base.__doc__})
-    return made
+    return type(base.__name__, (base,), {"__call__": call, "__module__": __name__, "__doc__": base.__doc__})
 
 
 SessionMiddleware = _for_pages("django.contrib.sessions.middleware.SessionMiddleware")
@@ -48,7 +47,7 @@ HtmxMiddleware = _for_pages("django_htmx.middleware.HtmxMiddleware")
 class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
     """Django's; a program is nobody, whatever cookie came with its call."""
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: HttpRequest) -> Any:
         if is_of_program(request):
             request.user = AnonymousUser()
             return self.get_response(request)

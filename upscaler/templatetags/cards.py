@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
@@ -56,7 +56,8 @@ def card(context: template.RequestContext, upscale: Upscale) -> SafeString:
 
 def _draw(context: template.RequestContext, upscale: Upscale) -> SafeString:
     # As `include` does it.
-    drawn = context.template.engine.get_template("history/_row.html")
+    around = cast(template.Template, context.template)
+    drawn = around.engine.get_template("history/_row.html")
     with context.push(u=upscale):
         card: SafeString = drawn.render(context)
     return card
