@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "ninja",
 ]
 
+# Those of `page_middleware` are Django's and libraries' own, which programs' calls go past.
 MIDDLEWARE = [
     # Around all others, so that each line about a request carries its number.
     "upscaler.middleware.RequestNumberMiddleware",
@@ -87,20 +88,20 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # After the static files, which are named by their content and kept for good.
     "upscaler.middleware.NoStoreMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "upscaler.page_middleware.SessionMiddleware",
+    "upscaler.page_middleware.CommonMiddleware",
     # Before anything that reads a form.
     "upscaler.uploads.UploadNamesMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_otp.middleware.OTPMiddleware",
+    "upscaler.page_middleware.AuthenticationMiddleware",
+    "upscaler.page_middleware.OTPMiddleware",
     "upscaler.middleware.IdleSessionMiddleware",
     "upscaler.middleware.PageLoginMiddleware",
     "upscaler.middleware.StaffSecondFactorMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
+    "upscaler.page_middleware.MessageMiddleware",
+    "upscaler.page_middleware.XFrameOptionsMiddleware",
+    "upscaler.page_middleware.CSPMiddleware",
+    "upscaler.page_middleware.HtmxMiddleware",
     "upscaler.middleware.TeamMiddleware",
     # Before anything that reads a body, and where its own page can be shown.
     "upscaler.request_limits.RequestLimitsMiddleware",
@@ -168,8 +169,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     keep_private(None if _name == ":memory:" else Path(_name))
 else:
     keep_private(None)
-    DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# To open one takes longer than most answers, on SQLite too: the last one to close writes all that is in the WAL.
+DATABASES["default"]["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Cache ----------------------------------------------------------------------------------------

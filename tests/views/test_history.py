@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.conftest import Person, move_end
+from upscaler import credits
 from upscaler.models import Batch, ShareLink, Upscale
 from upscaler.processing import lifecycle
 from upscaler.sharing import links
@@ -161,6 +163,47 @@ def test_the_live_part_sends_the_rows_that_are_asked_for(owner: Person, order: C
     assert "42" in page
     assert 'id="balance"' in page
     assert "1 new upscale" in page
+
+
+def seen_in(answer: Any) -> str:
+    return re.findall(r'id="live-seen" name="seen" value="([^"]*)"', answer.content.decode())[0]
+
+
+def test_the_live_part_is_empty_while_nothing_changes(
+    owner: Person, order: Callable[..., Upscale], django_assert_num_queries: Any
+) -> None:
+    upscale = order()
+    address = f"/history/live/?id={upscale.pk}&newest={upscale.pk}"
+    seen = seen_in(owner.client.get(address))
+    # Who asks, for which team; then all that there is to know.
+    with django_assert_num_queries(3 + 1):
+        assert owner.client.get(f"{address}&seen={seen}").status_code == 204
+    claimed = lifecycle.claim(upscale.pk)
+    assert claimed is not None
+    for progress in (0.2, 0.7):
+        lifecycle.progress(claimed, progress, "Enlarging")
+        answer = owner.client.get(f"{address}&seen={seen}")
+        assert f'data-progress="{progress}' in answer.content.decode()
+        seen = seen_in(answer)
+        assert owner.client.get(f"{address}&seen={seen}").status_code == 204
+    credits.grant(team=owner.team, amount=7, note="more")
+    answer = owner.client.get(f"{address}&seen={seen}")
+    assert f'data-balance="{owner.balance}"' in answer.content.decode()
+    seen = seen_in(answer)
+    order()
+    assert "1 new upscale" in owner.client.get(f"{address}&seen={seen}").content.decode()
+
+
+def test_a_card_that_was_drawn_before_shows_what_has_changed(owner: Person, done: Callable[..., Upscale]) -> None:
+    upscale = done(name="shirt.jpg")
+    page = owner.client.get("/history/").content.decode()
+    assert "shirt.jpg" in page
+    assert owner.client.get("/history/").content.decode().count("card-download") == page.count("card-download") == 1
+    get_user_model().objects.filter(pk=owner.user.pk).update(first_name="Ada", last_name="Lovelace")
+    assert "Ada Lovelace, " in owner.client.get("/history/?status=Done").content.decode()
+    assert "Ada Lovelace, " in owner.client.get("/history/").content.decode()
+    Upscale.objects.filter(pk=upscale.pk).update(review="rejected")
+    assert "card-download" not in owner.client.get("/history/").content.decode()
 
 
 def test_the_live_part_survives_nonsense(owner: Person) -> None:

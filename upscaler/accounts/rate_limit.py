@@ -19,10 +19,14 @@ def count(key: str, *, seconds: int) -> int:
     if _is_away():
         return 0
     try:
-        cache.add(key, 0, timeout=seconds)
-        return cache.incr(key)
+        try:
+            return cache.incr(key)
+        except ValueError:
+            # The first one. Another may add it at the same moment, and a full cache may push it out.
+            cache.add(key, 0, timeout=seconds)
+            return cache.incr(key)
     except ValueError:
-        return 0  # Pushed out of a full cache between the two calls.
+        return 0
     except Exception:
         _leave_alone()
         return 0

@@ -18,7 +18,7 @@ from ninja.files import UploadedFile
 from ninja.operation import Operation
 
 from upscaler import representations
-from upscaler.api import batches, errors, evidence, filters, placing, reviews, schemas, share_links, waiting
+from upscaler.api import batches, errors, evidence, filters, placing, polled, reviews, schemas, share_links, waiting
 from upscaler.api.auth import TokenAuth, TokenThrottle, token_of
 from upscaler.api.parser import FILE, OrderBody, StrictParser
 from upscaler.api.responses import add_headers, errors_of, page, refuse_unknown, say_unchanged
@@ -101,6 +101,7 @@ def create_upscale(
 
 @api.get(
     "/generation/{int:generation_id}",
+    auth=TokenAuth(only_looks=True, remembers=True),
     response={200: schemas.GenerationDetailOut, **errors_of(404, 422)},
     summary="Get one upscale",
     exclude_unset=True,
@@ -113,10 +114,14 @@ def get_generation(
     prefer: waiting.PreferHeader = None,
 ) -> Any:
     """How one upscale stands, with its result once it is `Done`."""
+    seconds = waiting.asked(query, prefer)
+    if seconds is None and (same := _polled.find(request, team_id=token_of(request).team_id, number=generation_id)):
+        return same
     upscale = get_object_or_404(upscales_of(request), pk=generation_id)
-    if (seconds := waiting.asked(query, prefer)) is not None:
+    if seconds is not None:
         waiting.for_end(partial(waiting.upscale_has_ended, generation_id), seconds, response)
         upscale = get_object_or_404(upscales_of(request), pk=generation_id)
+    polled.will_change(request, upscale)
     return representations.generation_detail(signed_links.site(request), upscale)
 
 
@@ -258,8 +263,22 @@ def get_credits(request: HttpRequest) -> Any:
 
 def upscales_of(request: HttpRequest) -> Any:
     """The upscales of the token's team, with what their shapes read."""
-    rows = Upscale.objects.listed().filter(team_id=token_of(request).team_id)
-    return rows.select_related("team", "source_result", "batch", "fidelity").defer("fidelity__report")
+    return upscales_of_team(token_of(request).team_id)
+
+
+def upscales_of_team(team_id: int) -> Any:
+    """The upscales of the team, with what their shapes read."""
+    rows = Upscale.objects.listed().filter(team_id=team_id)
+    return rows.select_related("team", "source_result", "batch", "fidelity").only(*OWN, *OF_OTHERS)
+
+
+OWN = [field.name for field in Upscale._meta.concrete_fields]
+OF_OTHERS = (
+    *("team__result_template", "batch__channels", "source_result__source_name", "source_result__result_id"),
+    *("fidelity__upscale", "fidelity__verdict", "fidelity__reasons", "fidelity__checked_at"),
+)
+"""All that `representations` reads of other rows, and no more: a kept answer is as good as these are the same."""
+_polled = polled.Answers(upscales_of_team)
 
 
 def _ordered(request: HttpRequest, response: HttpResponse, upscale: Upscale, seconds: int | None) -> dict[str, Any]:

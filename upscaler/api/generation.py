@@ -18,8 +18,8 @@ from ninja import Header, Query
 from ninja.errors import ValidationError as RequestInvalid
 
 from upscaler import representations
-from upscaler.api import endpoints, errors, filters, newer_schemas, placing, schemas
-from upscaler.api.auth import TokenAuth, TokenThrottle
+from upscaler.api import endpoints, errors, filters, newer_schemas, placing, polled, schemas
+from upscaler.api.auth import TokenAuth, TokenThrottle, token_of
 from upscaler.api.endpoints import DeskAPI
 from upscaler.api.parser import StrictParser
 from upscaler.api.responses import add_headers, errors_of, page, refuse_unknown, say_unchanged
@@ -35,6 +35,7 @@ USUAL_RESOLUTION = "2160p"
 NAMES = {"model_name": "model_slug", "generation_result_id": "generation_result_parent_id"}
 """By field of the forms, what this interface calls it."""
 SETTINGS = "generation_settings"
+_polled = polled.Answers(endpoints.upscales_of_team)
 
 api = DeskAPI(
     title="Upscaler, the newer interface",
@@ -74,13 +75,17 @@ def create_generation(
 
 @api.get(
     "/generation/{int:generation_id}",
+    auth=TokenAuth(only_looks=True, remembers=True),
     response={200: newer_schemas.NewerGenerationDetail, **errors_of(404)},
     summary="Get one upscale",
     exclude_unset=True,
 )
 def get_generation(request: HttpRequest, generation_id: int) -> Any:
     """How one upscale stands, with its result once it is `Done`."""
+    if same := _polled.find(request, team_id=token_of(request).team_id, number=generation_id):
+        return same
     upscale = get_object_or_404(endpoints.upscales_of(request), pk=generation_id)
+    polled.will_change(request, upscale)
     found = [_result(representations.generation_result(_site(request), upscale))] if upscale.gives_result else []
     return {**_row(upscale), "generation_results": found}
 

@@ -15,7 +15,7 @@ from ninja.errors import ValidationError as RequestInvalid
 from ninja.operation import Operation
 
 from upscaler import upscaling_models
-from upscaler.api import filters, schemas
+from upscaler.api import filters, polled, schemas
 
 ERRORS = {
     401: schemas.PlainError,
@@ -30,6 +30,10 @@ ERRORS = {
     429: schemas.PlainError,
     503: schemas.PlainError,
 }
+
+
+FAR = 1_000
+"""Rows before a page from which on they are worth a query of their own."""
 
 
 def errors_of(*statuses: int) -> dict[int, Any]:
@@ -48,8 +52,24 @@ def page(
         "current_page": number,
         "max_page": max(1, -(-total // items)),
         "total_count": total,
-        "data": list(shapes(list(rows[start : start + items]))),
+        "data": list(shapes(_between(rows, start, min(start + items, total), total))),
     }
+
+
+def _between(rows: Any, start: int, end: int, total: int) -> list[Any]:
+    """``rows[start:end]``: the database steps over those before it, so they are counted from the nearer end."""
+    if start >= end:
+        return []
+    if start <= total // 2:
+        return _at(rows, start, end)
+    return _at(rows.reverse(), total - end, total - start)[::-1]
+
+
+def _at(rows: Any, start: int, end: int) -> list[Any]:
+    if start < FAR:
+        return list(rows[start:end])
+    # What is stepped over is read too, so by its number alone.
+    return list(rows.filter(pk__in=list(rows.values_list("pk", flat=True)[start:end])))
 
 
 def refuse_unknown(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,10 +113,16 @@ def say_unchanged(call: Callable[..., Any]) -> Callable[..., Any]:
         # Weak: links are signed anew each time, and those that the caller has work for as long.
         tag = f'W/"{hashlib.sha256(json.dumps(_lasting(answer), default=str).encode()).hexdigest()[:32]}"'
         request.api_tag = tag  # type: ignore[attr-defined]
-        known = parse_etags(request.headers.get("If-None-Match", ""))
-        return HttpResponseNotModified() if tag in known or tag.removeprefix("W/") in known else answer
+        # A poll's answer is made to be kept, whether or not this caller has it.
+        return HttpResponseNotModified() if _has(request, tag) and not hasattr(request, "poll") else answer
 
     return checked
+
+
+def _has(request: HttpRequest, tag: str) -> bool:
+    """Whether the caller says that it has the answer with that tag."""
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    return tag in known or tag.removeprefix("W/") in known
 
 
 LINKS = ("image_url", "url")
@@ -116,6 +142,9 @@ def add_headers(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
     def with_headers(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:
         response = run(request, *args, **values)
         if response.status_code in (200, 304) and (tag := getattr(request, "api_tag", None)):
+            polled.keep(request, response)
+            if response.status_code == 200 and _has(request, tag):
+                response = HttpResponseNotModified()
             response.headers["ETag"] = tag
         if (rate := getattr(request, "api_rate", None)) is not None:
             for name, value in rate.headers().items():

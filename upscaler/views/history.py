@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
+from django.db.models import Prefetch
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,7 +20,7 @@ from upscaler.channels import teams
 from upscaler.engines import get_engine
 from upscaler.models import Batch, MonthlySpend, Upscale
 from upscaler.ordering import removal
-from upscaler.views import fidelity, history_filters, reviews
+from upscaler.views import fidelity, history_filters, live_state, reviews
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.model_choice import settings_that_matter
 from upscaler.views.paging import keyset_page, sku_page
@@ -54,7 +55,7 @@ def history(request: TeamRequest) -> HttpResponse:
     layout = _layout(request, filters)
     # Before the rows are read, so that none is missed in between.
     newest = Upscale.objects.filter(team=request.team).order_by("-pk").values_list("pk", flat=True).first() or 0
-    upscales = _filtered(request, filters)
+    upscales = _for_cards(_filtered(request, filters))
     size = LIST_SIZE if layout == "list" else PAGE_SIZE
     if filters["group"] == "sku":
         page = sku_page(upscales, request.GET, size, anchors=Upscale.objects.filter(team=request.team))
@@ -121,19 +122,24 @@ def upscale(request: TeamRequest, pk: int) -> HttpResponse:
 @require_safe
 @team_required
 def live(request: TeamRequest) -> HttpResponse:
-    """The rows that a page asks about, as they stand now, to be swapped into it."""
-    given = map(as_number, request.GET.getlist("id")[:MAX_LIVE_ROWS])
-    rows = mine(request).listed().filter(pk__in=[pk for pk in given if pk is not None])
+    """The rows that a page asks about, as they stand now, to be swapped into it; 204 where it has ``seen`` all that."""
+    given = [as_number(text) for text in request.GET.getlist("id")[:MAX_LIVE_ROWS]]
+    numbers = [pk for pk in given if pk is not None]
+    rows = mine(request).listed().filter(pk__in=numbers)
     if request.GET.get("view") == "upscale":
         row = rows.select_related("retry_of", "source_result", "token", "handover").first()
         return render(request, "history/_live_upscale.html", {**_shown(row, request), "oob": True} if row else {})
     newest = number(request.GET, "newest")
+    # Before the rows are read, so that no change in between is taken for one that was shown.
+    state = live_state.of_history(request, numbers, newest)
+    if state and state == request.GET.get("seen"):
+        return HttpResponse(status=204)
     filters = history_filters.read(request.GET)
     new_count = _filtered(request, filters).filter(pk__gt=newest)[:MAX_NEW].count() if newest is not None else 0
     row_query = carried_query(request.GET, filters)
     shown_url = reverse("history") + carried_query(QueryDict(), filters)
-    context = {"rows": rows, "oob": True, "new_count": new_count, "row_query": row_query, "shown_url": shown_url}
-    return render(request, "history/_live.html", context)
+    context = {"rows": _for_cards(rows), "oob": True, "new_count": new_count, "row_query": row_query}
+    return render(request, "history/_live.html", {**context, "shown_url": shown_url, "state": state})
 
 
 def mine(request: TeamRequest) -> Any:
@@ -142,12 +148,25 @@ def mine(request: TeamRequest) -> Any:
         Upscale.objects.filter(team=request.team)
         .select_related("created_by", "source_result", "batch", "fidelity")
         .defer("fidelity__report")
-        .prefetch_related("retries")
+        .prefetch_related(Prefetch("retries", Upscale.objects.only("status", "retry_of")))
     )
+
+
+OF_OTHERS = (
+    *("created_by__username", "created_by__first_name", "created_by__last_name"),
+    *("batch__name", "batch__channels", "batch__ordered_at", "source_result__withdrawn_at"),
+    *("fidelity__upscale", "fidelity__verdict", "fidelity__reasons"),
+)
+"""What a card shows of other rows."""
 
 
 def _filtered(request: TeamRequest, filters: Mapping[str, str]) -> Any:
     return history_filters.apply(mine(request), filters, request.team)
+
+
+def _for_cards(upscales: Any) -> Any:
+    """With no more of other rows than cards show: each column that is read takes its time."""
+    return upscales.only(*(field.name for field in Upscale._meta.concrete_fields), *OF_OTHERS)
 
 
 def _layout(request: TeamRequest, filters: Mapping[str, str]) -> str:
