@@ -39,7 +39,6 @@ def _for_pages(path: str) -> type:
 SessionMiddleware = _for_pages("django.contrib.sessions.middleware.SessionMiddleware")
 OTPMiddleware = _for_pages("django_otp.middleware.OTPMiddleware")
 MessageMiddleware = _for_pages("django.contrib.messages.middleware.MessageMiddleware")
-XFrameOptionsMiddleware = _for_pages("django.middleware.clickjacking.XFrameOptionsMiddleware")
 CSPMiddleware = _for_pages("csp.middleware.CSPMiddleware")
 HtmxMiddleware = _for_pages("django_htmx.middleware.HtmxMiddleware")
 
