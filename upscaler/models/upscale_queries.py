@@ -65,5 +65,6 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
 
     def to_review(self) -> UpscaleQuerySet:
         """Results that wait for approval."""
-        # By the moment and not by `review`, for the index's sake.
-        return self.with_result().filter(pending_since__isnull=False)
+        # By the moment alone, which only a result of an upscale that is Done has: with the status named too, SQLite goes
+        # through all results of the team.
+        return self.present().filter(withdrawn_at__isnull=True, pending_since__isnull=False)
