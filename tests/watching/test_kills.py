@@ -152,7 +152,7 @@ def test_workers_wake_up_for_it_and_a_queue_that_is_away_fails_no_page(
     begun: list[Supervisor] = []
     monkeypatch.setattr(Supervisor, "run", lambda self: begun.append(self))
     call_command("runworker")
-    assert [chore.work for chore in begun[0].more_chores] == [tasks.wake]
+    assert tasks.wake in [chore.work for chore in begun[0].more_chores]
 
     def away(*args: Any) -> int:
         raise OSError("no broker")
