@@ -99,7 +99,7 @@ MIDDLEWARE = [
     "upscaler.middleware.PageLoginMiddleware",
     "upscaler.middleware.StaffSecondFactorMiddleware",
     "upscaler.page_middleware.MessageMiddleware",
-    "upscaler.page_middleware.XFrameOptionsMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "upscaler.page_middleware.CSPMiddleware",
     "upscaler.page_middleware.HtmxMiddleware",
     "upscaler.middleware.TeamMiddleware",

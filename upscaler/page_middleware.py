@@ -1,4 +1,4 @@
-"""What only pages need of Django's middleware: sessions, people, messages, headers for browsers' windows.
+"""What only pages need of Django's middleware: sessions, people, messages, what pages may load.
 
 A program's call has a token and none of these, and would spend more time in them than in its answer.
 """
@@ -39,7 +39,6 @@ def _for_pages(path: str) -> type:
 SessionMiddleware = _for_pages("django.contrib.sessions.middleware.SessionMiddleware")
 OTPMiddleware = _for_pages("django_otp.middleware.OTPMiddleware")
 MessageMiddleware = _for_pages("django.contrib.messages.middleware.MessageMiddleware")
-XFrameOptionsMiddleware = _for_pages("django.middleware.clickjacking.XFrameOptionsMiddleware")
 CSPMiddleware = _for_pages("csp.middleware.CSPMiddleware")
 HtmxMiddleware = _for_pages("django_htmx.middleware.HtmxMiddleware")
 
