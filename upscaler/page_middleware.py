@@ -1,4 +1,4 @@
-"""What only pages need of Django's middleware: sessions, people, messages, headers for browsers' windows.
+"""What only pages need of Django's middleware: sessions, people, messages, what pages may load.
 
 A program's call has a token and none of these, and would spend more time in them than in its answer.
 """

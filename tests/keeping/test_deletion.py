@@ -10,6 +10,7 @@ from upscaler.models import AuditEvent, Batch, Upscale, WebhookDelivery, Webhook
 from upscaler.ordering import submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.processing import lifecycle, worker_step
+from upscaler.sharing import links
 from upscaler.storage import cleanup
 from upscaler.webhooks import outbox
 
@@ -101,6 +102,29 @@ def test_a_batch_is_deleted_with_its_name(owner: Person, head: Person, order_bat
     assert not is_named(batch, *rows, *AuditEvent.objects.all())
     assert AuditEvent.objects.filter(action="deleted", about=f"batch {batch.pk}").count() == 1
     assert owner.client.get(f"/batches/{batch.pk}/").status_code == 200
+
+
+def test_links_to_a_batch_do_not_tell_its_name_either(owner: Person, order_batch: Callable[..., Batch]) -> None:
+    batch = order_batch("a.jpg", batch_name="secret-dress")
+    worker_step.step(batch.upscales.get().pk)
+    link, _ = links.make(team=owner.team, user=owner.user, shows=batch, label="For Ada")
+    links.revoke(link, by=owner.user)
+    assert is_named(*AuditEvent.objects.all())
+    owner.client.post(f"/batches/{batch.pk}/delete/")
+    assert not is_named(*AuditEvent.objects.all())
+
+
+def test_what_is_told_of_another_batch_of_that_name_stays(owner: Person, order_batch: Callable[..., Batch]) -> None:
+    one, other = order_batch("a.jpg"), order_batch("b.jpg")
+    for batch in (one, other):
+        worker_step.step(batch.upscales.get().pk)
+        owner.client.get(f"/batches/{batch.pk}/results.zip").getvalue()  # type: ignore[attr-defined]
+    named = AuditEvent.objects.filter(about__contains="the batch “Monday”")
+    assert named.count() == 2
+    owner.client.post(f"/batches/{one.pk}/delete/")
+    assert named.count() == 2
+    owner.client.post(f"/batches/{other.pk}/delete/")
+    assert named.count() == 0
 
 
 def test_somebody_else_s_batch_stays_but_for_an_admin(

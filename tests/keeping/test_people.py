@@ -34,9 +34,12 @@ from upscaler.models import (
     OidcIdentity,
     ReviewDecision,
     Upscale,
+    WebhookEndpoint,
     media_storage,
 )
+from upscaler.processing import lifecycle
 from upscaler.sharing import links
+from upscaler.webhooks import outbox as outbox_of_webhooks
 
 NAMES = ("Ada Lovelace", "ada.l@example.com", "ada-l")
 
@@ -114,6 +117,19 @@ def test_nothing_names_a_forgotten_person(
     told = AuditEvent.objects.get(action="cancelled")
     assert told.about == f"what forgotten-{number} ordered, not what ada-lina did"
     assert head.client.get("/team/activity/").status_code == 200
+
+
+def test_what_the_person_cancelled_does_not_name_them(ada: Person, head: Person, order: Callable[..., Upscale]) -> None:
+    upscale = order()
+    lifecycle.cancel(Upscale.objects.filter(pk=upscale.pk), by=ada.user)
+    hook = WebhookEndpoint.objects.create(team=ada.team, url="https://shop.example/")
+    told = outbox_of_webhooks.new(hook, "generation.failed")
+    told.upscale, told.request, told.due_at = upscale, '{"error": "Ada Lovelace cancelled this"}', None
+    told.save()
+    call_command("forget_person", "ada-l", confirm=True, stdout=StringIO())
+    upscale.refresh_from_db()
+    assert upscale.error_message.startswith(f"forgotten-{ada.user.pk} cancelled this")
+    assert list(words_left()) == []
 
 
 def test_the_last_admin_of_others_stays(head: Person, owner: Person) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest
 
 from upscaler.accounts.client_ip import client_address
@@ -78,9 +79,15 @@ def forget_names_of(upscales: Iterable[Upscale]) -> None:
 
 
 def forget_batch(batch: Batch) -> None:
-    """Take a deleted batch's name out of what is told of it."""
-    told = AuditEvent.objects.filter(team=batch.team_id, about__contains=f"“{batch.name}”")
-    told.redact(about=f"batch {batch.pk}")
+    """Take a deleted batch's name out of what is told of it, unless another batch of the team is called so too."""
+    name = batch.name
+    if Batch.objects.filter(team=batch.team_id, name=name).exclude(pk=batch.pk).exists():
+        return
+    by_name = Q(about__contains=f"the batch “{name}”")
+    for told in (f"” to {name}, until ", f"” to {name} of "):
+        by_name |= Q(action__startswith="share_link_", about__contains=told)
+    by_name |= Q(action__startswith="share_link_", about__endswith=f"” to {name}")
+    AuditEvent.objects.filter(by_name, team=batch.team_id, upscale=None).redact(about="a deleted batch")
 
 
 def record_in_all_teams(action: str, *, user: Any, about: str = "", request: HttpRequest | None = None) -> None:

@@ -21,7 +21,7 @@ from upscaler.models import ApiToken
 TOKEN_MISSING = (
     "A token is missing. Send it in the header “Authorization: Bearer <token>”; the desk's page Tokens makes one."
 )
-READ_ONLY = "This token may only look. To upload or submit, make one on the page Tokens that may do everything."
+READ_ONLY = "This token may only look. To upload, submit or delete, make one on the page Tokens that may do everything."
 TOO_MANY_WRONG = "Too many wrong tokens came from your address. Wait a minute, then send a right one."
 LOOKING = ("GET", "HEAD", "OPTIONS")
 

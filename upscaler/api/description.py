@@ -32,7 +32,8 @@ STATUSES = {
     429: "More calls than the token may make, or more uploads than a team may leave unordered. Wait for `Retry-After`.",
     431: "The head of the request is too large.",
     500: "Something went wrong on the desk's side. Look at your generations before you send an order again.",
-    503: "The desk can't take work now. Wait for `Retry-After`; send an order again with its old `Idempotency-Key`.",
+    503: "The desk can't take work now. Wait for `Retry-After`; send an order again with its old `Idempotency-Key`. "
+    "With the `code` `storage_full` or `storage_unwritable` its storage takes nothing.",
 }
 """What each status of an error means, and what to do."""
 

@@ -37,7 +37,7 @@ orders.json: every picture that was ordered, with its settings, its end and its 
 batches.json, decisions.json, shared_links.json, catalogue_checks.json: what else was made or decided.
 ledger.json: the entries of credits that the person made, or that belong to their orders.
 activity.json: what was noted of the person's deeds, with the address they came from.
-emails.json: e-mails of the last time that were meant for the person.
+emails.json: e-mails to the person, without their text.
 {rest}"""
 
 

@@ -33,7 +33,10 @@ from upscaler.models import (
     OidcIdentity,
     ReviewDecision,
     Team,
+    Upscale,
+    WebhookDelivery,
 )
+from upscaler.models.upscale_queries import CANCELLED_CODE
 from upscaler.storage import draft_files
 
 logger = logging.getLogger(__name__)
@@ -146,7 +149,19 @@ def _rename(user: Any, words: Words, name: str) -> int:
         for pk, text in model.objects.filter(words.anywhere(column)).values_list("pk", column):
             if words.are_in(text):
                 changed += model.objects.filter(pk=pk).redact(**{column: words.replaced(text, name)})
+    changed += _rename_in_cancelled(words, name)
     # What staff did to the account in the admin.
     kind = ContentType.objects.get_for_model(get_user_model())
     about = LogEntry.objects.filter(content_type=kind, object_id=str(user.pk))
     return int(changed + about.update(object_repr=name, change_message=""))
+
+
+def _rename_in_cancelled(words: Words, name: str) -> int:
+    """Upscales that were cancelled say by whom, and webhooks were told so."""
+    changed = 0
+    cancelled = Upscale.objects.filter(words.anywhere("error_message"), error_code=CANCELLED_CODE)
+    for pk, text in cancelled.values_list("pk", "error_message"):
+        if words.are_in(text):
+            changed += Upscale.objects.filter(pk=pk).update(error_message=words.replaced(text, name))
+            WebhookDelivery.objects.filter(upscale=pk).update(request="", answer="")
+    return changed
