@@ -20,7 +20,8 @@ from upscaler.middleware import is_api
 def is_of_program(request: HttpRequest) -> bool:
     """Whether it is a call of the API with a token. The API's docs, read in a browser, are a page."""
     scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return bool(token) and scheme.lower() == "bearer" and is_api(request.path)
+    is_call = is_api(request.path) and not request.path.endswith("/docs")
+    return bool(token) and scheme.lower() == "bearer" and is_call
 
 
 def _for_pages(path: str) -> type:

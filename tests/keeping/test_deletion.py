@@ -137,3 +137,19 @@ def test_somebody_else_s_batch_stays_but_for_an_admin(
     assert Batch.objects.get(pk=batch.pk).name == "Monday"
     head.client.post(f"/batches/{batch.pk}/delete/")
     assert batch.upscales.present().count() == 0
+
+
+def test_a_batch_s_name_goes_with_the_last_of_its_pictures_and_once(
+    owner: Person, teammate: Person, order_batch: Callable[..., Batch]
+) -> None:
+    batch = order_batch("a.jpg", "b.jpg")
+    Batch.objects.filter(pk=batch.pk).update(name="SECRET-DRESS")
+    lifecycle.cancel(Upscale.objects.filter(batch=batch), by=owner.user)
+    first, last = batch.upscales.order_by("pk")
+    for upscale, name in ((first, "SECRET-DRESS"), (last, "")):
+        owner.client.post("/history/selected/", {"act": "delete", "confirmed": "1", "numbers": str(upscale.pk)})
+        batch.refresh_from_db()
+        assert batch.name == name
+    for _ in range(2):
+        teammate.client.post(f"/batches/{batch.pk}/delete/")
+    assert AuditEvent.objects.filter(about=f"batch {batch.pk}").count() == 1

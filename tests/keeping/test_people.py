@@ -22,6 +22,7 @@ from tests.conftest import Person
 from tests.support.draft_page import DraftPage
 from upscaler import credits
 from upscaler.accounts import audit_log, invitations, people
+from upscaler.keeping import people as forgetting
 from upscaler.mail import outbox
 from upscaler.models import (
     ApiToken,
@@ -161,3 +162,50 @@ def test_staff_forget_people_in_the_admin_and_are_asked_first(ada: Person, head:
     assert not get_user_model().objects.filter(username="ada-l").exists()
     assert Erasure.objects.get().by == boss
     assert str(ada.user.pk) in staff.get("/admin/upscaler/erasure/").content.decode()
+
+
+def test_forgetting_ann_leaves_joanna_and_ann_smith_alone(owner: Person, outsider: Person) -> None:
+    get_user_model().objects.filter(pk=owner.user.pk).update(username="ann", email="ann@shop.example")
+    owner.user.refresh_from_db()
+    soon = timezone.now() + timedelta(days=1)
+    for number, address in enumerate(("joanna@other.example", "ann.smith@other.example", "ANN@shop.example")):
+        Invitation.objects.create(team=outsider.team, email=address, digest=f"d{number}", expires_at=soon)
+    Email.objects.create(kind="invitation", to=["ann.smith@other.example"], subject="Join us", expires_at=soon)
+    audit_log.record("invited", team=outsider.team, user=outsider.user, about="ann.smith@other.example, ann")
+    audit_log.record("invited", team=owner.team, user=owner.user, about="ann.smith@other.example, ann")
+
+    forgetting.forget(owner.user, how="test")
+
+    assert sorted(Invitation.objects.values_list("email", flat=True)) == [
+        "ann.smith@other.example",
+        "joanna@other.example",
+    ]
+    assert Email.objects.count() == 1
+    told = dict(AuditEvent.objects.filter(action="invited").values_list("team", "about"))
+    assert told == {
+        outsider.team.pk: "ann.smith@other.example, ann",
+        owner.team.pk: f"ann.smith@other.example, forgotten-{owner.user.pk}",
+    }
+
+
+def test_a_number_as_a_name_is_no_name_in_texts(owner: Person) -> None:
+    get_user_model().objects.filter(pk=owner.user.pk).update(username="12")
+    get_user_model().objects.create_user(f"forgotten-{owner.user.pk}")
+    owner.user.refresh_from_db()
+    credits.grant(team=owner.team, amount=5, note="12 credits for the sofa shoot", by=None)
+    forgetting.forget(owner.user, how="test")
+    assert CreditEntry.objects.latest("pk").note == "12 credits for the sofa shoot"
+    owner.user.refresh_from_db()
+    assert owner.user.username == f"forgotten-{owner.user.pk}-"
+
+
+def test_an_e_mail_to_others_that_names_the_person_is_sent_without_the_name(owner: Person, head: Person) -> None:
+    get_user_model().objects.filter(pk=owner.user.pk).update(username="ada-l")
+    owner.user.refresh_from_db()
+    soon = timezone.now() + timedelta(days=1)
+    email = Email.objects.create(
+        team=owner.team, kind="person_budget", to_admins=True, subject="80 % of ada-l's budget", expires_at=soon
+    )
+    forgetting.forget(owner.user, how="test")
+    email.refresh_from_db()
+    assert email.subject == f"80 % of forgotten-{owner.user.pk}'s budget"

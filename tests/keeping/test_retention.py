@@ -12,7 +12,20 @@ from django.utils import timezone
 
 from tests.conftest import Person, move_end
 from upscaler import credits, usage
-from upscaler.models import AuditEvent, Batch, ChannelFile, DraftItem, FidelityCheck, Team, Upscale, media_storage
+from upscaler.models import (
+    AuditEvent,
+    Batch,
+    ChannelFile,
+    DraftItem,
+    FidelityCheck,
+    Team,
+    Upscale,
+    WatchedFile,
+    WatchedFolder,
+    WatchedResult,
+    media_storage,
+)
+from upscaler.models.upscale_queries import UpscaleQuerySet
 from upscaler.ordering import retention, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.tasks import wake_retention
@@ -229,3 +242,37 @@ def test_long_histories_go_slice_by_slice(
     monkeypatch.setattr(retention, "SLICE", 2)
     assert [retention.step(), retention.step(), retention.step()] == [2, 1, 0]
     wake_retention()
+
+
+@pytest.mark.parametrize(
+    "end", [{"review": "rejected"}, {"withdrawn_at": timezone.now()}], ids=["rejected", "withdrawn"]
+)
+def test_what_is_never_put_back_into_a_watched_folder_is_not_kept_for_it(
+    owner: Person, done: Callable[..., Upscale], end: dict[str, Any]
+) -> None:
+    upscale = aged(done())
+    folder = WatchedFolder.objects.create(team=owner.team)
+    file = WatchedFile.objects.create(folder=folder, upscale=upscale, size=1)
+    WatchedResult.objects.create(folder=folder, file=file)
+    assert retention.count_over_age(owner.team, 30) == 0, "it is still to be put back"
+    Upscale.objects.filter(pk=upscale.pk).update(**end)
+    assert retention.count_over_age(owner.team, 30) == 1
+
+
+def test_a_decision_that_is_taken_back_meanwhile_keeps_the_files(
+    owner: Person, done: Callable[..., Upscale], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upscale = aged(done())
+    keep(owner.team)
+    update = UpscaleQuerySet.update
+
+    def take_back_first(rows: UpscaleQuerySet, **values: Any) -> int:
+        if values.get("deleted_by_rule"):
+            update(Upscale.objects.filter(pk=upscale.pk), review="pending", pending_since=timezone.now())
+        return update(rows, **values)
+
+    monkeypatch.setattr(UpscaleQuerySet, "update", take_back_first)
+    assert retention.step() == 0
+    upscale.refresh_from_db()
+    assert (upscale.deleted_at, upscale.deleted_by_rule) == (None, False)
+    assert not AuditEvent.objects.filter(action=AuditEvent.Action.DELETED_BY_RULE).exists()

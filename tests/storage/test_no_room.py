@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.test import Client
+from django.utils import timezone
 from PIL import Image
 
 from tests.conftest import Person
@@ -27,8 +32,8 @@ from upscaler.engines import get_engine
 from upscaler.engines.base import Order
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
-from upscaler.models import Batch, ChannelFile, CreditEntry, Upscale
-from upscaler.processing import lifecycle, worker_step
+from upscaler.models import Batch, ChannelFile, CreditEntry, FidelityCheck, Upscale
+from upscaler.processing import fidelity_checks, lifecycle, worker_step
 from upscaler.upscaling_models import MODELS
 
 FULL = "The desk’s storage is full, so nothing can be stored now. Nothing was charged."
@@ -201,7 +206,7 @@ def test_a_full_temporary_folder(
     assert kinds(upscale) == ["charge"]
 
 
-def test_other_failures_are_counted_from_the_first(
+def test_other_failures_count_on_so_that_there_is_an_end(
     order: Callable[..., Upscale], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upscale = order()
@@ -209,7 +214,7 @@ def test_other_failures_are_counted_from_the_first(
         for _ in range(8):
             step(upscale)
     monkeypatch.setattr(worker_step, "_keep", lambda *_: 1 / 0)
-    assert (step(upscale).status, upscale.failures, upscale.error_code) == ("Ongoing", 1, "")
+    assert (step(upscale).status, upscale.failures) == ("Ongoing", 9)
 
 
 def test_what_the_sandbox_writes_is_not_called_damaged(tmp_path: Path) -> None:
@@ -302,3 +307,81 @@ def test_a_zip_that_is_read_on_says_in_the_draft_where_it_stopped(owner: Person)
     [stopped] = draft["left_out"]
     assert stopped["message"].startswith(FULL)
     assert "choose this ZIP again" in stopped["message"]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE])
+def test_one_file_that_can_t_be_read_is_no_storage_that_can_t_be_written(
+    number: int, owner: Person, order: Callable[..., Upscale], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upscale = order()
+
+    def broken(*args: Any) -> None:
+        raise OSError(number, "of this file alone")
+
+    monkeypatch.setattr(worker_step, "_work", broken)
+    for _ in range(4):
+        step(upscale)
+    assert (upscale.status, kinds(upscale), owner.balance) == ("Error", ["charge", "refund"], 100)
+
+
+def test_a_check_of_a_file_that_can_t_be_read_has_an_end(
+    done: Callable[..., Upscale], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check, _ = FidelityCheck.objects.get_or_create(upscale=done())
+
+    def broken(*args: Any) -> None:
+        raise OSError(errno.EIO, "of this file alone")
+
+    monkeypatch.setattr(fidelity_checks, "_download", broken)
+    for hour in range(6):
+        with time_machine.travel(timezone.now() + timedelta(hours=hour)):
+            fidelity_checks.step(may_wait=False)
+    check.refresh_from_db()
+    assert check.checked_at is not None and check.problem
+
+
+def test_two_kinds_of_failure_that_take_turns_have_an_end(
+    owner: Person, order: Callable[..., Upscale], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upscale, troubles = order(), itertools.cycle([OSError(errno.ENOSPC, "full"), OSError("the storage is away")])
+
+    def broken(*args: Any) -> None:
+        raise next(troubles)
+
+    monkeypatch.setattr(worker_step, "_work", broken)
+    for _ in range(lifecycle.TRIES_FOR_ROOM):
+        step(upscale)
+    assert (upscale.status, kinds(upscale), owner.balance) == ("Error", ["charge", "refund"], 100)
+
+
+def test_what_kills_its_workers_after_a_full_disk_is_given_up_as_soon_as_ever(
+    order: Callable[..., Upscale], settings: Any
+) -> None:
+    upscale = order()
+    Upscale.objects.filter(pk=upscale.pk).update(error_code="storage_full", failures=30, status="Ongoing")
+    deaths = 0
+    for hour in range(50):
+        with time_machine.travel(timezone.now() + timedelta(hours=hour)):
+            deaths += lifecycle.claim(upscale.pk) is not None
+    upscale.refresh_from_db()
+    assert (deaths, upscale.status) == (settings.MAX_FAILURES, "Error")
+
+
+def test_after_an_order_was_taken_nobody_reads_that_nothing_was_charged(
+    owner: Person, order: Callable[..., Upscale], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SESSION_IDLE_MINUTES = 30
+    upscale = order()
+    claimed = lifecycle.claim(upscale.pk)
+    assert claimed is not None
+    lifecycle.fail(claimed, message="It failed.", code="x")
+
+    def full(*args: Any, **options: Any) -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(SessionStore, "save", full)
+    browser = Client(raise_request_exception=False)
+    browser.cookies = owner.client.cookies
+    page = browser.post(f"/upscales/{upscale.pk}/retry/").content.decode()
+    assert Upscale.objects.count() == 2
+    assert "Nothing was charged" not in page and "look in the history before you send it again" in page

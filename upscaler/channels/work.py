@@ -14,6 +14,7 @@ from upscaler.channels import due, files, table, teams
 from upscaler.channels.table import Channel
 from upscaler.errors import PublicError
 from upscaler.models import Batch, ChannelFile, Upscale, batch_queries, media_storage
+from upscaler.storage import room
 
 logger = logging.getLogger(__name__)
 
@@ -102,14 +103,14 @@ def _see_to(upscale: Upscale, channel: Channel) -> bool:
     try:
         files.make(upscale, channel, crop=row.crop, trim=row.trim, lease=row.lease_until)
     except PublicError as error:
-        if error.code in no_room.CODES:
+        if error.code in no_room.CODES and room.refusal_of(error) is not None:
             _wait_for_room(row)
         elif error.permanent:
             _refuse(row, channel, error.message)
         else:
             _put_off(row, channel, error.message, error.retry_after)
     except Exception as error:
-        if no_room.refusal_of(error) is not None:
+        if room.refusal_of(error) is not None:
             _wait_for_room(row)
             return True
         logger.exception("upscale %s: its file for %s failed in passing", upscale.pk, channel.id)

@@ -90,7 +90,7 @@ def _lacks_digest(upscale: Upscale) -> bool:
 def _record(
     upscale: Upscale, decision: dict[str, Any], for_shops: list[ChannelFile], known: dict[str, FileMark]
 ) -> dict[str, Any]:
-    is_told = upscale.gives_result or upscale.deleted_by_rule
+    is_told = upscale.gives_result or (upscale.deleted_by_rule and upscale.withdrawn_at is None)
     check = FidelityCheck.of(upscale) if is_told else None
     mark = known.get(upscale.result_file.name or "") if upscale.gives_result else None
     of_source = known.get(upscale.source_file.name or "")

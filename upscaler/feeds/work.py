@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import reset_queries
 from django.db.models import F
 
-from upscaler import fetching, no_room
+from upscaler import fetching
 from upscaler.errors import PublicError
 from upscaler.feeds import delimited, measuring, quota, records, report, turns
 from upscaler.feeds.entries import Entry, WrongEntry
@@ -22,6 +22,7 @@ from upscaler.feeds.reader import Feed
 from upscaler.feeds.records import Hold, Lost
 from upscaler.logs.context import about
 from upscaler.models import FeedCheck, media_storage
+from upscaler.storage import room
 from upscaler.storage.cleanup import WORK_PREFIX
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def _work(hold: Hold) -> float | None:
     except Lost:
         raise
     except Exception as error:
-        if no_room.refusal_of(error) is not None:
+        if room.refusal_of(error) is not None:
             hold.release(due_in=PAUSE_FOR_ROOM)
             return PAUSE_FOR_ROOM
         logger.exception("check %s failed in passing", check.pk)

@@ -5,6 +5,7 @@ What the team owns stays: its pictures, its ledger with all amounts, its counts.
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -85,14 +86,15 @@ def forget(user: Any, *, by: Any = None, how: str, request: HttpRequest | None =
         user = get_user_model().objects.select_for_update().get(pk=user.pk)
         if refusal := why_not(user):
             raise PublicError(refusal, code="last_admin")
-        words, name = Words.of(user), f"forgotten-{user.pk}"
+        words, name = Words.of(user), _free_name(user)
+        known_in = _teams_that_knew(user)
         drafts = Batch.objects.filter(created_by=user, ordered_at__isnull=True)
         items = [item for draft in drafts for item in draft.items.all()]
         counts = _remove_rows(user, words)
         counts["drafts"] = drafts.count()
         drafts.delete()
         _close(user, name)
-        counts["changed texts"] = _rename(user, words, name)
+        counts["changed texts"] = _rename(user, words, name, known_in)
         for team in teams:
             about = f"number {user.pk}, who was in the team"
             audit_log.record(AuditEvent.Action.PERSON_FORGOTTEN, team=team, user=by, about=about, request=request)
@@ -111,7 +113,10 @@ def _remove_rows(user: Any, words: Words) -> dict[str, int]:
         model.objects.filter(user=user).delete()
     for device in (TOTPDevice, StaticDevice):
         device.objects.filter(user=user).delete()
-    invited = Invitation.objects.filter(Q(accepted_by=user) | words.anywhere("email"))
+    to_them = Q(accepted_by=user)
+    for address in words.addresses:
+        to_them |= Q(email__iexact=address)
+    invited = Invitation.objects.filter(to_them)
     counts["invitations"] = invited.count()
     invited.delete()
     counts["e-mails"] = _remove_emails(user, words)
@@ -121,10 +126,10 @@ def _remove_rows(user: Any, words: Words) -> dict[str, int]:
 
 
 def _remove_emails(user: Any, words: Words) -> int:
-    mine = list(Email.objects.filter(user=user).values_list("pk", flat=True))
-    for email in Email.objects.filter(words.anywhere("to", "subject", "text", "facts")).exclude(pk__in=mine):
-        told = " ".join([*map(str, email.to), email.subject, email.text, str(email.facts)])
-        if words.are_in(told):
+    """Those to the person. Those to others stay, and may be on their way; `_rename` sees to them."""
+    mine = list(Email.objects.filter(user=user, to_admins=False).values_list("pk", flat=True))
+    for email in Email.objects.filter(words.anywhere("to")).exclude(pk__in=mine):
+        if any(str(address).lower() in words.addresses for address in email.to):
             mine.append(email.pk)
     Email.objects.filter(pk__in=mine).delete()
     return len(mine)
@@ -140,26 +145,65 @@ def _close(user: Any, name: str) -> None:
     user.user_permissions.clear()
 
 
-def _rename(user: Any, words: Words, name: str) -> int:
-    """Have every text that named the person give the number instead."""
+def _free_name(user: Any) -> str:
+    """What the person is called from now on; longer where somebody has chosen that name."""
+    name = f"forgotten-{user.pk}"
+    while get_user_model().objects.filter(username=name).exclude(pk=user.pk).exists():
+        name += "-"
+    return name
+
+
+def _teams_that_knew(user: Any) -> set[int | None]:
+    """The teams whose texts may name the person: in others the same word is somebody or something else."""
+    rows: tuple[tuple[Any, str], ...] = (
+        (Membership, "user"),
+        (AuditEvent, "user"),
+        (Upscale, "created_by"),
+        (CreditEntry, "created_by"),
+        (ReviewDecision, "user"),
+        (Email, "user"),
+        (Invitation, "accepted_by"),
+        (Invitation, "invited_by"),
+    )
+    found: set[int | None] = set()
+    for model, column in rows:
+        found |= set(model.objects.filter(**{column: user}).values_list("team", flat=True))
+    return found - {None}
+
+
+def _rename(user: Any, words: Words, name: str, teams: set[int | None]) -> int:
+    """Have every text of these teams that named the person give the number instead."""
     changed = AuditEvent.objects.filter(user=user).redact(user_name=name, address=None)
     changed += ReviewDecision.objects.filter(user=user).redact(user_name=name)
     columns: list[tuple[Any, str]] = [(AuditEvent, "about"), (CreditEntry, "note"), (ReviewDecision, "note")]
     for model, column in columns:
-        for pk, text in model.objects.filter(words.anywhere(column)).values_list("pk", column):
+        for pk, text in model.objects.filter(words.anywhere(column), team__in=teams).values_list("pk", column):
             if words.are_in(text):
                 changed += model.objects.filter(pk=pk).redact(**{column: words.replaced(text, name)})
-    changed += _rename_in_cancelled(words, name)
+    changed += _rename_in_emails(words, name, teams)
+    changed += _rename_in_cancelled(words, name, teams)
     # What staff did to the account in the admin.
     kind = ContentType.objects.get_for_model(get_user_model())
     about = LogEntry.objects.filter(content_type=kind, object_id=str(user.pk))
     return int(changed + about.update(object_repr=name, change_message=""))
 
 
-def _rename_in_cancelled(words: Words, name: str) -> int:
+def _rename_in_emails(words: Words, name: str, teams: set[int | None]) -> int:
+    changed = 0
+    for email in Email.objects.filter(words.anywhere("subject", "text", "facts"), team__in=teams):
+        facts = json.dumps(email.facts, ensure_ascii=False)
+        texts = {"subject": email.subject, "text": email.text, "facts": facts}
+        new: dict[str, Any] = {column: words.replaced(text, name) for column, text in texts.items()}
+        if new != texts:
+            new["facts"] = json.loads(new["facts"])
+            changed += Email.objects.filter(pk=email.pk).update(**new)
+    return changed
+
+
+def _rename_in_cancelled(words: Words, name: str, teams: set[int | None]) -> int:
     """Upscales that were cancelled say by whom, and webhooks were told so."""
     changed = 0
-    cancelled = Upscale.objects.filter(words.anywhere("error_message"), error_code=CANCELLED_CODE)
+    cancelled = Upscale.objects.filter(words.anywhere("error_message"), error_code=CANCELLED_CODE, team__in=teams)
     for pk, text in cancelled.values_list("pk", "error_message"):
         if words.are_in(text):
             changed += Upscale.objects.filter(pk=pk).update(error_message=words.replaced(text, name))

@@ -20,11 +20,16 @@ class Words:
 
     known: tuple[str, ...]
 
+    @property
+    def addresses(self) -> list[str]:
+        """The e-mail addresses among them, in small letters."""
+        return [word.lower() for word in self.known if "@" in word]
+
     @classmethod
     def of(cls, user: Any) -> Words:
         """Those of an account: full name, user name, e-mail address. Not a first name alone, which others have too."""
         found = {user.get_full_name().strip(), user.get_username(), user.email.strip()} - {""}
-        found = {word for word in found if word.casefold() not in OF_ROLES}
+        found = {word for word in found if word.casefold() not in OF_ROLES and not word.isdigit()}
         return cls(tuple(sorted(found, key=len, reverse=True)))
 
     def anywhere(self, *columns: str) -> Q:
@@ -45,4 +50,4 @@ class Words:
 
     def _pattern(self) -> re.Pattern[str]:
         some = "|".join(re.escape(word) for word in self.known)
-        return re.compile(rf"(?<![\w@.+-])(?:{some})(?![\w@+-])", re.IGNORECASE)
+        return re.compile(rf"(?<![\w@.+-])(?:{some})(?![\w@+-]|\.\w)", re.IGNORECASE)

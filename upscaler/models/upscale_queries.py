@@ -65,6 +65,6 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
 
     def to_review(self) -> UpscaleQuerySet:
         """Results that wait for approval."""
-        # By the moment alone, which only a result of an upscale that is Done has: with the status named too, SQLite goes
+        # By the moment alone, which only results of those that are Done have: with the status named too, SQLite goes
         # through all results of the team.
         return self.present().filter(withdrawn_at__isnull=True, pending_since__isnull=False)

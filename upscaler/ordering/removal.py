@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,15 +53,17 @@ def delete(upscales: Iterable[int], *, membership: Membership, request: HttpRequ
     The rows stay for the ledger and the counts, without what names the pictures: file names, folders, addresses, SKU
     and reference. `storage.cleanup.remove_deleted` removes the files.
     """
-    outcome = _mark(upscales, membership, AuditEvent.Action.DELETED, request)
+    numbers = sorted(set(upscales))
+    outcome = _mark(numbers, membership, AuditEvent.Action.DELETED, request)
     if outcome.done:
+        _forget_emptied_batches(numbers, membership, request)
         # Robust: the files go at the next turn of the clean-up too.
         transaction.on_commit(dispatch.removal, robust=True)
     return outcome
 
 
 def delete_batch(batch: Batch, *, membership: Membership, request: HttpRequest | None = None) -> Outcome:
-    """Delete all upscales of a batch that this person may delete, and where none is left, what the batch is called.
+    """Delete all upscales of a batch that this person may delete.
 
     Raises PublicError with the code ``under_way`` where one of them has not ended.
     """
@@ -71,10 +73,22 @@ def delete_batch(batch: Batch, *, membership: Membership, request: HttpRequest |
             f"{batch} is still under way, so nothing was deleted. Wait for its end, or cancel what has not begun.",
             code="under_way",
         )
-    outcome = delete(everything.listed().values_list("pk", flat=True), membership=membership, request=request)
-    if not everything.listed().exists():
+    return delete(everything.listed().values_list("pk", flat=True), membership=membership, request=request)
+
+
+def _forget_emptied_batches(numbers: Sequence[int], membership: Membership, request: HttpRequest | None) -> None:
+    """What a batch is called goes with the last of its pictures."""
+    emptied = set[int]()
+    for start in range(0, len(numbers), BATCH):
+        of_batches = Upscale.objects.filter(
+            team=membership.team_id, pk__in=numbers[start : start + BATCH], batch__ended_at__isnull=False
+        )
+        emptied |= set(of_batches.values_list("batch", flat=True).distinct())
+    for batch in Batch.objects.filter(pk__in=emptied).order_by("pk"):
         with transaction.atomic():
             Team.objects.select_for_update(no_key=True).get(pk=membership.team_id)
+            if Upscale.objects.listed().filter(batch=batch).exists():
+                continue
             WebhookDelivery.objects.filter(batch=batch).update(request="", answer="")
             if batch.name:
                 audit_log.forget_batch(batch)
@@ -86,7 +100,6 @@ def delete_batch(batch: Batch, *, membership: Membership, request: HttpRequest |
                 about=f"batch {batch.pk}",
                 request=request,
             )
-    return outcome
 
 
 def why_not_delete(upscale: Upscale, membership: Membership) -> str:

@@ -68,7 +68,15 @@ def over_age(team: Team, days: int, now: datetime | None = None) -> UpscaleQuery
     orders = Upscale.objects.open()
     drafted = DraftItem.objects.filter(batch__team=team)
     named = drafted.exclude(file="")
-    owed = WatchedResult.objects.filter(put_at=None, is_given_up=False, folder__off_since=None, folder__removed_at=None)
+    owed = WatchedResult.objects.filter(
+        put_at=None,
+        is_given_up=False,
+        folder__off_since=None,
+        folder__removed_at=None,
+        # Nothing else is ever put back.
+        file__upscale__status=Upscale.Status.DONE,
+        file__upscale__withdrawn_at=None,
+    ).exclude(file__upscale__review=Upscale.Review.REJECTED)
     return (
         Upscale.objects.present()
         .filter(team=team, completed_at__lt=now - timedelta(days=days), pending_since=None)
@@ -116,8 +124,12 @@ def _delete_slice(team_id: int) -> int:
         chosen = list(rows.values_list("pk", flat=True)[:SLICE])
         if not chosen:
             return 0
-        Upscale.objects.filter(pk__in=chosen).update(deleted_at=now, deleted_by_rule=True, updated_at=now)
-        pictures = "1 picture" if len(chosen) == 1 else f"{len(chosen):,} pictures"
+        # Asked once more: decisions and files for shops lock the upscale alone.
+        still = over_age(team, team.keep_days, now).filter(pk__in=chosen)
+        deleted = still.update(deleted_at=now, deleted_by_rule=True, updated_at=now)
+        if not deleted:
+            return 0
+        pictures = "1 picture" if deleted == 1 else f"{deleted:,} pictures"
         audit_log.record(
             AuditEvent.Action.DELETED_BY_RULE,
             team=team,
@@ -127,4 +139,4 @@ def _delete_slice(team_id: int) -> int:
         # Robust: the files go at the next turn of the clean-up too.
         transaction.on_commit(dispatch.removal, robust=True)
     logger.info("team %s: the files of %s are over age and deleted", team.slug, pictures)
-    return len(chosen)
+    return deleted

@@ -20,11 +20,12 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from upscaler import fidelity, no_room
+from upscaler import fidelity
 from upscaler.errors import PublicError
 from upscaler.logs.context import about
 from upscaler.models import FidelityCheck, Upscale, media_storage
 from upscaler.review import decisions
+from upscaler.storage import room
 from upscaler.storage.cleanup import WORK_PREFIX
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def _try(check: FidelityCheck) -> None:
     except FileNotFoundError:
         _end(check, problem=GONE)
     except Exception as error:
-        if no_room.refusal_of(error) is not None:
+        if room.refusal_of(error) is not None:
             # No fault of the result's, so no attempt at it.
             FidelityCheck.objects.filter(pk=check.pk, lease_until=check.lease_until).update(attempts=F("attempts") - 1)
             return
@@ -133,9 +134,12 @@ def _check(check: FidelityCheck, began: float) -> None:
 
 
 def _end(check: FidelityCheck, **values: Any) -> bool:
-    """Write the check's end, unless another worker has it by now."""
+    """Write the check's end, unless another worker has it by now, or its result was deleted meanwhile."""
     with transaction.atomic():
         mine = FidelityCheck.objects.filter(pk=check.pk, checked_at=None, lease_until=check.lease_until)
+        if values.get("heat_map"):
+            # Whoever removes the files of a deleted one does not come back for this one.
+            mine = mine.filter(upscale__deleted_at=None)
         if not mine.update(checked_at=timezone.now(), lease_until=None, **values):
             return False
         if values.get("verdict") == fidelity.FAITHFUL:

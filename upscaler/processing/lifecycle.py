@@ -82,10 +82,13 @@ def mark_claimed(upscale_id: int) -> Upscale | None:
             status=Upscale.Status.ONGOING,
             attempt=F("attempt") + 1,
             failures=Case(
+                # Whoever died with it died of something else than the storage: that is counted by itself.
+                When(lease_until__isnull=False, error_code__in=no_room.CODES, then=Value(1)),
                 When(lease_until__isnull=False, then=F("failures") + 1),
                 default=F("failures"),
                 output_field=IntegerField(),
             ),
+            error_code=Case(When(lease_until__isnull=False, then=Value("")), default=F("error_code")),
             lease_until=now + _lease(),
             not_before=None,
             started_at=Coalesce("started_at", Value(now)),
@@ -97,11 +100,14 @@ def mark_claimed(upscale_id: int) -> Upscale | None:
     return Upscale.objects.select_related("team", "handover").get(pk=upscale_id)
 
 
+def most_failures(upscale: Upscale) -> int:
+    """With how many failures in a row an upscale is given up: one that has met a full storage waits for hours."""
+    return TRIES_FOR_ROOM if upscale.error_code in no_room.CODES else settings.MAX_FAILURES
+
+
 def gave_up(upscale: Upscale) -> bool:
-    """End a claimed upscale that failed ``MAX_FAILURES`` times already. Whether it was one. Raises ClaimLost."""
-    # Of one that waits for room in the storage the failures are those, and nothing dies of it.
-    most = TRIES_FOR_ROOM if upscale.error_code in no_room.CODES else settings.MAX_FAILURES
-    if upscale.failures < most:
+    """End a claimed upscale that failed `most_failures` times already. Whether it was one. Raises ClaimLost."""
+    if upscale.failures < most_failures(upscale):
         return False
     fail(upscale, message=GAVE_UP.format(failures=upscale.failures), code="gave_up")
     return True

@@ -82,12 +82,13 @@ def _attempt(upscale: Upscale) -> NextStep | None:
             except Pause as pause:
                 return _wait(upscale, pause)
             except PublicError as error:
-                return _give_up_or_try_again(upscale, error)
+                is_no_room = error.code in no_room.CODES and room.refusal_of(error) is not None
+                return _give_up_or_try_again(upscale, error, is_no_room=is_no_room)
             except ClaimLost:
                 raise
             except Exception as error:
-                if (refusal := no_room.refusal_of(error)) is not None:
-                    return _give_up_or_try_again(upscale, refusal)
+                if (refusal := room.refusal_of(error)) is not None:
+                    return _give_up_or_try_again(upscale, refusal, is_no_room=True)
                 # A fault of the desk itself (the database gone, a bug). The log has the details; the person gets a
                 # retry, and in the end a refund.
                 logger.exception("upscale %s: attempt %s broke", upscale.pk, upscale.attempt)
@@ -331,8 +332,7 @@ def _wait(upscale: Upscale, pause: Pause) -> NextStep | None:
     return NextStep(upscale, pause.due_in)
 
 
-def _give_up_or_try_again(upscale: Upscale, error: PublicError) -> NextStep | None:
-    is_no_room = error.code in no_room.CODES
+def _give_up_or_try_again(upscale: Upscale, error: PublicError, *, is_no_room: bool = False) -> NextStep | None:
     if is_no_room:
         room.note_trouble()
     if not error.permanent and (pause := handover.ask_on(upscale, error)) is not None:
@@ -345,21 +345,20 @@ def _give_up_or_try_again(upscale: Upscale, error: PublicError) -> NextStep | No
         return _wait(upscale, Pause(pause.due_in, no_room.WAITING[error.code]) if is_no_room else pause)
     if is_no_room:
         return _wait_for_room(upscale, error.code)
-    # Those that it waited for room with are over.
-    failures = (0 if upscale.error_code else upscale.failures) + 1
-    if error.permanent or failures >= settings.MAX_FAILURES:
+    # One count for both kinds: of those that take turns there is an end, too.
+    failures = upscale.failures + 1
+    if error.permanent or failures >= lifecycle.most_failures(upscale):
         lifecycle.fail(upscale, message=error.message, code=error.code)
         return None
     due_in = max(min(FIRST_PAUSE * 2 ** (failures - 1), MAX_PAUSE), error.retry_after or 0)
     logger.warning("upscale %s: %s, tried again in %.0f s", upscale.pk, error.code, due_in)
-    lifecycle.release(upscale, due_in=due_in, failures=failures)
+    lifecycle.release(upscale, due_in=due_in, failures=failures, error_code=upscale.error_code)
     return NextStep(upscale, due_in)
 
 
 def _wait_for_room(upscale: Upscale, code: str) -> NextStep | None:
     """A full disk is seldom emptied within a minute, and thousands may wait for it: more tries, with longer pauses."""
-    # The code in the row says what its failures were.
-    failures = upscale.failures + 1 if upscale.error_code in no_room.CODES else 1
+    failures = upscale.failures + 1
     if failures >= lifecycle.TRIES_FOR_ROOM:
         lifecycle.fail(upscale, message=no_room.GAVE_UP[code], code=code)
         return None

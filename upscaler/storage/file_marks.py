@@ -16,11 +16,11 @@ from typing import Any
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from upscaler import no_room
 from upscaler.errors import PublicError
 from upscaler.imaging import intake
 from upscaler.logs.context import about
 from upscaler.models import FileMark, media_storage
+from upscaler.storage import room
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def step() -> bool:
     except FileNotFoundError:
         _end(mark, problem=FileMark.Problem.GONE)
     except Exception as error:
-        if no_room.refusal_of(error) is not None:
+        if room.refusal_of(error) is not None:
             # No fault of the file's, so no attempt at it.
             FileMark.objects.filter(pk=mark.pk, lease_until=mark.lease_until).update(attempts=F("attempts") - 1)
             return True

@@ -8,6 +8,8 @@ import uuid
 
 from django.core.files.base import ContentFile
 
+from upscaler import no_room
+from upscaler.errors import PublicError
 from upscaler.models import media_storage
 
 PROBE = b"\0" * 256 * 1024
@@ -25,6 +27,23 @@ def probe() -> None:
         file.flush()
     storage = media_storage()
     storage.delete(storage.save(f"probes/{uuid.uuid4().hex}", ContentFile(PROBE)))
+
+
+def refusal_of(error: BaseException) -> PublicError | None:
+    """`no_room.refusal_of`, for work that waits as long as there is no room, however often.
+
+    An error that tells of a storage that can't be written may come from a single file that can't be read (wrong rights,
+    a bad sector): then a new file can be stored all the same, and None is the answer.
+    """
+    code = no_room.code_of(error)
+    if code == no_room.UNWRITABLE:
+        try:
+            probe()
+        except OSError:
+            pass
+        else:
+            return None
+    return no_room.refusal_of(error)
 
 
 def note_trouble() -> None:

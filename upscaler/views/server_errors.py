@@ -12,6 +12,7 @@ from django.views.defaults import server_error
 
 from upscaler import no_room
 
+DATABASE = (OperationalError, InterfaceError)
 RETRY_AFTER = 30
 """Seconds in which a database that fails over is usually back."""
 
@@ -21,10 +22,11 @@ def broken(request: HttpRequest) -> HttpResponse:
     """The page for an exception that nobody caught: 503 for a full storage or a database that is away, else 500."""
     error = sys.exc_info()[1]
     refusal = no_room.refusal_of(error) if error is not None else None
-    if refusal is not None:
+    # What a database answers so may have come after an order was taken: nobody may read that nothing was charged.
+    if refusal is not None and not isinstance(error, DATABASE):
         page = render_to_string("503.html", {"no_room": refusal.message})
         return HttpResponse(page, status=503, headers={"Retry-After": str(no_room.RETRY_AFTER)})
-    if isinstance(error, (OperationalError, InterfaceError)):
+    if isinstance(error, DATABASE):
         # Without the context of other pages: that would ask the database again.
         page = render_to_string("503.html")
         return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER)})
