@@ -38,7 +38,7 @@ from upscaler import no_room
 
 logger = logging.getLogger(__name__)
 
-NO_ROOM = "The desk has no room for this at the moment. Nothing was charged; try again in a while."
+NOT_KEPT = "The desk could not take this in just now. Nothing was charged; try again in a while."
 
 
 class Worker(ThreadWorker):
@@ -104,7 +104,7 @@ class Worker(ThreadWorker):
         try:
             conn.take(data)
         except OSError as error:
-            sentence = no_room.sentence(error, NO_ROOM, logger=logger, doing="a request could not be kept")
+            sentence = no_room.sentence(error, NOT_KEPT, logger=logger, doing="a request could not be kept")
             self._answer(conn, HTTPStatus.SERVICE_UNAVAILABLE, sentence)
             return
         self._go_on(conn)

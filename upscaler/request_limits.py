@@ -40,7 +40,7 @@ NO_CHUNKS = (
     "with a Content-Length."
 )
 
-NO_ROOM = "The desk has no room for the pictures just now. Try again in a while; if it stays so, tell an admin."
+NOT_KEPT = "The desk could not take the pictures in just now. Try again in a while; if it stays so, tell an admin."
 NO_FORM = "What was sent can't be read as a form. Reload the page, and send it again with fewer files or fields."
 
 
@@ -102,7 +102,7 @@ def _unreadable(request: HttpRequest) -> Refusal | None:
     except UnreadablePostError:
         raise
     except OSError as error:
-        return Refusal(503, no_room.sentence(error, NO_ROOM, logger=logger, doing="a form could not be kept"))
+        return Refusal(503, no_room.sentence(error, NOT_KEPT, logger=logger, doing="a form could not be kept"))
     except RequestDataTooBig:
         return _too_large(_length(request), settings.DATA_UPLOAD_MAX_MEMORY_SIZE, "Send less at once.")
     except (MultiPartParserError, SuspiciousOperation):

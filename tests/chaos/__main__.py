@@ -55,7 +55,7 @@ def _told(report: Report) -> str:
     rows = [
         ("upscales", f"{report.upscales}, in {report.seconds:.0f} s"),
         ("kills", str(report.kills)),
-        *((name, f"{count} times") for name, count in sorted(report.done.items())),
+        *((name, "once" if count == 1 else f"{count} times") for name, count in sorted(report.done.items())),
         *((name, str(count)) for name, count in sorted(report.ended.items())),
         ("clients and vendor: failed calls", str(sum(report.answers.values()))),
         ("from the loss of a worker to the next claim", resumed),
