@@ -82,7 +82,13 @@ class Speeds:
 
     def seconds(self, steps: Iterable[Step]) -> float:
         """How long the steps take together."""
-        return sum(step.work * self.rates.get(step.name, step.usual * self._slowness) for step in steps)
+        return sum(step.work * self._rate(step) for step in steps)
+
+    def _rate(self, step: Step) -> float:
+        if step.name in self.rates:
+            return self.rates[step.name]
+        # What is done once, compiling, is quick or slow by other things than networks are.
+        return step.usual if step.once else step.usual * self._slowness
 
     @cached_property
     def _slowness(self) -> float:
