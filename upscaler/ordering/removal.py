@@ -53,7 +53,7 @@ def delete(upscales: Iterable[int], *, membership: Membership, request: HttpRequ
     The rows stay for the ledger and the counts, without what names the pictures: file names, folders, addresses, SKU
     and reference. `storage.cleanup.remove_deleted` removes the files.
     """
-    numbers = sorted(set(upscales))
+    numbers = list(upscales)
     outcome = _mark(numbers, membership, AuditEvent.Action.DELETED, request)
     if outcome.done:
         _forget_emptied_batches(numbers, membership, request)

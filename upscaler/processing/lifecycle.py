@@ -159,8 +159,8 @@ def record(upscale: Upscale, **values: Any) -> None:
 def release(upscale: Upscale, *, due_in: float, failures: int | None = None, **values: Any) -> None:
     """Let the upscale go until its next step, which is due in ``due_in`` seconds. Raises ClaimLost.
 
-    ``failures``: how many there are in a row now, where that has changed. ``error_code`` only where it waits for room
-    in the storage (`no_room`): those failures are counted by themselves.
+    ``failures``: how many there are in a row now, where that has changed. ``error_code`` only where it waits, or has
+    waited, for room in the storage (`no_room`): `most_failures` goes by it.
     """
     not_before = timezone.now() + timedelta(seconds=due_in)
     if upscale.error_code and "error_code" not in values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -28,12 +29,15 @@ from upscaler.views.query import as_number, number
 from upscaler.views.results_zip import zip_of_upscales
 from upscaler.views.trail import cursor
 
+logger = logging.getLogger(__name__)
+
 MAX_SELECTED = 5000
 """Upscales that one click archives or deletes."""
 MAX_TRIES = 200
 """That one click tries again: each is checked by today's rules."""
 NAMED = 6
 TOO_MANY_TO_DECIDE = "{:,} of these wait for approval. Choose at most {:,} to decide at once. Nothing was decided."
+STORAGE_TROUBLE = "The desk’s storage did not answer. Try again in a while."
 NOTHING_CHOSEN = "Nothing is selected. Tick the pictures first."
 
 
@@ -133,8 +137,8 @@ def _retry(request: TeamRequest, selected: list[int]) -> HttpResponse:
         except PublicError as error:
             refused[error.message] += 1
         except OSError as error:
-            refusal = no_room.refusal_of(error)
-            refused[refusal.message if refusal else "The desk’s storage did not answer. Try again in a while."] += 1
+            doing = f"upscale {upscale.pk}: a retry could not be stored"
+            refused[no_room.sentence(error, STORAGE_TROUBLE, logger=logger, doing=doing)] += 1
     left = len(rows) - outcome.done - before - sum(refused.values())
     outcome.refused = dict(refused)
     said = [f"{_pictures(outcome.done, 'is', 'are')} tried again."] if outcome.done else []
