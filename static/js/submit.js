@@ -71,13 +71,20 @@ addEventListener("paste", (event) => {
   }
 });
 
+const add = document.getElementById("add-addresses");
+
 async function addTyped() {
   const text = addresses.value.trim();
-  if (!text) return;
+  if (!text || add.ariaBusy === "true") return;
   untell();
-  if (await chosen.addAddresses(text)) addresses.value = "";
+  const words = add.textContent;
+  add.ariaBusy = "true";
+  add.textContent = "Adding…";
+  if ((await chosen.addAddresses(text)) && addresses.value.trim() === text) addresses.value = "";
+  add.textContent = words;
+  add.ariaBusy = null;
 }
-document.getElementById("add-addresses").addEventListener("click", addTyped);
+add.addEventListener("click", addTyped);
 addresses.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();

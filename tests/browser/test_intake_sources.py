@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import PHONE
 from tests.browser.intake import PASTE, row, settled
@@ -14,6 +15,8 @@ from tests.browser.test_intake import FILES
 from tests.browser.test_main_path import DROP, sign_in
 from tests.support import pictures
 from tests.support.live_server import ON_ONE_QUEUE, Desk
+
+ADDRESSES = re.compile(r"/drafts/\d+/addresses/$")
 
 # The pages are the same on either queue: one of them is enough.
 pytestmark = [pytest.mark.processes, ON_ONE_QUEUE]
@@ -44,6 +47,31 @@ def test_what_is_pasted_is_taken_for_what_it_is(desk: Desk, open_page: Callable[
     assert page.evaluate(PASTE, ["", image]) is False
     settled(page, 3)
     expect(row(page, "Pasted picture 1.png")).to_be_visible()
+    page.get_by_role("button", name="Remove all").click()
+    expect(page.locator("#chosen")).to_be_hidden()
+
+
+def test_a_desk_that_does_not_answer_is_not_waited_for_in_silence(desk: Desk, open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    sign_in(page, desk)
+    page.wait_for_load_state()
+    page.clock.install()
+    held: list[Route] = []
+    page.route(ADDRESSES, lambda route: held.append(route))
+    addresses, add = page.get_by_label("Addresses of pictures, one per line"), page.locator("#add-addresses")
+    addresses.fill("https://shop.example/slow.jpg")
+    with page.expect_request(ADDRESSES):
+        add.click()
+    expect(add).to_have_text("Adding…")
+    page.clock.run_for(121_000)
+    expect(page.get_by_text("The desk has not answered for two minutes.")).to_be_visible()
+    expect(add).to_have_text("Add")
+    expect(addresses).to_have_value("https://shop.example/slow.jpg")
+
+    page.unroute(ADDRESSES)
+    add.click()
+    page.clock.resume()
+    settled(page, 1)
     page.get_by_role("button", name="Remove all").click()
     expect(page.locator("#chosen")).to_be_hidden()
 

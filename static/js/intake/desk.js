@@ -53,6 +53,8 @@ function judge(request) {
   return body;
 }
 
+const PATIENCE = 120_000; // ms for all but uploads: nobody should look at a page that waits in silence for ever
+
 /** The answer's JSON. With `data`, a FormData, it is a POST. Raises one of the errors above. */
 export function ask(address, { data, onprogress, signal } = {}) {
   return new Promise((resolve, reject) => {
@@ -66,6 +68,14 @@ export function ask(address, { data, onprogress, signal } = {}) {
     if (data) request.setRequestHeader("X-CSRFToken", token());
     if (onprogress) request.upload.onprogress = ({ loaded, total }) => onprogress(loaded, total);
     signal?.addEventListener("abort", () => request.abort(), { once: true });
+    if (!onprogress) {
+      const late = new Unreachable("The desk has not answered for two minutes. Try it once more.");
+      const timer = setTimeout(() => {
+        reject(late);
+        request.abort();
+      }, PATIENCE);
+      request.onloadend = () => clearTimeout(timer);
+    }
     request.onload = () => {
       try {
         resolve(judge(request));
