@@ -109,6 +109,15 @@ def test_a_batch_from_its_price_to_its_zip(client: Client, tmp_path: Path) -> No
     assert cancelled.is_over
 
 
+def test_what_is_deleted_is_gone(client: Client) -> None:
+    ended = client.follow(client.order(client.upload(small()), model="recraft").generation_id)
+    assert client.delete(ended.generation_id) is True
+    with pytest.raises(NotFound):
+        client.generation(ended.generation_id)
+    # As after an answer that was lost.
+    assert client.delete(ended.generation_id) is False
+
+
 def test_lists_give_each_row_once_over_all_pages(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     link = client.upload(small())
     taken = client.order_batch([Item(link, sku="K1"), Item(link), Item(link)], model="recraft")

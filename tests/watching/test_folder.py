@@ -209,6 +209,25 @@ def test_what_failed_and_was_tried_again_comes_back_too(watched: Watched) -> Non
     assert watched.put() == {"a.jpg": result_of(Upscale.objects.latest("pk"))}
 
 
+def test_one_that_can_t_be_tried_again_holds_the_others_back_no_more(watched: Watched) -> None:
+    folder = watched.begin()
+    watched.drop("a.jpg")
+    watched.drop("b.jpg")
+    watched.look(2)
+    for upscale in Upscale.objects.order_by("pk"):
+        claimed = lifecycle.claim(upscale.pk)
+        assert claimed is not None
+        lifecycle.fail(claimed, message="The engine is away.", code="engine")
+    watched.look()
+    first, second = Upscale.objects.order_by("pk")
+    Upscale.objects.filter(pk=first.pk).update(settings={"upscale_factor": "9x"})
+    address = f"/watched-folders/{folder.pk}/retry/"
+    page = watched.head.client.post(address, follow=True).content.decode()
+    assert "1 picture is tried again." in page
+    assert f"{first.source_name}: " in page
+    assert [again.retry_of_id for again in Upscale.objects.filter(retry_of__isnull=False)] == [second.pk]
+
+
 def test_what_waits_for_approval_is_put_back_once_it_is_approved(watched: Watched) -> None:
     head = watched.head
     head.team.reviews = "everything"

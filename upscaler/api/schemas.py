@@ -272,6 +272,7 @@ class PlainError(Schema):
 
     type: str = Field("", description=ERROR_TYPE_HELP)
     detail: str
+    code: str = Field("", description="A short name of it for programs, such as `storage_full`; not of every answer.")
 
 
 def result_elsewhere(known: KnownResult, generation_id: int) -> dict[str, Any]:

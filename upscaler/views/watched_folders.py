@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from upscaler import picture_formats, upscaling_models
 from upscaler.channels import teams
+from upscaler.credits.refusals import CreditsRefused
 from upscaler.engines import get_engine
 from upscaler.errors import PublicError
 from upscaler.models import Upscale, WatchedFolder
@@ -26,6 +27,7 @@ from upscaler.watching.forms import FolderForm
 
 PAGE_SIZE = 100
 RETRIES_AT_ONCE = 500
+MAX_NAMED = 5
 Kind = WatchedFolder.Kind
 
 
@@ -149,16 +151,24 @@ def switch(request: TeamRequest, pk: int) -> HttpResponse:
 def retry(request: TeamRequest, pk: int) -> HttpResponse:
     """Order anew what has failed."""
     folder = _find(request, pk)
-    done = 0
+    done, refused = 0, []
     for upscale in _failed(folder).select_related("team", "batch")[:RETRIES_AT_ONCE]:
         try:
             reorder.retry(upscale, user=request.user, request=request)
-        except PublicError as error:
+        except CreditsRefused as error:
+            # The next would be refused alike.
             messages.error(request, f"{upscale.source_name}: {error.message}")
             break
-        done += 1
+        except PublicError as error:
+            refused.append(f"{upscale.source_name}: {error.message}")
+        else:
+            done += 1
     if done:
         messages.success(request, f"{done:,} picture{' is' if done == 1 else 's are'} tried again.")
+    for sentence in refused[:MAX_NAMED]:
+        messages.error(request, sentence)
+    if len(refused) > MAX_NAMED:
+        messages.error(request, f"{len(refused) - MAX_NAMED:,} more can’t be tried again as they were.")
     return redirect("watched-folder", folder.pk)
 
 

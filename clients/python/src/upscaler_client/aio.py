@@ -66,6 +66,7 @@ class AsyncClient:
     generation = _call(operations.generation)
     follow = _call(operations.follow)
     upscale = _call(operations.upscale)
+    delete = _call(operations.delete)
     result = _call(operations.result)
     download = _call(operations.download)
     quote = _call(operations.quote)

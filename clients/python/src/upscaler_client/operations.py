@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar, Unpack
 
 from upscaler_client import shapes
 from upscaler_client.downloads import PartFile
-from upscaler_client.errors import StillRunning, UpscaleFailed, UpscalerError, Withheld
+from upscaler_client.errors import NotFound, StillRunning, UpscaleFailed, UpscalerError, Withheld
 from upscaler_client.shapes import (
     Batch,
     ChannelCheck,
@@ -92,6 +92,19 @@ def upscale(
     ended = yield from follow(taken.generation_id, timeout=timeout, on_change=on_change)
     yield from download(only_result(ended), to)
     return ended
+
+
+def delete(generation_id: int) -> Operation[bool]:
+    """Delete an upscale for good, with its files and names; the credits stay spent.
+
+    Whether it was there: after an answer that was lost, the call that is sent again finds it gone. Raises ApiError with
+    the status 409 while it is under way, and NotAllowed for what somebody else ordered.
+    """
+    try:
+        yield from ask(Request("DELETE", f"generation/{generation_id}"))
+    except NotFound:
+        return False
+    return True
 
 
 def only_result(ended: Generation) -> Result:
