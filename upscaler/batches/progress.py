@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, Prefetch, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -25,6 +25,10 @@ RECENT = 20
 """Ends of upscales from which the pace of a batch is told."""
 ORDER = (Upscale.Status.ERROR, Upscale.Status.ONGOING, Upscale.Status.CREATED, Upscale.Status.DONE, CANCELLED_CODE)
 """In which the batch's page lists them: problems first, and what somebody gave up last."""
+
+
+RETRIES = Prefetch("retries", Upscale.objects.only("status", "retry_of"))
+"""As much as `later_try` reads."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +97,9 @@ def page(batch: Batch, *, start: int, size: int, state: str = "") -> list[Upscal
     whens += [When(status=value, then=Value(place)) for place, value in enumerate(ORDER) if value != CANCELLED_CODE]
     return list(
         rows.order_by(Case(*whens), "pk")
-        .select_related("created_by", "source_result", "fidelity")
-        .defer("fidelity__report")
-        .prefetch_related("retries")[start : start + size]
+        .select_related("source_result", "fidelity")
+        .to_show()
+        .prefetch_related(RETRIES)[start : start + size]
     )
 
 

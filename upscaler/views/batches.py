@@ -76,8 +76,7 @@ def live(request: TeamRequest, pk: int) -> HttpResponse:
     found = _find(request, pk)
     given = map(as_number, request.GET.getlist("id")[:MAX_LIVE_ROWS])
     rows = Upscale.objects.filter(batch=found, pk__in=[one for one in given if one is not None])
-    rows = rows.select_related("created_by", "source_result", "fidelity").defer("fidelity__report")
-    rows = rows.prefetch_related("retries")
+    rows = rows.select_related("source_result", "fidelity").to_show().prefetch_related(progress.RETRIES)
     page = number(request.GET, "page") or 1
     return render(
         request, "batches/_live.html", {**_context(request, found), "rows": rows, "page_number": page, "oob": True}
