@@ -42,9 +42,11 @@ class Retried:
 
 def seconds_left(batch: Batch, now: Counts) -> float | None:
     """How long the rest will take at the pace of the last ones that ended; None while that can't be told."""
+    if not now.open:
+        return None
     ended = pictures(batch).filter(status__in=Upscale.FINAL).exclude(error_code=CANCELLED_CODE)
     last = list(ended.order_by("-completed_at").values_list("completed_at", flat=True)[:RECENT])
-    if not now.open or len(last) < 3 or last[0] is None or last[-1] is None:
+    if len(last) < 3 or last[0] is None or last[-1] is None:
         return None
     # A picture that takes longer than those before it slows the pace too.
     seconds = max(timezone.now(), last[0]) - last[-1]

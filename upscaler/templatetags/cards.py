@@ -45,10 +45,11 @@ _cards = _Cards()
 def card(context: template.RequestContext, upscale: Upscale) -> SafeString:
     """The card of an upscale, as `history/_row.html` draws it."""
     person, batch = upscale.created_by, upscale.batch
-    titles = context.get("channel_titles") or {}
+    # Asked for once used: most cards have no channels.
+    channels = batch.channels if batch is not None else []
     of_others = (
         (person.get_full_name(), person.get_username()) if person is not None else None,
-        [titles.get(channel, channel) for channel in batch.channels] if batch is not None else None,
+        [context["channel_titles"].get(channel, channel) for channel in channels],
         _age(upscale.created_at),
     )
     return _kept(context, upscale, "history/_row.html", ("row_query", "oob"), of_others)
