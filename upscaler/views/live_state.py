@@ -50,7 +50,7 @@ def of_batch(request: TeamRequest, batch: Batch, numbers: Sequence[int]) -> str:
         Count("pending_since"),
         Count("fidelity"),
         Max("fidelity__checked_at"),
-        *(Count("pk", filter=Q(status=status)) for status in Upscale.OPEN),
+        **{status: Count("pk", filter=Q(status=status)) for status in Upscale.OPEN},
     )
     of_batch = [getattr(batch, name) for name in OF_BATCH]
     # The time that is left goes on by itself.
