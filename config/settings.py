@@ -82,6 +82,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # Around all others, so that each line about a request carries its number.
     "upscaler.middleware.RequestNumberMiddleware",
+    # Around all that a repeated answer has gone through before.
+    "upscaler.api.polled.PollMiddleware",
     "upscaler.middleware.JsonErrorsMiddleware",
     "upscaler.middleware.ShareLinkMiddleware",
     "django.middleware.security.SecurityMiddleware",

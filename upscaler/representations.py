@@ -9,7 +9,21 @@ from typing import Any
 from upscaler import fetching, file_names
 from upscaler.models import Batch, FidelityCheck, Upscale
 from upscaler.models.batch_queries import Counts, counts_of, money_of
+from upscaler.models.upscale_queries import UpscaleQuerySet
 from upscaler.storage import pictures, signed_links
+
+OWN = [field.name for field in Upscale._meta.concrete_fields]
+OF_OTHERS = (
+    *("team__result_template", "batch__channels", "source_result__source_name", "source_result__result_id"),
+    *("fidelity__upscale", "fidelity__verdict", "fidelity__reasons", "fidelity__checked_at"),
+)
+"""All that is read here of other rows, and no more: an answer that was kept is as good as these are the same."""
+
+
+def upscales() -> UpscaleQuerySet:
+    """Every team's upscales, with all that their shapes read."""
+    rows = Upscale.objects.listed().select_related("team", "source_result", "batch", "fidelity")
+    return rows.only(*OWN, *OF_OTHERS)
 
 
 def generation(upscale: Upscale) -> dict[str, Any]:

@@ -291,3 +291,72 @@ def test_why_trying_again_is_refused_is_said_whatever_it_is(
     answer = owner.client.post(f"/batches/{batch.pk}/retry/", follow=True)
     assert (answer.status_code, answer.redirect_chain[0][0]) == (200, batch.get_absolute_url())
     assert "The database did not say." in answer.content.decode()
+
+
+def seen_in(page: str) -> str:
+    return re.findall(r'id="live-seen" name="seen" value="([^"]+)"', page)[0]
+
+
+def test_the_live_part_is_empty_while_nothing_changes(owner: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg", "b.jpg")
+    first, second = upscales(batch)
+    address = f"/batches/{batch.pk}/live/?id={first.pk}&id={second.pk}"
+    now = timezone.now().replace(second=0)
+
+    def news(seen: str = "") -> str:
+        """What is new, and nothing from then on."""
+        answer = owner.client.get(f"{address}&seen={seen}")
+        assert answer.status_code == 200
+        page = str(answer.content.decode())
+        assert owner.client.get(f"{address}&seen={seen_in(page)}").status_code == 204
+        return page
+
+    with time_machine.travel(now, tick=False) as clock:
+        page = news()
+        with CaptureQueriesContext(connection) as queries:
+            assert owner.client.get(f"{address}&seen={seen_in(page)}").status_code == 204
+        # Who asks, for which team and batch; then all that there is to know.
+        assert len(queries) == 3 + 1 + 1
+        clock.shift(1)
+        lifecycle.progress(claim(first), 0.4, "Enlarging")
+        page = news(seen_in(page))
+        assert 'data-progress="0.400"' in page
+        fail(second)
+        page = news(seen_in(page))
+        assert "The picture is damaged." in page and 'data-failed="1"' in page
+        credits.grant(team=owner.team, amount=7, note="more")
+        page = news(seen_in(page))
+        clock.shift(60)
+        news(seen_in(page))
+
+
+def test_a_row_that_was_drawn_before_shows_what_has_changed(
+    owner: Person, teammate: Person, order_batch: OrderBatch
+) -> None:
+    batch = order_batch("a.jpg", "b.jpg")
+    first, second = upscales(batch)
+    assert page_of(owner, batch).count('data-status="Created"') == 2
+    fail(first)
+    for person in (owner, teammate):
+        page = page_of(person, batch)
+        row = page.partition(f'id="upscale-{first.pk}"')[2].partition("</li>")[0]
+        assert "The picture is damaged." in row
+        # Each has the form's key of their own.
+        key = re.findall(r'name="csrfmiddlewaretoken" value="([A-Za-z0-9]{64})"', row)
+        assert key and page.count(key[0]) > 1
+    Upscale.objects.filter(pk=first.pk).update(source_name="<b>.jpg")
+    assert "&lt;b&gt;.jpg" in page_of(owner, batch)
+    assert f"/upscales/{second.pk}/?batch={batch.pk}&amp;of_batch_page=1" in page_of(owner, batch)
+
+
+def test_a_page_of_a_batch_asks_the_database_a_constant_number_of_times(owner: Person, order_batch: OrderBatch) -> None:
+    asked = []
+    for names in (("a.jpg",), tuple(f"{number}.jpg" for number in range(12))):
+        batch = order_batch(*names)
+        for upscale in upscales(batch):
+            fail(upscale)
+        for _ in range(2):
+            with CaptureQueriesContext(connection) as queries:
+                page_of(owner, batch)
+            asked.append(len(queries))
+    assert asked[1] == asked[3] == min(asked) <= 14

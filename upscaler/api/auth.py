@@ -29,15 +29,10 @@ LOOKING = ("GET", "HEAD", "OPTIONS")
 class TokenAuth(HttpBearer):
     """`Authorization: Bearer <token>`; ``request.auth`` becomes the ApiToken."""
 
-    def __init__(self, *, only_looks: bool = False, remembers: bool = False) -> None:
-        """``only_looks``: of a call that changes nothing, whatever its method.
-
-        ``remembers``: of one that is sent again and again, and reads nothing of the token's team and person but their
-        numbers: a token that was found good is so for a moment more.
-        """
+    def __init__(self, *, only_looks: bool = False) -> None:
+        """``only_looks``: of a call that changes nothing, whatever its method."""
         super().__init__()
         self.only_looks = only_looks
-        self.remembers = remembers
 
     def __call__(self, request: HttpRequest) -> ApiToken:
         scheme, _, clear = request.headers.get(self.header, "").partition(" ")
@@ -47,7 +42,7 @@ class TokenAuth(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken:
         try:
-            found = tokens.find_token_again(token) if self.remembers else tokens.find_token(token)
+            found = tokens.find_token(token)
         except PublicError as refusal:
             if refusal.code == "token_unknown" and guesses.note(request, guesses.TOKEN):
                 raise HttpError(429, TOO_MANY_WRONG) from None
@@ -94,10 +89,13 @@ class TokenThrottle(AuthRateThrottle):
     """
 
     def allow_request(self, request: HttpRequest) -> bool:
+        return self.allows(request, request.auth.digest)  # type: ignore[attr-defined]
+
+    def allows(self, request: HttpRequest, digest: str) -> bool:
+        """Count a call with the token of that digest; whether it may be answered."""
         most, seconds = self._limit()
         # Not by its number: two desks may share one cache.
-        token = request.auth.digest[:32]  # type: ignore[attr-defined]
-        key = f"api-rate-{token}-{int(time.time() // seconds)}"
+        key = f"api-rate-{digest[:32]}-{int(time.time() // seconds)}"
         count = rate_limit.count(key, seconds=2 * seconds)
         if count:  # Nothing is said of calls while nobody counts them.
             left, opens_in = max(0, most - count), math.ceil(self.wait())

@@ -101,7 +101,6 @@ def create_upscale(
 
 @api.get(
     "/generation/{int:generation_id}",
-    auth=TokenAuth(only_looks=True, remembers=True),
     response={200: schemas.GenerationDetailOut, **errors_of(404, 422)},
     summary="Get one upscale",
     exclude_unset=True,
@@ -115,8 +114,8 @@ def get_generation(
 ) -> Any:
     """How one upscale stands, with its result once it is `Done`."""
     seconds = waiting.asked(query, prefer)
-    if seconds is None and (same := _polled.find(request, team_id=token_of(request).team_id, number=generation_id)):
-        return same
+    if seconds is None:
+        polled.begin(request, token_of(request).digest, generation_id)
     upscale = get_object_or_404(upscales_of(request), pk=generation_id)
     if seconds is not None:
         waiting.for_end(partial(waiting.upscale_has_ended, generation_id), seconds, response)
@@ -263,22 +262,7 @@ def get_credits(request: HttpRequest) -> Any:
 
 def upscales_of(request: HttpRequest) -> Any:
     """The upscales of the token's team, with what their shapes read."""
-    return upscales_of_team(token_of(request).team_id)
-
-
-def upscales_of_team(team_id: int) -> Any:
-    """The upscales of the team, with what their shapes read."""
-    rows = Upscale.objects.listed().filter(team_id=team_id)
-    return rows.select_related("team", "source_result", "batch", "fidelity").only(*OWN, *OF_OTHERS)
-
-
-OWN = [field.name for field in Upscale._meta.concrete_fields]
-OF_OTHERS = (
-    *("team__result_template", "batch__channels", "source_result__source_name", "source_result__result_id"),
-    *("fidelity__upscale", "fidelity__verdict", "fidelity__reasons", "fidelity__checked_at"),
-)
-"""All that `representations` reads of other rows, and no more: a kept answer is as good as these are the same."""
-_polled = polled.Answers(upscales_of_team)
+    return representations.upscales().filter(team_id=token_of(request).team_id)
 
 
 def _ordered(request: HttpRequest, response: HttpResponse, upscale: Upscale, seconds: int | None) -> dict[str, Any]:

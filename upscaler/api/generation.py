@@ -35,7 +35,6 @@ USUAL_RESOLUTION = "2160p"
 NAMES = {"model_name": "model_slug", "generation_result_id": "generation_result_parent_id"}
 """By field of the forms, what this interface calls it."""
 SETTINGS = "generation_settings"
-_polled = polled.Answers(endpoints.upscales_of_team)
 
 api = DeskAPI(
     title="Upscaler, the newer interface",
@@ -75,15 +74,13 @@ def create_generation(
 
 @api.get(
     "/generation/{int:generation_id}",
-    auth=TokenAuth(only_looks=True, remembers=True),
     response={200: newer_schemas.NewerGenerationDetail, **errors_of(404)},
     summary="Get one upscale",
     exclude_unset=True,
 )
 def get_generation(request: HttpRequest, generation_id: int) -> Any:
     """How one upscale stands, with its result once it is `Done`."""
-    if same := _polled.find(request, team_id=token_of(request).team_id, number=generation_id):
-        return same
+    polled.begin(request, token_of(request).digest, generation_id)
     upscale = get_object_or_404(endpoints.upscales_of(request), pk=generation_id)
     polled.will_change(request, upscale)
     found = [_result(representations.generation_result(_site(request), upscale))] if upscale.gives_result else []

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseNotModified
 from django.http.response import HttpResponseBase
-from django.utils.http import parse_etags
 from ninja.errors import ValidationError as RequestInvalid
 from ninja.operation import Operation
 
@@ -114,15 +113,9 @@ def say_unchanged(call: Callable[..., Any]) -> Callable[..., Any]:
         tag = f'W/"{hashlib.sha256(json.dumps(_lasting(answer), default=str).encode()).hexdigest()[:32]}"'
         request.api_tag = tag  # type: ignore[attr-defined]
         # A poll's answer is made to be kept, whether or not this caller has it.
-        return HttpResponseNotModified() if _has(request, tag) and not hasattr(request, "poll") else answer
+        return HttpResponseNotModified() if polled.has(request, tag) and not hasattr(request, "poll") else answer
 
     return checked
-
-
-def _has(request: HttpRequest, tag: str) -> bool:
-    """Whether the caller says that it has the answer with that tag."""
-    known = parse_etags(request.headers.get("If-None-Match", ""))
-    return tag in known or tag.removeprefix("W/") in known
 
 
 LINKS = ("image_url", "url")
@@ -142,9 +135,6 @@ def add_headers(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
     def with_headers(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:
         response = run(request, *args, **values)
         if response.status_code in (200, 304) and (tag := getattr(request, "api_tag", None)):
-            polled.keep(request, response)
-            if response.status_code == 200 and _has(request, tag):
-                response = HttpResponseNotModified()
             response.headers["ETag"] = tag
         if (rate := getattr(request, "api_rate", None)) is not None:
             for name, value in rate.headers().items():

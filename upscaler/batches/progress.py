@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, Prefetch, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -27,6 +27,10 @@ ORDER = (Upscale.Status.ERROR, Upscale.Status.ONGOING, Upscale.Status.CREATED, U
 """In which the batch's page lists them: problems first, and what somebody gave up last."""
 
 
+RETRIES = Prefetch("retries", Upscale.objects.only("status", "retry_of"))
+"""As much as `later_try` reads."""
+
+
 @dataclass(frozen=True)
 class Retried:
     """What came of trying the failed ones again."""
@@ -38,9 +42,11 @@ class Retried:
 
 def seconds_left(batch: Batch, now: Counts) -> float | None:
     """How long the rest will take at the pace of the last ones that ended; None while that can't be told."""
+    if not now.open:
+        return None
     ended = pictures(batch).filter(status__in=Upscale.FINAL).exclude(error_code=CANCELLED_CODE)
     last = list(ended.order_by("-completed_at").values_list("completed_at", flat=True)[:RECENT])
-    if not now.open or len(last) < 3 or last[0] is None or last[-1] is None:
+    if len(last) < 3 or last[0] is None or last[-1] is None:
         return None
     # A picture that takes longer than those before it slows the pace too.
     seconds = max(timezone.now(), last[0]) - last[-1]
@@ -93,9 +99,9 @@ def page(batch: Batch, *, start: int, size: int, state: str = "") -> list[Upscal
     whens += [When(status=value, then=Value(place)) for place, value in enumerate(ORDER) if value != CANCELLED_CODE]
     return list(
         rows.order_by(Case(*whens), "pk")
-        .select_related("created_by", "source_result", "fidelity")
-        .defer("fidelity__report")
-        .prefetch_related("retries")[start : start + size]
+        .select_related("source_result", "fidelity")
+        .to_show()
+        .prefetch_related(RETRIES)[start : start + size]
     )
 
 

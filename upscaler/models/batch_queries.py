@@ -9,6 +9,7 @@ from django.db.models import Count, Exists, OuterRef, Q, Sum
 
 from upscaler.models.batches import Batch
 from upscaler.models.ledger import CreditEntry
+from upscaler.models.reviews import WITHHELD
 from upscaler.models.upscale_queries import CANCELLED_CODE, UpscaleQuerySet
 from upscaler.models.upscales import Upscale
 
@@ -61,6 +62,18 @@ def pictures(batch: Batch) -> UpscaleQuerySet:
     """The batch's upscales, without failed and rejected ones that were ordered again: the newest stands for them. One
     that was approved after all is among them all the same."""
     return _pictures(Upscale.objects.filter(batch=batch))
+
+
+def not_given(batch: Batch) -> tuple[int, int]:
+    """How many of the batch's results are gone by the team's rule, and how many a review holds back."""
+    held = Q(review__in=WITHHELD, withdrawn_at__isnull=True, deleted_at__isnull=True)
+    found = (
+        pictures(batch)
+        .filter(status=Upscale.Status.DONE)
+        .order_by()
+        .aggregate(gone=Count("pk", filter=Q(deleted_by_rule=True)), held=Count("pk", filter=held))
+    )
+    return found["gone"], found["held"]
 
 
 def places(batch: Batch) -> dict[int, int]:

@@ -22,6 +22,18 @@ CANCELLED_CODE = "cancelled"
 """The ``error_code`` of what somebody ended before the work on it had begun."""
 
 
+SHOWN = (
+    *("team", "created_by", "created_at", "batch", "sku", "retry_of"),
+    *("source_name", "source_folder", "source_result", "source_thumbnail", "source_width", "source_height"),
+    *("model_name", "settings", "credits", "is_factor_open", "engine"),
+    *("status", "progress", "progress_text", "error_code", "error_message", "review"),
+    *("result_width", "result_height", "result_thumbnail", "withdrawn_at", "deleted_at", "deleted_by_rule"),
+)
+"""What a card of the history and a row of a batch show of an upscale itself."""
+SHOWN_OF_OTHERS = (*("source_result__withdrawn_at", "fidelity__upscale", "fidelity__verdict", "fidelity__reasons"),)
+"""And of its source and its check."""
+
+
 def result_hours() -> str:
     """For how many hours after its completion a ``generation_result_id`` may name a result, as text."""
     return f"{settings.RESULT_LIFETIME / 3600:g}"
@@ -37,6 +49,13 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
     def listed(self) -> UpscaleQuerySet:
         """What the history shows: all but what a person deleted."""
         return self.filter(Q(deleted_at__isnull=True) | Q(deleted_by_rule=True))
+
+    def to_show(self, *of_others: str) -> UpscaleQuerySet:
+        """With what cards and rows show, and no more: each column that is read takes its time.
+
+        ``of_others``: columns beside `SHOWN_OF_OTHERS` of rows that are selected along.
+        """
+        return self.only("pk", *SHOWN, *SHOWN_OF_OTHERS, *of_others)
 
     def open(self) -> UpscaleQuerySet:
         """Not ended yet."""

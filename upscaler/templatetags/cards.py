@@ -1,23 +1,25 @@
-"""The cards of the history, drawn once for as long as they look the same: a page of them is most of a page's work."""
+"""The history's cards and the batches' rows, drawn once for as long as they look the same: most of a page's work."""
 
 from __future__ import annotations
 
+import secrets
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
 from django import template
-from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models.fields.files import FieldFile
-from django.utils.safestring import SafeString
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
 
 from upscaler.models import FidelityCheck, Upscale
 
 register = template.Library()
 
-MOST = 2_000
-"""Cards that a process keeps, of some 5 kB each with what they were drawn of."""
-NAMES = ("row_query", "oob")
-"""What a card takes of the page around it, beside the channels' titles."""
+MOST = 3_000
+"""Cards and rows that a process keeps, of some 5 kB each with what they were drawn of."""
+FORM_KEY = secrets.token_hex(16)
+"""What stands in a kept card where the form's key of the one who looks belongs."""
 
 
 class _Cards:
@@ -42,48 +44,71 @@ _cards = _Cards()
 @register.simple_tag(takes_context=True)
 def card(context: template.RequestContext, upscale: Upscale) -> SafeString:
     """The card of an upscale, as `history/_row.html` draws it."""
-    around = {name: context.get(name, "") for name in NAMES}
-    if upscale.status == Upscale.Status.ERROR and upscale.later_try is None:
-        # It has a form, which carries what only this browser may send.
-        return _draw(context, upscale)
-    key, facts = (upscale.pk, *around.values()), _facts(upscale, context.get("channel_titles"))
+    person, batch = upscale.created_by, upscale.batch
+    # Asked for once used: most cards have no channels.
+    channels = batch.channels if batch is not None else []
+    of_others = (
+        (person.get_full_name(), person.get_username()) if person is not None else None,
+        [context["channel_titles"].get(channel, channel) for channel in channels],
+        _age(upscale.created_at),
+    )
+    return _kept(context, upscale, "history/_row.html", ("row_query", "oob"), of_others)
+
+
+@register.simple_tag(takes_context=True)
+def batch_row(context: template.RequestContext, upscale: Upscale) -> SafeString:
+    """The row of an upscale on its batch's page, as `batches/_row.html` draws it."""
+    return _kept(context, upscale, "batches/_row.html", ("page_number", "oob"), ())
+
+
+def _kept(
+    context: template.RequestContext, upscale: Upscale, name: str, around: tuple[str, ...], of_others: tuple[Any, ...]
+) -> SafeString:
+    """What the template draws; ``around`` is what it takes of the page, ``of_others`` what it shows of other rows."""
+    key = (name, upscale.pk, *(context.get(one, "") for one in around))
+    facts = (_facts(upscale), of_others)
     found = _cards.find(key, facts)
     if found is None:
-        found = _draw(context, upscale)
-        _cards.add(key, facts, found)
-    return found
+        unread = upscale.get_deferred_fields()
+        found = _draw(context, upscale, name)
+        # What was read only now is not among the facts, and would change unseen.
+        if upscale.get_deferred_fields() == unread:
+            _cards.add(key, facts, found)
+    if FORM_KEY not in found:
+        return found
+    # It has a form, which carries what only this browser may send: hexadecimal digits and letters.
+    return mark_safe(found.replace(FORM_KEY, str(context.get("csrf_token", ""))))  # noqa: S308
 
 
-def _draw(context: template.RequestContext, upscale: Upscale) -> SafeString:
+def _draw(context: template.RequestContext, upscale: Upscale, name: str) -> SafeString:
     # As `include` does it.
     around = cast(template.Template, context.template)
-    drawn = around.engine.get_template("history/_row.html")
-    with context.push(u=upscale):
+    drawn = around.engine.get_template(name)
+    with context.push(u=upscale, csrf_token=FORM_KEY):
         card: SafeString = drawn.render(context)
     return card
 
 
-def _facts(upscale: Upscale, titles: Any) -> tuple[Any, ...]:
-    """All that a card shows: two with the same look the same."""
-    own = [_plain(upscale.__dict__.get(name)) for name in _columns()]
-    person, batch, source = upscale.created_by, upscale.batch, upscale.source_result
-    check = FidelityCheck.of(upscale)
-    later = upscale.later_try
+def _facts(upscale: Upscale) -> tuple[Any, ...]:
+    """All that is shown of the upscale itself, its source, its check and its retries."""
+    # What was not read is not shown.
+    own = [value.name if isinstance(value, FieldFile) else value for value in map(upscale.__dict__.get, _columns())]
+    source, check, later = upscale.source_result, FidelityCheck.of(upscale), upscale.later_try
     return (
         own,
-        (person.get_full_name(), person.get_username()) if person is not None else None,
-        [(titles or {}).get(channel, channel) for channel in batch.channels] if batch is not None else None,
         source.withdrawn_at if source is not None else None,
         check.words if check is not None else None,
         later.pk if later is not None else None,
-        naturaltime(upscale.created_at),
     )
+
+
+def _age(time: datetime) -> tuple[int, int]:
+    """The same while "3 hours ago" stays the same: to put it into words takes longer than all else of a kept card."""
+    seconds = (timezone.now() - time).total_seconds()
+    unit = 1 if seconds < 60 else 60 if seconds < 3600 else 3600
+    return unit, int(seconds // unit)
 
 
 @lru_cache(maxsize=1)
 def _columns() -> tuple[str, ...]:
     return tuple(field.attname for field in Upscale._meta.concrete_fields)
-
-
-def _plain(value: Any) -> Any:
-    return value.name if isinstance(value, FieldFile) else value

@@ -19,11 +19,12 @@ from upscaler import no_room, upscaling_models
 from upscaler.batches import draft_items, drafts, progress
 from upscaler.channels import files, teams
 from upscaler.errors import PublicError
-from upscaler.models import CANCELLED_CODE, WITHHELD, Batch, Upscale, batch_queries
+from upscaler.models import CANCELLED_CODE, Batch, Upscale, batch_queries
 from upscaler.ordering.new_batches import DraftOrderedBefore
 from upscaler.queue import dispatch
 from upscaler.review import waiting
 from upscaler.text import format_credits
+from upscaler.views import live_state
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
 from upscaler.views.submit_draft import STORAGE_TROUBLE
@@ -72,16 +73,19 @@ def batch(request: TeamRequest, pk: int) -> HttpResponse:
 @require_safe
 @team_required
 def live(request: TeamRequest, pk: int) -> HttpResponse:
-    """The batch's head and the rows that a page asks about, as they stand now, to be swapped into it."""
+    """The batch's head and the rows that a page asks about, as they stand now; 204 where it has ``seen`` all that."""
     found = _find(request, pk)
     given = map(as_number, request.GET.getlist("id")[:MAX_LIVE_ROWS])
-    rows = Upscale.objects.filter(batch=found, pk__in=[one for one in given if one is not None])
-    rows = rows.select_related("created_by", "source_result", "fidelity").defer("fidelity__report")
-    rows = rows.prefetch_related("retries")
+    numbers = [one for one in given if one is not None]
+    # Before anything is read, so that no change in between is taken for one that was shown.
+    state = live_state.of_batch(request, found, numbers)
+    if state == request.GET.get("seen"):
+        return HttpResponse(status=204)
+    rows = Upscale.objects.filter(batch=found, pk__in=numbers)
+    rows = rows.select_related("source_result", "fidelity").to_show().prefetch_related(progress.RETRIES)
     page = number(request.GET, "page") or 1
-    return render(
-        request, "batches/_live.html", {**_context(request, found), "rows": rows, "page_number": page, "oob": True}
-    )
+    context = {**_context(request, found), "rows": rows, "page_number": page, "oob": True, "state": state}
+    return render(request, "batches/_live.html", context)
 
 
 @require_POST
@@ -220,7 +224,7 @@ def _context(request: TeamRequest, found: Batch) -> dict[str, Any]:
     left = progress.seconds_left(found, counts)
     status = request.GET.get("status", "")
     channel_counts = files.counts(found)
-    gone = batch_queries.pictures(found).filter(deleted_by_rule=True, status=Upscale.Status.DONE).count()
+    gone, held = batch_queries.not_given(found) if counts.done else (0, 0)
     return {
         "batch": found,
         "counts": counts,
@@ -232,13 +236,15 @@ def _context(request: TeamRequest, found: Batch) -> dict[str, Any]:
         "seconds_left": left,
         "minutes_left": round((left or 0) / 60),
         "hours_left": round((left or 0) / 3600),
-        "at_work": progress.page(found, start=0, size=MAX_AT_WORK, state=Upscale.Status.ONGOING),
+        "at_work": progress.page(found, start=0, size=MAX_AT_WORK, state=Upscale.Status.ONGOING)
+        if counts.ongoing
+        else [],
         "retry_credits": _retry_credits(found, counts, model),
         "channel_counts": channel_counts,
         "files_to_come": _has_files_to_come(found, channel_counts),
         "channels": teams.channels(found.team).values(),
-        "given": counts.done - gone - batch_queries.pictures(found).filter(review__in=WITHHELD).with_result().count(),
+        "given": counts.done - gone - held,
         "gone": gone,
-        "waiting": waiting.waiting(found.team, found).order_by().count(),
+        "waiting": waiting.waiting(found.team, found).order_by().count() if counts.done else 0,
         "is_mine": found.created_by_id == request.user.pk,
     }

@@ -55,7 +55,7 @@ def history(request: TeamRequest) -> HttpResponse:
     layout = _layout(request, filters)
     # Before the rows are read, so that none is missed in between.
     newest = Upscale.objects.filter(team=request.team).order_by("-pk").values_list("pk", flat=True).first() or 0
-    upscales = _for_cards(_filtered(request, filters))
+    upscales = _filtered(request, filters).to_show(*OF_OTHERS)
     size = LIST_SIZE if layout == "list" else PAGE_SIZE
     if filters["group"] == "sku":
         page = sku_page(upscales, request.GET, size, anchors=Upscale.objects.filter(team=request.team))
@@ -87,6 +87,7 @@ def history(request: TeamRequest) -> HttpResponse:
             # Whoever ordered was charged: a row for each person and month, where the upscales may be a million.
             "people": get_user_model()
             .objects.filter(pk__in=MonthlySpend.objects.filter(team=request.team).values("user"))
+            .only("username", "first_name", "last_name")
             .order_by("username"),
             "is_filtered": history_filters.are_narrowing(filters),
             "has_more_filters": any(filters[key] for key in history_filters.MORE),
@@ -138,7 +139,7 @@ def live(request: TeamRequest) -> HttpResponse:
     new_count = _filtered(request, filters).filter(pk__gt=newest)[:MAX_NEW].count() if newest is not None else 0
     row_query = carried_query(request.GET, filters)
     shown_url = reverse("history") + carried_query(QueryDict(), filters)
-    context = {"rows": _for_cards(rows), "oob": True, "new_count": new_count, "row_query": row_query}
+    context = {"rows": rows.to_show(*OF_OTHERS), "oob": True, "new_count": new_count, "row_query": row_query}
     return render(request, "history/_live.html", {**context, "shown_url": shown_url, "state": state})
 
 
@@ -154,19 +155,13 @@ def mine(request: TeamRequest) -> Any:
 
 OF_OTHERS = (
     *("created_by__username", "created_by__first_name", "created_by__last_name"),
-    *("batch__name", "batch__channels", "batch__ordered_at", "source_result__withdrawn_at"),
-    *("fidelity__upscale", "fidelity__verdict", "fidelity__reasons"),
+    *("batch__name", "batch__channels", "batch__ordered_at"),
 )
-"""What a card shows of other rows."""
+"""What a card shows of other rows, beside what a batch's row does too."""
 
 
 def _filtered(request: TeamRequest, filters: Mapping[str, str]) -> Any:
     return history_filters.apply(mine(request), filters, request.team)
-
-
-def _for_cards(upscales: Any) -> Any:
-    """With no more of other rows than cards show: each column that is read takes its time."""
-    return upscales.only(*(field.name for field in Upscale._meta.concrete_fields), *OF_OTHERS)
 
 
 def _layout(request: TeamRequest, filters: Mapping[str, str]) -> str:
