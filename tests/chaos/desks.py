@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,65 +19,10 @@ import requests
 from tests.support import services_available
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.live_server import Desk, descendants, free_port, until
+from tests.support.relay import Relay
 from tests.support.vendor import KEY
 
 ENGINES = ("local", "uwear")
-SLICE = 65536
-
-
-class Relay:
-    """A line to ``upstream`` that can be cut for all who use it."""
-
-    def __init__(self, upstream: tuple[str, int]) -> None:
-        self._upstream = upstream
-        self._lock = threading.Lock()
-        self._sockets: set[socket.socket] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def drop(self) -> int:
-        """Cut every line that is open now. Returns how many there were."""
-        with self._lock:
-            cut, self._sockets = self._sockets, set()
-        for end in cut:
-            _hang_up(end)
-        return len(cut) // 2
-
-    def close(self) -> None:
-        _hang_up(self._listener)
-        self.drop()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            try:
-                server = socket.create_connection(self._upstream)
-            except OSError:
-                client.close()
-                continue
-            with self._lock:
-                self._sockets |= {client, server}
-            for one, other in ((client, server), (server, client)):
-                threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
-
-    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
-        with suppress(OSError):
-            while part := one.recv(SLICE):
-                other.sendall(part)
-        for end in (one, other):
-            _hang_up(end)
-        with self._lock:
-            self._sockets -= {one, other}
-
-
-def _hang_up(end: socket.socket) -> None:
-    with suppress(OSError):
-        end.shutdown(socket.SHUT_RDWR)
-    end.close()
 
 
 class ChaosDesk(Desk):
