@@ -10,8 +10,11 @@ from typing import Any
 
 from config.environment import whole
 
-TRANSACTION_IDLE_SECONDS = whole("TRANSACTION_IDLE_SECONDS", 60, minimum=1)
-"""A session that says nothing for so long inside a transaction is ended, and its locks are free."""
+TRANSACTION_IDLE_SECONDS = whole("TRANSACTION_IDLE_SECONDS", 60)
+"""A session that says nothing for so long inside a transaction is ended, and its locks are free.
+
+With 0 nothing is asked of PostgreSQL, for a pool in between that lets nothing be asked.
+"""
 QUIET, EVERY, TIMES = 30, 10, 3
 """A line that is quiet for 30 seconds is asked for a sign of life, every 10 seconds, and cut after 3 in vain."""
 UNHEARD = 60_000
@@ -34,6 +37,6 @@ OF_POSTGRES = {
 
 
 def options(given: dict[str, Any]) -> dict[str, Any]:
-    """All options of a connection; those that DATABASE_URL gives hold."""
-    asked = " ".join(f"-c {name}={value}" for name, value in OF_POSTGRES.items())
+    """All options of a connection; those that DATABASE_URL gives come first."""
+    asked = " ".join(f"-c {name}={value}" for name, value in OF_POSTGRES.items()) if TRANSACTION_IDLE_SECONDS else ""
     return {**OF_THE_DESK, "options": asked, **given}
