@@ -128,9 +128,16 @@ class Faults(threading.Thread):
             )
             deeds["end sessions of the database"] = lambda: self._desk.end_sessions(2) > 0
             deeds["lose answers to COMMIT"] = self._lose_answers
-        for disk in self._desk.disks:
-            deeds[f"fill the disk of {disk.folder.name}"] = partial(self._fill, disk)
-            deeds[f"make the disk of {disk.folder.name} read-only"] = partial(self._make_read_only, disk)
+        return deeds | self._deeds_to_disks()
+
+    def _deeds_to_disks(self) -> dict[str, Callable[[], bool]]:
+        disks = {disk.folder.name: disk for disk in self._desk.disks}
+        deeds: dict[str, Callable[[], bool]] = {
+            f"fill the disk of {name}": partial(self._fill, disk) for name, disk in disks.items()
+        }
+        if "media" in disks:
+            # The other one never can be: the web server keeps a file open there.
+            deeds["make the disk of media read-only"] = partial(self._make_read_only, disks["media"])
         return deeds
 
     # --- What is done -----------------------------------------------------------------------------

@@ -36,7 +36,9 @@ class SmallDisk:
         (self.folder / FILLING).unlink(missing_ok=True)
 
     def make_read_only(self, read_only: bool) -> None:
-        subprocess.run(["mount", "-o", f"remount,{'ro' if read_only else 'rw'}", self.folder], check=True)
+        """Raises CalledProcessError while a file there is open to be written."""
+        remount = ["mount", "-o", f"remount,{'ro' if read_only else 'rw'}", self.folder]
+        subprocess.run(remount, check=True, capture_output=True)
 
     def unmount(self) -> None:
         subprocess.run(["umount", "--lazy", self.folder], check=True)
