@@ -16,6 +16,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 import upscaler
+from config import postgres
 from config.email import *  # noqa: F403
 from config.environment import (
     BASE_DIR,
@@ -172,6 +173,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     keep_private(None)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["OPTIONS"] = postgres.options(DATABASES["default"]["OPTIONS"])
 # To open one takes longer than most answers, on SQLite too: the last one to close writes all that is in the WAL.
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import psycopg
 import pytest
 import time_machine
-from django.db import OperationalError
+from django.db import InternalError, OperationalError
 from django.test import Client, override_settings
 
 from tests.api.test_api import URL_BODY
@@ -98,6 +99,23 @@ def test_a_desk_that_can_t_take_work_says_503(owner: Person, error: Exception, m
     assert answer.status_code == 503
     assert answer["Retry-After"]
     assert "Nothing was charged" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [(psycopg.errors.IdleInTransactionSessionTimeout(), 503), (psycopg.errors.InFailedSqlTransaction(), 500)],
+)
+def test_a_session_that_postgresql_ended_is_503(
+    owner: Person, reason: Exception, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise InternalError("terminating connection") from reason
+
+    monkeypatch.setattr(submission, "submit", broken)
+    browser = Client(raise_request_exception=False)
+    headers = {"Authorization": f"Bearer {owner.token}"}
+    program = browser.post("/api/v1/generation-upscale", URL_BODY, "application/json", headers=headers)
+    assert (program.status_code, "Retry-After" in program.headers) == (status, status == 503)
 
 
 def test_a_fault_of_ours_is_json_too_and_shows_nothing(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:

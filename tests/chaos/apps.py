@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -11,9 +12,9 @@ from tests.support import quick_engine
 from upscaler.engines.base import Finished, Order, Report
 from upscaler.engines.local.engine import LocalEngine
 
-REAL_EVERY = 15
+REAL_EVERY = int(os.environ.get("CHAOS_REAL_EVERY", "15"))
 STEPS = 4
-PACE = 0.1
+PACE = float(os.environ.get("CHAOS_PACE", "0.1"))
 """Seconds for a step, so that there is a middle to be killed in."""
 ADVANCE = LocalEngine.advance
 

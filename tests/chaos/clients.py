@@ -134,7 +134,7 @@ class Client(threading.Thread):
             else:
                 if answer.status_code < 400:
                     return answer
-                self._count(str(answer.status_code))
+                self._count(_in_words(answer))
                 if answer.status_code < 500:
                     raise AssertionError(f"refused: {answer.status_code} {answer.text[:300]}")
                 if not _is_explained(answer):
@@ -149,6 +149,14 @@ class Client(threading.Thread):
     def _problem(self, what: str) -> None:
         with self._book.lock:
             self._book.problems.append(f"{self.name}: {what}")
+
+
+def _in_words(answer: requests.Response) -> str:
+    """Its status, and the code that the desk gives with it."""
+    try:
+        return f"{answer.status_code} {answer.json().get('code', '')}".strip()
+    except (ValueError, AttributeError):
+        return str(answer.status_code)
 
 
 def _is_explained(answer: requests.Response) -> bool:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,68 +14,18 @@ from urllib.parse import urlsplit
 import psycopg
 import requests
 
-from tests.support import services_available
+from tests.chaos.outside import Outside
+from tests.support import full_disk, services_available
 from tests.support.cutting_proxy import CuttingProxy
-from tests.support.live_server import Desk, descendants, free_port, until
+from tests.support.live_server import Desk, free_port, kill_all, until
+from tests.support.relay import Address, Relay
 from tests.support.vendor import KEY
 
 ENGINES = ("local", "uwear")
-SLICE = 65536
-
-
-class Relay:
-    """A line to ``upstream`` that can be cut for all who use it."""
-
-    def __init__(self, upstream: tuple[str, int]) -> None:
-        self._upstream = upstream
-        self._lock = threading.Lock()
-        self._sockets: set[socket.socket] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def drop(self) -> int:
-        """Cut every line that is open now. Returns how many there were."""
-        with self._lock:
-            cut, self._sockets = self._sockets, set()
-        for end in cut:
-            _hang_up(end)
-        return len(cut) // 2
-
-    def close(self) -> None:
-        _hang_up(self._listener)
-        self.drop()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            try:
-                server = socket.create_connection(self._upstream)
-            except OSError:
-                client.close()
-                continue
-            with self._lock:
-                self._sockets |= {client, server}
-            for one, other in ((client, server), (server, client)):
-                threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
-
-    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
-        with suppress(OSError):
-            while part := one.recv(SLICE):
-                other.sendall(part)
-        for end in (one, other):
-            _hang_up(end)
-        with self._lock:
-            self._sockets -= {one, other}
-
-
-def _hang_up(end: socket.socket) -> None:
-    with suppress(OSError):
-        end.shutdown(socket.SHUT_RDWR)
-    end.close()
+ON_DISKS = ("media", "temporary")
+DISK = 48
+"""Megabytes."""
+GUNICORN = [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", "config/gunicorn.py"]
 
 
 class ChaosDesk(Desk):
@@ -109,44 +55,38 @@ class ChaosDesk(Desk):
             "FETCHES_PER_TEAM": "4",
             "TMPDIR": str(folder / "temporary"),
         }
-        (folder / "temporary").mkdir()
+        self.disks = [disk for name in ON_DISKS if (disk := full_disk.mounted(folder / name, megabytes=DISK))]
+        """Those of the pictures and of the temporary folder; none where nothing can be mounted."""
         if mode == "cluster":
             self._go_through_proxies()
 
     def _go_through_proxies(self) -> None:
-        database = urlsplit(self.environment["DATABASE_URL"])
-        self.commits = CuttingProxy((database.hostname or "127.0.0.1", database.port or 5432))
-        host = f"{database.netloc.rpartition('@')[0]}@127.0.0.1:{self.commits.port}"
-        self.environment["DATABASE_URL"] = database._replace(netloc=host, query="sslmode=disable").geturl()
-        broker = urlsplit(self.environment["BROKER_URL"])
-        self.broker = Relay((broker.hostname or "127.0.0.1", broker.port or 5672))
-        host = f"{broker.netloc.rpartition('@')[0]}@127.0.0.1:{self.broker.port}"
-        self.environment["BROKER_URL"] = broker._replace(netloc=host).geturl()
+        self.commits = CuttingProxy(address_of(self.environment["DATABASE_URL"], 5432))
+        url = through(self.environment["DATABASE_URL"], ("127.0.0.1", self.commits.port))
+        self.environment["DATABASE_URL"] = f"{url}?sslmode=disable"
+        self.broker = Relay(address_of(self.environment["BROKER_URL"], 5672))
+        self.environment["BROKER_URL"] = through(self.environment["BROKER_URL"], ("127.0.0.1", self.broker.port))
 
-    def allow(self, *hosts: str) -> None:
-        """Let the desk fetch from these, beside itself. Before its processes are started."""
+    def meet(self, world: Outside) -> None:
+        """Let the desk know all that is around it. Before its processes are started."""
         own = [url.removeprefix("http://") for url in self.urls.values()]
-        self.environment["FETCH_ALLOW_HOSTS"] = ",".join([*own, *hosts])
+        self.environment["FETCH_ALLOW_HOSTS"] = ",".join([*own, world.vendor.host, world.shop, world.hooks])
+        self.environment["UWEAR_API_URL"] = world.vendor.api_url
 
     def start_web(self) -> None:
         """Start those web servers that do not run, and wait for them."""
         missing = [engine for engine in ENGINES if engine not in self.webs]
-        before = dict(self.environment)
         for engine in missing:
-            self.environment |= {"ENGINE": engine, "PORT": self.urls[engine].rpartition(":")[2]}
-            gunicorn = [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", "config/gunicorn.py"]
-            self.webs[engine] = self._start(gunicorn)
-        self.environment = before
+            self.webs[engine] = self._start_web(engine)
         for engine in missing:
             until(lambda url=self.urls[engine]: _is_up(url), what=f"the web server for {engine} starts", seconds=90)
 
+    def _start_web(self, engine: str) -> subprocess.Popen[bytes]:
+        return self._start(GUNICORN, ENGINE=engine, PORT=self.urls[engine].rpartition(":")[2])
+
     def kill_web(self, engine: str) -> None:
         """SIGKILL for a web server and its workers; `start_web` brings it back."""
-        web = self.webs.pop(engine)
-        for pid in (web.pid, *descendants(web.pid)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        web.wait()
+        kill_all(self.webs.pop(engine))
 
     def close(self) -> None:
         for engine in list(self.webs):
@@ -155,6 +95,8 @@ class ChaosDesk(Desk):
         for line in (self.commits, self.broker):
             if line is not None:
                 line.close()
+        for disk in self.disks:
+            disk.unmount()
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What the database says, past all proxies."""
@@ -183,6 +125,18 @@ class ChaosDesk(Desk):
                 [self.database, share],
             )
             return len(ended.fetchall())
+
+
+def address_of(url: str, usual_port: int) -> Address:
+    """Where a service listens."""
+    parts = urlsplit(url)
+    return parts.hostname or "127.0.0.1", parts.port or usual_port
+
+
+def through(url: str, address: Address) -> str:
+    """The same service, by another address."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{address[0]}:{address[1]}").geturl()
 
 
 def _is_up(url: str) -> bool:

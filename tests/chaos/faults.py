@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.chaos.desks import ENGINES, ChaosDesk
 from tests.support.cutting_proxy import AFTER, BEFORE
+from tests.support.full_disk import SmallDisk
 from tests.support.live_server import command_of, descendants
 
 FROZEN_FOR = 5.0
 """Seconds, more than the desk's lease of 3."""
+FULL_FOR = 3.0
+READ_ONLY_TRIES = 40
 LOST_ANSWERS = 3
 HELD = "SELECT id, failures FROM upscaler_upscale WHERE lease_until IS NOT NULL AND status = 'Ongoing'"
 LOOK_EVERY = 0.2
@@ -123,6 +128,16 @@ class Faults(threading.Thread):
             )
             deeds["end sessions of the database"] = lambda: self._desk.end_sessions(2) > 0
             deeds["lose answers to COMMIT"] = self._lose_answers
+        return deeds | self._deeds_to_disks()
+
+    def _deeds_to_disks(self) -> dict[str, Callable[[], bool]]:
+        disks = {disk.folder.name: disk for disk in self._desk.disks}
+        deeds: dict[str, Callable[[], bool]] = {
+            f"fill the disk of {name}": partial(self._fill, disk) for name, disk in disks.items()
+        }
+        if "media" in disks:
+            # The other one never can be: the web server keeps a file open there.
+            deeds["make the disk of media read-only"] = partial(self._make_read_only, disks["media"])
         return deeds
 
     # --- What is done -----------------------------------------------------------------------------
@@ -183,6 +198,28 @@ class Faults(threading.Thread):
         when = self._chance.choice([BEFORE, AFTER])
         self._desk.commits.cut(lambda commit: commit.number <= LOST_ANSWERS, when)
         return True
+
+    def _fill(self, disk: SmallDisk) -> bool:
+        ends = time.monotonic() + FULL_FOR
+        pause = threading.Event()
+        while time.monotonic() < ends:
+            # Again and again, since the desk removes files meanwhile.
+            disk.fill()
+            pause.wait(0.1)
+        disk.make_room()
+        return True
+
+    def _make_read_only(self, disk: SmallDisk) -> bool:
+        pause = threading.Event()
+        for _ in range(READ_ONLY_TRIES):
+            # It can't be while a file is being written there.
+            with suppress(subprocess.CalledProcessError):
+                disk.make_read_only(True)
+                pause.wait(FULL_FOR)
+                disk.make_read_only(False)
+                return True
+            pause.wait(0.1)
+        return False
 
     def _killed(self, pid: int) -> bool:
         is_there = _send(pid, signal.SIGKILL)

@@ -15,9 +15,12 @@ from tests.chaos import proof
 from tests.chaos.clients import Book, Client
 from tests.chaos.desks import ChaosDesk
 from tests.chaos.faults import Faults
+from tests.chaos.hosts import HostFaults, HostsDesk, left_folders
 from tests.chaos.outside import Outside, outside
 from tests.support.live_server import until
 
+HOSTS = "hosts"
+MODES = ("embedded", "cluster", HOSTS)
 CLIENTS = 6
 ENDPOINT = """
 from django.contrib.auth import get_user_model
@@ -52,6 +55,8 @@ class Report:
     """Seconds from the loss of a worker to the next one's claim."""
     answers: dict[str, int]
     ended: dict[str, int]
+    too_late: int
+    """Attempts whose upscale another worker had by the time they wanted to write."""
     problems: list[str]
 
     @property
@@ -70,16 +75,17 @@ def run(mode: str, folder: Path, *, upscales: int, least_kills: int, pause: floa
     but no two runs meet at the same moments.
     """
     chance = random.Random(seed)
-    desk = ChaosDesk(mode, folder)
+    desk = HostsDesk(folder) if mode == HOSTS else ChaosDesk(mode, folder)
     with outside(random.Random(seed + 1)) as world:
         try:
-            desk.allow(world.vendor.host, world.shop, world.hooks)
-            desk.environment["UWEAR_API_URL"] = world.vendor.api_url
+            desk.meet(world)
             desk.set_up()
             desk.manage("shell", "-c", ENDPOINT.format(url=f"http://{world.hooks}/hooks", site=desk.url))
             desk.start_web()
             desk.start_worker()
-            return _run(desk, world, chance, upscales, least_kills, pause, seed)
+            report = _run(desk, world, chance, upscales, least_kills, pause, seed)
+            report.mode = mode
+            return report
         finally:
             desk.close()
 
@@ -89,7 +95,7 @@ def _run(
 ) -> Report:
     book, token = Book(upscales), desk.token()
     clients = [Client(number, desk.urls, token, world.shop, book, seed + number) for number in range(CLIENTS)]
-    faults = Faults(desk, chance, pause=pause)
+    faults = (HostFaults if isinstance(desk, HostsDesk) else Faults)(desk, chance, pause=pause)
     began = time.monotonic()
     faults.start()
     for client in clients:
@@ -110,6 +116,8 @@ def _run(
     until(lambda: desk.rows(OPEN)[0][0] == 0, what="those that were tried again end", seconds=300)
     until(lambda: desk.rows(UNTOLD)[0][0] == 0, what="the program is told of all", seconds=400)
     found = [*book.problems, *faults.errors, *proof.problems(desk, book.ordered, world)]
+    if isinstance(desk, HostsDesk):
+        found += left_folders(desk)
     ended = {f"{engine} {status}": count for engine, status, count in desk.rows(ENDED)}
     ended |= {f"failed by {code}": count for code, count in desk.rows(CODES)}
     return Report(
@@ -121,6 +129,7 @@ def _run(
         resumed=faults.watch.resumed,
         answers=dict(book.answers) | dict(world.vendor.failed),
         ended=ended,
+        too_late=desk.log.read_text(errors="replace").count("lost its claim and stops"),
         problems=found,
     )
 

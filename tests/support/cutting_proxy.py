@@ -16,11 +16,12 @@ import itertools
 import re
 import socket
 import struct
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
+
+from tests.support.relay import Address, Relay
 
 When = Literal["AFTER", "BEFORE"]
 AFTER: When = "AFTER"
@@ -55,20 +56,15 @@ def nth(number: int) -> Which:
     return lambda commit: commit.number == number
 
 
-class CuttingProxy:
+class CuttingProxy(Relay):
     """Listens at ``port`` of the loopback and passes everything on to ``upstream``, until `cut` arms it."""
 
-    def __init__(self, upstream: tuple[str, int]) -> None:
-        self._upstream = upstream
-        self._lock = threading.Lock()
+    def __init__(self, upstream: Address) -> None:
         self._which: Which | None = None
         self._when: When = AFTER
         self._numbers = itertools.count(1)
         self._cuts: list[Commit] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets: set[socket.socket] = set()
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, name="cutting-proxy", daemon=True).start()
+        super().__init__(upstream)
 
     @property
     def cuts(self) -> list[Commit]:
@@ -96,17 +92,6 @@ class CuttingProxy:
         finally:
             self.pass_on()
 
-    def close(self) -> None:
-        """Stop listening and cut every line."""
-        # Its own thread stands in accept(), which only a shutdown ends.
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        with self._lock:
-            lines = list(self._sockets)
-        for line in lines:
-            _hang_up(line)
-
     def is_cut(self, when: When, sql: bytes) -> bool:
         """Count a commit, where this is the side that decides, and say whether its line is cut now."""
         with self._lock:
@@ -118,34 +103,9 @@ class CuttingProxy:
             self._cuts.append(commit)
             return True
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            try:
-                server = socket.create_connection(self._upstream)
-            except OSError:
-                client.close()
-                continue
-            for end in (client, server):
-                # An answer goes on message by message, and none may wait for the last one's receipt.
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._lock:
-                self._sockets |= {client, server}
-            line = _Line(self, client, server)
-            for work in (line.to_server, line.to_client):
-                threading.Thread(target=self._run, args=(work, client, server), daemon=True).start()
-
-    def _run(self, work: Callable[[], None], client: socket.socket, server: socket.socket) -> None:
-        with suppress(OSError, EOFError):
-            work()
-        # One half without the other is of no use.
-        for end in (client, server):
-            _hang_up(end)
-        with self._lock:
-            self._sockets -= {client, server}
+    def _ways(self, client: socket.socket, server: socket.socket) -> tuple[Callable[[], None], Callable[[], None]]:
+        line = _Line(self, client, server)
+        return line.to_server, line.to_client
 
 
 @dataclass
@@ -251,9 +211,3 @@ def _exactly(source: socket.socket, count: int) -> bytes:
             raise EOFError
         received += part
     return bytes(received)
-
-
-def _hang_up(line: socket.socket) -> None:
-    with suppress(OSError):
-        line.shutdown(socket.SHUT_RDWR)
-    line.close()

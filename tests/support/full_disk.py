@@ -22,7 +22,7 @@ FILLING = "filling"
 
 @dataclass
 class SmallDisk:
-    """Two megabytes of memory, mounted at ``folder``."""
+    """A piece of memory, mounted at ``folder``."""
 
     folder: Path
 
@@ -33,10 +33,15 @@ class SmallDisk:
                 file.write(bytes(4096))
 
     def make_room(self) -> None:
-        (self.folder / FILLING).unlink()
+        (self.folder / FILLING).unlink(missing_ok=True)
 
     def make_read_only(self, read_only: bool) -> None:
-        subprocess.run(["mount", "-o", f"remount,{'ro' if read_only else 'rw'}", self.folder], check=True)
+        """Raises CalledProcessError while a file there is open to be written."""
+        remount = ["mount", "-o", f"remount,{'ro' if read_only else 'rw'}", self.folder]
+        subprocess.run(remount, check=True, capture_output=True)
+
+    def unmount(self) -> None:
+        subprocess.run(["umount", "--lazy", self.folder], check=True)
 
     def files(self) -> list[str]:
         """What lies on it, by names, but for what fills it."""
@@ -51,18 +56,26 @@ def _until_full() -> Iterator[None]:
         assert error.errno == errno.ENOSPC
 
 
-@contextmanager
-def small_disk(folder: Path) -> Iterator[SmallDisk]:
-    """A disk of its own at ``folder``; the test is skipped where none can be mounted."""
+def mounted(folder: Path, *, megabytes: int = 2) -> SmallDisk | None:
+    """A disk of its own at ``folder``; None where none can be mounted."""
     folder.mkdir(parents=True)
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "upscaler-test", folder]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "upscaler-test", folder]
     may_mount = os.geteuid() == 0 and shutil.which("mount")
     if not may_mount or subprocess.run(command, capture_output=True, check=False).returncode:
+        return None
+    return SmallDisk(folder)
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[SmallDisk]:
+    """Two megabytes at ``folder``; the test is skipped where they can't be mounted."""
+    disk = mounted(folder)
+    if disk is None:
         pytest.skip("no disk can be mounted here")
     try:
-        yield SmallDisk(folder)
+        yield disk
     finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+        disk.unmount()
 
 
 @contextmanager

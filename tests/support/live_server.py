@@ -172,11 +172,11 @@ class Desk:
     def start_worker(self) -> None:
         self.worker = self._start([sys.executable, "manage.py", "runworker"])
 
-    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _start(self, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
+        """A process of the desk's. ``environment``: what it has beside, or otherwise than, the desk's own."""
+        own = {**self.environment, **environment}
         with self.log.open("ab") as log:
-            return subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
-            )
+            return subprocess.Popen(command, cwd=ROOT, env=own, stdout=log, stderr=log, start_new_session=True)
 
     def _is_up(self) -> bool:
         try:
@@ -195,9 +195,7 @@ class Desk:
     def kill_worker(self) -> None:
         """SIGKILL for the worker and everything that it started: what a power cut leaves."""
         assert self.worker is not None
-        for pid in reversed([self.worker.pid, *descendants(self.worker.pid)]):
-            _kill(pid)
-        self.worker.wait()
+        kill_all(self.worker)
         self.worker = None
 
     def close(self) -> None:
@@ -297,9 +295,12 @@ def command_of(pid: int) -> str:
         return ""
 
 
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+def kill_all(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL for it and everything that it started."""
+    for pid in reversed([process.pid, *descendants(process.pid)]):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
 
 
 def _shared(folder: Path) -> Path:

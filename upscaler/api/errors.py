@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
@@ -20,6 +20,7 @@ from upscaler import no_room, upscaling_models
 from upscaler.api.parser import FILE
 from upscaler.batches.items import OF_ALL, ItemsRefused
 from upscaler.credits import CreditsRefused
+from upscaler.database_away import is_away
 from upscaler.errors import PublicError
 from upscaler.imaging import decoding
 from upscaler.ordering import idempotency_keys, results, submission
@@ -207,6 +208,12 @@ def _cannot_now(request: HttpRequest, error: Exception) -> HttpResponse:
     return response
 
 
+def _ended_session(request: HttpRequest, error: InternalError) -> HttpResponse:
+    if not is_away(error):
+        raise error
+    return _cannot_now(request, error)
+
+
 HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
     AuthenticationError: _not_authenticated,
     RequestInvalid: _invalid,
@@ -222,6 +229,7 @@ HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
     PublicError: _public_error,
     OperationalError: _cannot_now,
     InterfaceError: _cannot_now,
+    InternalError: _ended_session,
     OSError: _cannot_now,
 }
 """By kind of error what answers it; of several that fit, the most special."""

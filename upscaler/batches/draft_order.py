@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest
 
 from upscaler import file_names
@@ -69,7 +69,7 @@ def _draft_now(draft: Batch) -> Batch:
     """The draft, or the batch that it became; as it was where the database can't say."""
     try:
         return Batch.objects.get(pk=draft.pk)
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError, InternalError):
         return draft
 
 

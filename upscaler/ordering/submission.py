@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import IO, Any
 
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -242,7 +242,7 @@ def submit(
                 transaction.on_commit(lambda: dispatch.emails(team=team), robust=True)
                 files.keep()
                 is_sent = True
-    except (OperationalError, InterfaceError) as error:
+    except (OperationalError, InterfaceError, InternalError) as error:
         if not is_sent:
             raise
         logger.exception("the database did not say whether it took %s orders of team %s", len(orders), team.slug)

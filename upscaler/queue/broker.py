@@ -29,9 +29,12 @@ def waiting_messages(queue: str) -> int:
 
         return int(DBTaskResult.objects.ready().filter(queue_name=queue).count())
     app = celery_app()
-    with app.connection_or_acquire() as connection, connection.channel() as channel:
-        try:
-            return int(channel.queue_declare(queue=queue, passive=True).message_count)
-        except (*connection.channel_errors, KeyError):
-            # Nothing was ever sent to it.
-            return 0
+    with app.connection_or_acquire() as connection:
+        # One that was given up when the broker was away stays in the pool, and opens no channel by itself any more.
+        connection.ensure_connection(max_retries=1, timeout=3)
+        with connection.channel() as channel:
+            try:
+                return int(channel.queue_declare(queue=queue, passive=True).message_count)
+            except (*connection.channel_errors, KeyError):
+                # Nothing was ever sent to it.
+                return 0

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.csrf import requires_csrf_token
 from django.views.defaults import server_error
 
 from upscaler import no_room
+from upscaler.database_away import is_away
 
-DATABASE = (OperationalError, InterfaceError)
 RETRY_AFTER = 30
 """Seconds in which a database that fails over is usually back."""
 
@@ -23,10 +22,10 @@ def broken(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
     refusal = no_room.refusal_of(error) if error is not None else None
     # What a database answers so may have come after an order was taken: nobody may read that nothing was charged.
-    if refusal is not None and not isinstance(error, DATABASE):
+    if refusal is not None and not is_away(error):
         page = render_to_string("503.html", {"no_room": refusal.message})
         return HttpResponse(page, status=503, headers={"Retry-After": str(no_room.RETRY_AFTER)})
-    if isinstance(error, DATABASE):
+    if is_away(error):
         # Without the context of other pages: that would ask the database again.
         page = render_to_string("503.html")
         return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER)})
