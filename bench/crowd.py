@@ -9,14 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import requests
 
 from bench import report
 from bench.live_page import LivePage
-from bench.whole_desk import in_each_mode, order_many, whole_desk
-from tests.support.live_server import Desk, descendants
+from bench.whole_desk import in_each_mode, order_many, web_seconds, whole_desk
+from tests.support.live_server import Desk
 
 BROWSERS = int(os.environ.get("CROWD_BROWSERS", "50"))
 SECONDS = float(os.environ.get("CROWD_SECONDS", "60"))
@@ -119,19 +118,9 @@ def _look(session: requests.Session, url: str, heard: Heard) -> None:
 
 @contextmanager
 def _web_seconds(desk: Desk, heard: Heard) -> Iterator[None]:
-    before = _used(desk)
+    before = web_seconds(desk)
     yield
-    heard.web_seconds = _used(desk) - before
-
-
-def _used(desk: Desk) -> float:
-    """Seconds of processor time that the web server's processes have used."""
-    assert desk.web is not None
-    ticks = 0
-    for pid in (desk.web.pid, *descendants(desk.web.pid)):
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(after_name[11]) + int(after_name[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    heard.web_seconds = web_seconds(desk) - before
 
 
 def _until_all_ended(desk: Desk, token: str) -> None:

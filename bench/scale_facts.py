@@ -40,7 +40,7 @@ def main() -> None:
     upscales = Upscale.objects.filter(team=team)
     of_team = upscales.count()
     middle = upscales.order_by("-pk")[of_team // 2]
-    batch = team.batches.filter(total=BATCH).latest("pk")
+    batch = _batch(team, person)
     pages = {
         "history": "/history/",
         "history, half-way back": f"/history/?before={middle.pk}",
@@ -61,6 +61,23 @@ def main() -> None:
     cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
     facts = {"token": token, "cookie": cookie, "pages": pages, "lists": lists, "queries": queries, "of team": of_team}
     print(json.dumps(facts))
+
+
+def _batch(team: Any, person: Any) -> Any:
+    """A batch of the newest single orders: a thousand upscales may lack one of that size."""
+    from django.utils import timezone
+
+    from upscaler.models import Upscale
+
+    newest = Upscale.objects.filter(team=team, batch=None).order_by("-pk").values_list("pk", flat=True)[:BATCH]
+    batch, is_new = team.batches.get_or_create(
+        name="For the bench",
+        created_by=person,
+        defaults={"ordered_at": timezone.now(), "ended_at": timezone.now(), "total": BATCH, "model_name": "recraft"},
+    )
+    if is_new:
+        Upscale.objects.filter(pk__in=list(newest)).update(batch=batch)
+    return batch
 
 
 def _queries(client: Any, path: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from bench import report
 # A bench may be run without what only tests need.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.support import pictures, services_available
-from tests.support.live_server import Desk
+from tests.support.live_server import Desk, descendants
 
 TITLES = {"embedded": "SQLite, one machine", "cluster": "PostgreSQL and RabbitMQ"}
 MOST_ITEMS = 5_000
@@ -71,3 +72,13 @@ def order_many(desk: Desk, token: str, number: int, *, size: tuple[int, int] = (
 def asked(desk: Desk, program: str) -> Any:
     """What a program in the desk's shell prints last, as it would be read from JSON."""
     return json.loads(desk.manage("shell", "--verbosity", "0", "-c", program).splitlines()[-1])
+
+
+def web_seconds(desk: Desk) -> float:
+    """Seconds of one core that the web server's processes have used since they were started."""
+    assert desk.web is not None
+    ticks = 0
+    for pid in (desk.web.pid, *descendants(desk.web.pid)):
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(after_name[11]) + int(after_name[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
