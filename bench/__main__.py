@@ -27,18 +27,25 @@ PARTS = {
     "desk": "Pages of a busy desk",
     "batches": "Many pictures at once",
     "load": "Calls and pages a second",
+    "scale": "A thousand and a million upscales",
+    "waiting": "Ten thousand waiting",
+    "crowd": "Fifty open pages",
+    "workers": "Two workers",
+    "start": "From start to first answer",
+    "memory": "Memory over an hour",
 }
 """Modules of this package, in the order of the README, and their titles.
 
 Each has a function ``run``, which gives Markdown or what JSON can hold, and for the latter a function ``render``: from
 what was found on each kind of processor to Markdown.
 """
-OF_THE_DESK = ("desk", "batches", "load")
+OF_THE_DESK = ("desk", "batches", "load", "scale", "waiting", "crowd", "workers", "start", "memory")
 """Parts that say nothing of the engine and take long by themselves: they run when they are asked for."""
 HEAD = """# Bench
 
 Written by `make bench`, which measures the engine in some 30 minutes of two idle cores; `make bench PART=quality` runs
-one part. `make bench PART=desk`, `PART=batches` and `PART=load`, which measure pages and queues, run by themselves.
+one part. Parts that measure pages, queues and processes run by themselves: `make bench PART=desk`, and in its place
+`batches`, `load`, `scale`, `waiting`, `crowd`, `workers`, `start` and `memory`.
 What depends on the processor stands side by side for each kind that was measured, elsewhere the newest figures count.
 They are kept in `bench/results/`, by kind of processor; `ONEDNN_MAX_CPU_ISA=AVX2 make bench PART=speed` measures a
 newer one as an AVX2 one, and keeps that apart.

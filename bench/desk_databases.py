@@ -13,11 +13,11 @@ OUT = Path(__file__).parent / "out"
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 
 
-def environment(kind: str, size: int) -> dict[str, str]:
+def environment(kind: str, size: int, name: str = "desk") -> dict[str, str]:
     """What a desk's processes need to work on the database; makes the database on PostgreSQL, without tables."""
     return {
         **os.environ,
-        "DATABASE_URL": _database(kind, size),
+        "DATABASE_URL": _database(kind, size, name),
         "MEDIA_ROOT": str(OUT / "media"),
         "DEBUG": "false",
         "HTTPS": "false",
@@ -27,23 +27,23 @@ def environment(kind: str, size: int) -> dict[str, str]:
     }
 
 
-def fill(kind: str, size: int, of_desk: dict[str, str]) -> None:
-    """Make the history of ``size`` upscales, unless `BENCH_KEEP` left one behind."""
+def fill(kind: str, size: int, of_desk: dict[str, str], *options: str) -> None:
+    """Make the history of ``size`` upscales with those ``options``, unless `BENCH_KEEP` left one behind."""
+    manage(of_desk, "migrate", "--verbosity", "0")
     if not _is_made(size, of_desk):
-        manage(of_desk, "migrate", "--verbosity", "0")
         report.progress(f"{kind}: making {size:,} upscales")
-        report.progress(manage(of_desk, "make_history", "--upscales", str(size), "--i-know"))
+        report.progress(manage(of_desk, "make_history", "--upscales", str(size), "--i-know", *options))
 
 
-def drop(kind: str, size: int) -> None:
+def drop(kind: str, size: int, name: str = "desk") -> None:
     """Remove the database, unless `BENCH_KEEP` is set."""
     if os.environ.get("BENCH_KEEP"):
         return
     if kind == "SQLite":
-        for path in OUT.glob(f"desk_{size}.sqlite3*"):
+        for path in OUT.glob(f"{name}_{size}.sqlite3*"):
             path.unlink()
     else:
-        _on_postgres(f"DROP DATABASE IF EXISTS bench_desk_{size}")
+        _on_postgres(f"DROP DATABASE IF EXISTS bench_{name}_{size}")
 
 
 def postgres_answers() -> bool:
@@ -63,14 +63,14 @@ def manage(of_desk: dict[str, str], *arguments: str) -> str:
     return subprocess.run(command, env=of_desk, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _database(kind: str, size: int) -> str:
+def _database(kind: str, size: int, name: str) -> str:
     if kind == "SQLite":
         OUT.mkdir(exist_ok=True)
-        return f"sqlite:///{OUT / f'desk_{size}.sqlite3'}"
-    name = f"bench_desk_{size}"
-    if name not in _on_postgres("SELECT datname FROM pg_database"):
-        _on_postgres(f"CREATE DATABASE {name}")
-    return f"{POSTGRES.rpartition('/')[0]}/{name}"
+        return f"sqlite:///{OUT / f'{name}_{size}.sqlite3'}"
+    database = f"bench_{name}_{size}"
+    if database not in _on_postgres("SELECT datname FROM pg_database"):
+        _on_postgres(f"CREATE DATABASE {database}")
+    return f"{POSTGRES.rpartition('/')[0]}/{database}"
 
 
 def _on_postgres(statement: str) -> list[str]:

@@ -7,13 +7,11 @@ import json
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +22,7 @@ from PIL import Image
 
 from bench import desk_databases as databases
 from bench import report
+from bench.web_servers import desk_server, server
 
 SIZES = tuple(int(size) for size in os.environ.get("LOAD_SIZES", "1000,100000").split(","))
 SECONDS = float(os.environ.get("LOAD_SECONDS", "2"))
@@ -92,9 +91,8 @@ def _measured(kind: str, size: int) -> dict[str, Any]:
             databases.fill(kind, size, of_desk)
             databases.manage(of_desk, "collectstatic", "--noinput", "--verbosity", "0")
             facts = json.loads(_python(of_desk, "-m", "bench.load_facts"))
-            desk = ["config.wsgi", "--config", "config/gunicorn.py"]
             bare = ["bench.bare", "--workers", f"{WEB_PROCESSES}", "--threads", "24", "--log-level", "warning"]
-            with _server(desk, of_desk, "/healthz") as desk_url, _server(bare, dict(os.environ), "/") as bare_url:
+            with desk_server(of_desk) as desk_url, server(bare, dict(os.environ), "/") as bare_url:
                 report.progress(f"{kind}, {size:,}: measuring")
                 return _asked(desk_url, bare_url, facts, Path(folder))
         finally:
@@ -176,29 +174,6 @@ def _wrk(url: str, asked: Asked, folder: Path) -> Answered:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     said = json.loads(done.stdout.splitlines()[-1])
     return Answered((said["requests"] - said["failed"]) / said["seconds"], said["p95_ms"], said["failed"])
-
-
-@contextmanager
-def _server(arguments: list[str], environment: dict[str, str], path: str) -> Iterator[str]:
-    """gunicorn, once it answers at ``path``; its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", *arguments, "--bind", f"127.0.0.1:{port}"]
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            try:
-                requests.get(f"http://127.0.0.1:{port}{path}", timeout=5).raise_for_status()
-                break
-            except requests.RequestException:
-                time.sleep(0.1)
-        else:
-            raise RuntimeError(f"gunicorn {arguments[0]} did not answer within a minute")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(timeout=60)
 
 
 def _picture(number: int) -> bytes:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.conftest import Person
@@ -209,6 +211,32 @@ def test_every_page_of_a_list_is_the_one_that_it_would_be_from_the_front(
         newest_first[start : start + 2] for start in range(0, 14, 2)
     ]
     assert {(page["total_count"], page["max_page"]) for page in pages} == {(11, 6)}
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL plans by how much there is, which is little here")
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/generations",
+        "/api/v1/generations?items_per_page=2&page=3",
+        "/api/v1/generations?status=Created&items_per_page=2&page=3",
+        "/generations?items_per_page=2&page=3",
+        "/generation-results",
+    ],
+)
+def test_a_list_of_very_many_is_counted_and_stepped_over_in_an_index_alone(
+    owner: Person, order_batch: Callable[..., Batch], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(responses, "FAR", 2)
+    order_batch(*(f"{number}.jpg" for number in range(11)))
+    with CaptureQueriesContext(connection) as queries:
+        assert Client().get(path, headers={"Authorization": f"Bearer {owner.token}"}).status_code == 200
+    passing = [query["sql"] for query in queries if "COUNT(*)" in query["sql"] or "OFFSET" in query["sql"]]
+    assert len(passing) == (2 if "page=3" in path else 1)
+    with connection.cursor() as cursor:
+        for read in passing:
+            [step] = [row[-1] for row in cursor.execute(f"EXPLAIN QUERY PLAN {read}").fetchall()]
+            assert "COVERING INDEX" in step
 
 
 def test_a_browser_s_cookie_is_nothing_to_a_program(owner: Person) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tests.conftest import Person
 from upscaler import credits
-from upscaler.models import CreditEntry, MonthlySpend, Team, Upscale, UsageDay
+from upscaler.models import Batch, CreditEntry, MonthlySpend, Team, Upscale, UsageDay
 from upscaler.ordering import reorder, submission
 
 
@@ -34,6 +34,17 @@ def test_a_history_is_consistent_to_the_last_credit(db: None) -> None:
     assert UsageDay.objects.filter(status="Done").exists()
     assert not Upscale.objects.filter(completed_at__gt=timezone.now()).exists()
     assert {team.memberships.count() for team in Team.objects.all()} == {4}
+
+
+def test_a_share_of_a_history_may_be_ordered_in_batches(db: None) -> None:
+    make("--upscales", "2000", "--in-batches", "40", "--i-know")
+    assert credits.verify().problems == []
+    assert 400 <= Upscale.objects.exclude(batch=None).count() <= 1200
+    for batch in Batch.objects.all():
+        rows = batch.upscales.all()
+        assert (rows.count(), sum(row.credits for row in rows)) == (batch.total, batch.credits)
+        assert set(rows.values_list("team", "created_by")) == {(batch.team_id, batch.created_by_id)}
+    assert {10, 50} <= set(Batch.objects.values_list("total", flat=True))
 
 
 def test_what_was_there_stays_and_the_desk_goes_on(owner: Person, upload: object) -> None:

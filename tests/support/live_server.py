@@ -50,14 +50,14 @@ Membership.objects.create(team=Team.objects.get(slug="demo"), user=user)
 """
 
 
-def until(condition: Callable[[], Any], *, what: str, seconds: float = 120) -> Any:
+def until(condition: Callable[[], Any], *, what: str, seconds: float = 120, every: float = 0.1) -> Any:
     """The condition's first true value. Fails with ``what`` where it stays false."""
     deadline = time.monotonic() + seconds
     tick = threading.Event()
     while time.monotonic() < deadline:
         if value := condition():
             return value
-        tick.wait(0.1)
+        tick.wait(every)
     raise AssertionError(f"waited {seconds:.0f} s in vain: {what}")
 
 
@@ -157,10 +157,12 @@ class Desk:
             own.commit()
             own.execute("PRAGMA journal_mode = WAL")
 
-    def start_web(self) -> None:
+    def start_web(self, path: str = "/healthz", *, every: float = 0.1) -> None:
+        """Start the web server and wait until it answers at ``path``, asked every so many seconds."""
         gunicorn = [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", "config/gunicorn.py"]
         self.web = self._start(gunicorn)
-        until(self._is_up, what=f"the web server starts; {self.log.read_text()[-2000:]}", seconds=60)
+        what = f"the web server starts; {self.log.read_text()[-2000:]}"
+        until(lambda: self._is_up(path), what=what, seconds=60, every=every)
 
     def stop_web(self, *, seconds: float = 60) -> None:
         """Ask the web server to stop, and wait for it: longer than it waits for the requests at hand."""
@@ -178,9 +180,9 @@ class Desk:
         with self.log.open("ab") as log:
             return subprocess.Popen(command, cwd=ROOT, env=own, stdout=log, stderr=log, start_new_session=True)
 
-    def _is_up(self) -> bool:
+    def _is_up(self, path: str) -> bool:
         try:
-            return requests.get(f"{self.url}/healthz", timeout=2).ok
+            return requests.get(self.url + path, timeout=10).ok
         except requests.RequestException:
             return False
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+LISTED = ("deleted_at", "deleted_by_rule")
+"""What tells whether lists show an upscale."""
 INDEXES = (
     models.Index(fields=("webhook",), condition=Q(webhook__isnull=False), name="upscale_webhook"),
-    models.Index(fields=("team", "-id"), name="upscale_team_newest"),
-    models.Index(fields=("team", "status", "-id"), name="upscale_team_status"),
+    # With all that a list's count and a far page of it look at: else each row of a team of very many is read for them.
+    models.Index(fields=("team", "-id", *LISTED), name="upscale_team_listed"),
+    models.Index(fields=("team", "status", "-id", *LISTED, "withdrawn_at"), name="upscale_team_status_listed"),
     models.Index(fields=("team", "model_name", "-id"), name="upscale_team_model"),
     models.Index(fields=("team", "created_by", "-id"), name="upscale_team_person"),
     # Whole and not in part: SQLite takes a partial index only where the query spells its condition out.

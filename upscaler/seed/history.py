@@ -23,7 +23,7 @@ from django.utils import timezone
 from PIL import Image
 
 from upscaler import upscaling_models, usage
-from upscaler.models import Membership, Team, Upscale, media_storage, search_text
+from upscaler.models import Batch, Membership, Team, Upscale, media_storage, search_text
 from upscaler.seed import bulk_insert
 from upscaler.seed import ledger as ledger
 
@@ -38,6 +38,7 @@ ERRORS = (
 )
 ERROR_WEIGHTS = (9, 5, 4, 3, 2, 1)
 NAMES = ("coat", "shirt", "dress", "boot", "scarf", "denim-jacket", "knit", "look", "bag", "trouser")
+BATCH_SIZES, BATCH_WEIGHTS = (10, 50, 250), (4, 4, 1)
 FIRST_NAMES = ("Ada", "Bo", "Chloé", "Dara", "Emil", "Fatou", "Goran", "Hana", "Ines", "Jun", "Kim", "Lea")
 
 
@@ -51,25 +52,39 @@ class _Crew:
     spends: Counter[tuple[int, date]] = field(default_factory=Counter)
 
 
-def make(*, upscales: int, teams: int, months: int, people: int, seed: int = 1) -> list[Team]:
+@dataclass
+class _Together:
+    """Those of a batch that are still to be made: all ordered at one moment by one person."""
+
+    crew: _Crew
+    person: int
+    model: upscaling_models.UpscalingModel
+    began: datetime
+    batch: int
+    left: int
+
+
+def make(*, upscales: int, teams: int, months: int, people: int, in_batches: int = 0, seed: int = 1) -> list[Team]:
     """Make new teams with ``people`` each and a history of ``upscales`` ended orders over the last ``months``.
 
     About one in twenty failed and was refunded. The teams are of different sizes, and what there was before stays as
-    it is. Files of the rows are all one small picture.
+    it is. ``in_batches`` of a hundred were ordered in batches. Files of the rows are all one small picture.
     """
     rng = random.Random(seed)
     picture = _store_picture()
     crews = [_crew(number, people) for number in range(1, teams + 1)]
     first = (Upscale.objects.aggregate(last=models.Max("pk"))["last"] or 0) + 1
-    bulk_insert.insert(Upscale, _orders(rng, crews, first=first, upscales=upscales, months=months, picture=picture))
+    orders = _orders(rng, crews, first=first, upscales=upscales, months=months, picture=picture, in_batches=in_batches)
+    bulk_insert.insert(Upscale, orders)
     _give_out_fresh_ids()
     for crew in crews:
         _book(crew, size=upscales // teams)
         usage.rebuild(crew.team)
     if connection.vendor == "postgresql":
-        # It learns what is in its tables, as it does by and by on a desk that grew day by day. SQLite never does.
+        # It learns what is in its tables, and which of their pages are settled, as it does by and by on a desk that
+        # grew day by day. SQLite never does.
         with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
+            cursor.execute("ANALYZE" if connection.in_atomic_block else "VACUUM (ANALYZE)")
     return [crew.team for crew in crews]
 
 
@@ -112,15 +127,34 @@ def _crew(number: int, people: int) -> _Crew:
 
 
 def _orders(
-    rng: random.Random, crews: list[_Crew], *, first: int, upscales: int, months: int, picture: str
+    rng: random.Random,
+    crews: list[_Crew],
+    *,
+    first: int,
+    upscales: int,
+    months: int,
+    picture: str,
+    in_batches: int,
 ) -> Iterator[dict[str, Any]]:
     """Ended orders, the earliest first, with ids from ``first`` on. None ends in the future."""
     team_weights = [len(crews) + 1 - place for place in range(len(crews))]
     people_weights = [1 / (1 + place) for place in range(len(crews[0].people))]
     until = timezone.now() - timedelta(hours=2)
-    for pk, began in enumerate(_moments(rng, upscales, until - timedelta(days=30.4 * months), until), first):
+    begins = _share_of_begins(in_batches)
+    together: _Together | None = None
+    for pk, moment in enumerate(_moments(rng, upscales, until - timedelta(days=30.4 * months), until), first):
+        began, batch = moment, None
         crew = rng.choices(crews, team_weights)[0]
         model = upscaling_models.MODELS[upscaling_models.TOPAZ if rng.random() < 0.3 else upscaling_models.RECRAFT]
+        person = rng.choices(crew.people, people_weights)[0]
+        if begins and together is None and rng.random() < begins:
+            size = min(rng.choices(BATCH_SIZES, BATCH_WEIGHTS)[0], first + upscales - pk)
+            together = _batch(crew, person, model, began, size)
+        if together is not None:
+            crew, person, model = together.crew, together.person, together.model
+            began, batch = together.began, together.batch
+            together.left -= 1
+            together = together if together.left else None
         by_vendor = rng.random() < 0.15
         median = (30 if model.settings else 7) * (2 if by_vendor else 1)
         width = rng.choice((640, 800, 1000, 1200))
@@ -132,7 +166,8 @@ def _orders(
         yield {
             "id": pk,
             "team_id": crew.team.pk,
-            "created_by_id": rng.choices(crew.people, people_weights)[0],
+            "created_by_id": person,
+            "batch_id": batch,
             "created_at": began,
             "started_at": began,
             "completed_at": began + timedelta(seconds=min(median * math.exp(rng.gauss(0, 0.7)), 7000)),
@@ -165,6 +200,28 @@ def _orders(
             "result_height": None if failed else width * 5 // 4 * factor,
             "result_bytes": None if failed else width * width * factor,
         }
+
+
+def _share_of_begins(in_batches: int) -> float:
+    """How often a batch begins where none is at hand, so that ``in_batches`` of a hundred orders lie in batches."""
+    mean = sum(size * weight for size, weight in zip(BATCH_SIZES, BATCH_WEIGHTS, strict=True)) / sum(BATCH_WEIGHTS)
+    return in_batches / (in_batches + (100 - in_batches) * mean) if in_batches else 0.0
+
+
+def _batch(crew: _Crew, person: int, model: upscaling_models.UpscalingModel, began: datetime, size: int) -> _Together:
+    batch = Batch.objects.create(
+        team=crew.team,
+        created_by_id=person,
+        name=f"Looks of {began:%d %B %Y}",
+        created_at=began,
+        ordered_at=began,
+        ended_at=began + timedelta(hours=2),
+        model_name=model.name,
+        settings=model.defaults,
+        total=size,
+        credits=size * model.credits,
+    )
+    return _Together(crew, person, model, began, batch.pk, size)
 
 
 def _moments(rng: random.Random, number: int, since: datetime, until: datetime) -> Iterator[datetime]:

@@ -24,6 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("--teams", type=whole_number, default=3, help="How many teams to make (3).")
         parser.add_argument("--months", type=whole_number, default=12, help="How far back it goes (12).")
         parser.add_argument("--people", type=whole_number, default=10, help="How many people each team has (10).")
+        parser.add_argument(
+            "--in-batches", type=whole_number, default=0, help="How many of a hundred are ordered in batches (0)."
+        )
         parser.add_argument("--i-know", action="store_true", help="Needed where DEBUG is off: it fills the database.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,8 +35,10 @@ class Command(BaseCommand):
         for name, most in LIMITS.items():
             if not 1 <= options[name] <= most:
                 raise CommandError(f"--{name} must be from 1 to {most:,}.")
+        if not 0 <= options["in_batches"] <= 100:
+            raise CommandError("--in-batches must be from 0 to 100.")
         began = time.monotonic()
-        teams = history.make(**{name: options[name] for name in LIMITS})
+        teams = history.make(**{name: options[name] for name in (*LIMITS, "in_batches")})
         self.stdout.write(
             f"{options['upscales']:,} upscales for {', '.join(team.slug for team in teams)} "
             f"in {time.monotonic() - began:.0f} s"
