@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from upscaler.accounts import audit_log, people, secrets
 from upscaler.errors import PublicError
 from upscaler.models import ApiToken, AuditEvent, Membership, Team
+from upscaler.models.prepared import Place, Prepared
 from upscaler.text import format_datetime
 
 PREFIX = "ups_"
@@ -102,7 +103,7 @@ def find_token(clear: str) -> ApiToken:
 
     Notes at most once a minute that it was used.
     """
-    token = _with_owner(ApiToken.objects.filter(digest=secrets.digest(clear))).select_related("team").first()
+    token: ApiToken | None = BY_DIGEST.first(digest=secrets.digest(clear))
     if token is None:
         raise PublicError(UNKNOWN, code="token_unknown")
     now = timezone.now()
@@ -149,6 +150,11 @@ def _with_owner(tokens: QuerySet[ApiToken]) -> QuerySet[ApiToken]:
         team=OuterRef("team"), user=OuterRef("user"), created_at__lte=OuterRef("created_at")
     )
     return tokens.annotate(owner_is_in=Exists(memberships)).select_related("user")
+
+
+BY_DIGEST = Prepared(
+    lambda: _with_owner(ApiToken.objects.filter(digest=Place("digest", CharField()))).select_related("team").order_by()
+)
 
 
 def _refusal(token: ApiToken, state: str) -> PublicError:

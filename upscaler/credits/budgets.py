@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import DateField, F, Q, Sum
+from django.db.models import BigIntegerField, DateField, F, IntegerField, OuterRef, Subquery, Sum
 from django.db.models.functions import TruncMonth
 from django.http import HttpRequest
 from django.utils import timezone
@@ -22,6 +22,7 @@ from upscaler.accounts import audit_log
 from upscaler.accounts.people import require_admin
 from upscaler.credits import refusals
 from upscaler.models import AuditEvent, CreditEntry, Membership, MonthlySpend, Team
+from upscaler.models.prepared import Change, Place, Prepared, PreparedChange
 
 WARNED_AT = 80
 """Percent of a budget from which people are told."""
@@ -119,23 +120,49 @@ def following(month: date) -> date:
 def spending_status(*, team_id: int, user: Any, month: date | None = None) -> SpendingStatus:
     """What ``user`` may spend for the team in ``month``, by default the present one."""
     month = month or month_of(timezone.now())
-    team = Team.objects.only("balance", "low_balance", "monthly_budget").get(pk=team_id)
-    own = Membership.objects.filter(team_id=team_id, user=user).values_list("monthly_budget", flat=True).first()
-    spends = MonthlySpend.objects.filter(team_id=team_id, month=month)
-    totals = spends.aggregate(team=Sum("credits", default=0), own=Sum("credits", filter=Q(user=user), default=0))
+    row = SPENDING.first(team=team_id, user=user.pk if user is not None else NOBODY, month=month)
+    if row is None:
+        raise Team.DoesNotExist
+    balance, low_balance, of_team, of_person, spent, spent_by_person = row
     budgets = []
-    if team.monthly_budget is not None:
-        budgets.append(Budget(is_own=False, limit=team.monthly_budget, spent=totals["team"], month=month))
-    if own is not None:
-        budgets.append(Budget(is_own=True, limit=own, spent=totals["own"], month=month))
+    if of_team is not None:
+        budgets.append(Budget(is_own=False, limit=of_team, spent=spent or 0, month=month))
+    if of_person is not None:
+        budgets.append(Budget(is_own=True, limit=of_person, spent=spent_by_person or 0, month=month))
     return SpendingStatus(
-        balance=team.balance,
-        low_balance=team.low_balance,
+        balance=balance,
+        low_balance=low_balance,
         month=month,
-        spent=totals["team"],
-        spent_by_person=totals["own"],
+        spent=spent or 0,
+        spent_by_person=spent_by_person or 0,
         budgets=tuple(budgets),
     )
+
+
+NOBODY = 0
+"""No person's number."""
+TEAM, PERSON, MONTH = Place("team", BigIntegerField()), Place("user", BigIntegerField()), Place("month", DateField())
+
+
+def _spending() -> Any:
+    """A team's row with what `spending_status` tells, in one question."""
+    own = Membership.objects.filter(team=OuterRef("pk"), user=PERSON).order_by().values("monthly_budget")
+    spends = MonthlySpend.objects.filter(team=OuterRef("pk"), month=MONTH).order_by().values("team")
+    return (
+        Team.objects.filter(pk=TEAM)
+        .order_by()
+        .values_list(
+            "balance",
+            "low_balance",
+            "monthly_budget",
+            Subquery(own),
+            Subquery(spends.annotate(total=Sum("credits")).values("total")),
+            Subquery(spends.filter(user=PERSON).annotate(total=Sum("credits")).values("total")),
+        )
+    )
+
+
+SPENDING = Prepared(_spending)
 
 
 def ensure_affordable(*, team_id: int, user: Any, price: int) -> None:
@@ -167,12 +194,24 @@ def check_budgets(now: SpendingStatus, *, team_id: int, user: Any, price: int) -
 
 def add_spend(*, team_id: int, user_id: int | None, month: date, amount: int) -> None:
     """Move a person's spend of a month. The team's row must be locked: two first rows would be two rows."""
-    mine = MonthlySpend.objects.filter(team_id=team_id, user=user_id, month=month)
-    # People whose account was deleted share the rows of nobody, of which there may be several.
-    if (pk := mine.order_by("pk").values_list("pk", flat=True).first()) is None:
-        MonthlySpend.objects.create(team_id=team_id, user_id=user_id, month=month, credits=amount)
+    if user_id is not None:
+        is_moved = ADD_SPEND.run(team=team_id, user=user_id, month=month, amount=amount)
     else:
-        MonthlySpend.objects.filter(pk=pk).update(credits=F("credits") + amount)
+        # People whose account was deleted share the rows of nobody, of which there may be several.
+        of_nobody = MonthlySpend.objects.filter(team_id=team_id, user=None, month=month).order_by("pk")
+        first = of_nobody.values_list("pk", flat=True).first()
+        of_first = MonthlySpend.objects.filter(pk=first) if first is not None else MonthlySpend.objects.none()
+        is_moved = of_first.update(credits=F("credits") + amount)
+    if not is_moved:
+        MonthlySpend.objects.create(team_id=team_id, user_id=user_id, month=month, credits=amount)
+
+
+ADD_SPEND = PreparedChange(
+    lambda: Change(
+        MonthlySpend.objects.filter(team=TEAM, user=PERSON, month=MONTH),
+        {"credits": F("credits") + Place("amount", IntegerField())},
+    )
+)
 
 
 @transaction.atomic

@@ -12,14 +12,15 @@ from datetime import date
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import BigIntegerField, F, IntegerField
 from django.http import HttpRequest
 
 from upscaler.accounts import audit_log
 from upscaler.accounts.people import require_admin
 from upscaler.credits import budgets, refusals, thresholds
 from upscaler.credits.refusals import CreditsRefused
-from upscaler.models import AuditEvent, CreditEntry, Team, Upscale
+from upscaler.models import AuditEvent, CreditEntry, Email, Team, Upscale
+from upscaler.models.prepared import Change, Place, PreparedChange, PreparedInsert
 from upscaler.text import format_credits
 
 MAX_BALANCE = 1_000_000_000
@@ -84,12 +85,13 @@ def record_grant(entry: CreditEntry, *, by: Any, request: HttpRequest | None = N
     audit_log.record(action, team=entry.team, user=by, about=about, request=request)
 
 
-@transaction.atomic
-def charge(upscales: Sequence[Upscale]) -> list[CreditEntry]:
+@transaction.atomic(savepoint=False)
+def charge(upscales: Sequence[Upscale]) -> list[Email]:
     """Take the price of all these upscales from their team, the month's budgets included, with an entry for each.
 
-    They were ordered at one time by one person of one team; one that costs nothing has no entry. Raises CreditsRefused
-    where it does not suffice for all, and IntegrityError where one was charged before.
+    They were ordered at one time by one person of one team; one that costs nothing has no entry. Returns the e-mails
+    that it gives rise to. Raises CreditsRefused where it does not suffice for all, and IntegrityError where one was
+    charged before: a transaction around it is lost with it then.
     """
     upscales = [upscale for upscale in upscales if upscale.credits]
     if not upscales:
@@ -102,9 +104,8 @@ def charge(upscales: Sequence[Upscale]) -> list[CreditEntry]:
     budgets.check_budgets(now, team_id=team_id, user=user, price=price)
     budgets.add_spend(team_id=team_id, user_id=first.created_by_id, month=month, amount=price)
     amounts = [(upscale, -upscale.credits) for upscale in upscales]
-    entries = _append_all(team_id, CreditEntry.Kind.CHARGE, amounts, by=user)
-    thresholds.create_notices(now.after(price), team_id=team_id, user=user)
-    return entries
+    _append_all(team_id, CreditEntry.Kind.CHARGE, amounts, by=user, balance=now.balance)
+    return thresholds.create_notices(now.after(price), team_id=team_id, user=user)
 
 
 @transaction.atomic
@@ -127,17 +128,26 @@ def refund(upscales: Sequence[Upscale], *, note: str, by: Any = None) -> list[Cr
     for (user_id, month), amount in sorted(spends.items(), key=str):
         budgets.add_spend(team_id=team_id, user_id=user_id, month=month, amount=-amount)
     amounts = [(upscale, upscale.credits) for upscale in upscales]
-    return _append_all(team_id, CreditEntry.Kind.REFUND, amounts, note=note, by=by)
+    balance = Team.objects.values_list("balance", flat=True).get(pk=team_id)
+    return _append_all(team_id, CreditEntry.Kind.REFUND, amounts, note=note, by=by, balance=balance)
 
 
 def _move(*, team_id: int, amount: int, user: Any) -> None:
     # One conditional UPDATE, so that two submits at once can't both spend the last credit. It also locks the
     # team's row until the transaction ends, which keeps `balance_after` in the order of the entries and the budgets
     # exact.
-    if not Team.objects.filter(pk=team_id, balance__gte=-amount).update(balance=F("balance") + amount):
+    if not MOVE.run(team=team_id, amount=amount, least=-amount):
         left = Team.objects.values_list("balance", flat=True).get(pk=team_id)
         way_out = refusals.remedies(team_id, user).more_credits
         raise refusals.insufficient_credits(needed=-amount, left=left, way_out=way_out)
+
+
+MOVE = PreparedChange(
+    lambda: Change(
+        Team.objects.filter(pk=Place("team", BigIntegerField()), balance__gte=Place("least", IntegerField())),
+        {"balance": F("balance") + Place("amount", IntegerField())},
+    )
+)
 
 
 def _append(*, team_id: int, kind: str, amount: int, by: Any, **values: Any) -> CreditEntry:
@@ -148,10 +158,10 @@ def _append(*, team_id: int, kind: str, amount: int, by: Any, **values: Any) -> 
 
 
 def _append_all(
-    team_id: int, kind: str, amounts: Sequence[tuple[Upscale, int]], *, by: Any, note: str = ""
+    team_id: int, kind: str, amounts: Sequence[tuple[Upscale, int]], *, by: Any, balance: int, note: str = ""
 ) -> list[CreditEntry]:
-    """An entry for each upscale and its amount. The balance has moved by their sum already."""
-    balance = Team.objects.values_list("balance", flat=True).get(pk=team_id) - sum(amount for _, amount in amounts)
+    """An entry for each upscale and its amount. The ``balance`` has moved by their sum already."""
+    balance -= sum(amount for _, amount in amounts)
     entries = []
     for upscale, amount in amounts:
         balance += amount
@@ -166,4 +176,10 @@ def _append_all(
                 created_by=by,
             )
         )
-    return CreditEntry.objects.bulk_create(entries, batch_size=BATCH_SIZE)
+    if len(entries) > 1:
+        return CreditEntry.objects.bulk_create(entries, batch_size=BATCH_SIZE)
+    INSERT.run(entries[0])
+    return entries
+
+
+INSERT = PreparedInsert(CreditEntry)

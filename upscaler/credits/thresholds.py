@@ -27,8 +27,9 @@ def about_budget(budget: Budget, user: Any) -> str:
     return f"{budget.month:%Y-%m}:{user.pk}" if budget.is_own else f"{budget.month:%Y-%m}"
 
 
-def create_notices(now: SpendingStatus, *, team_id: int, user: Any) -> None:
+def create_notices(now: SpendingStatus, *, team_id: int, user: Any) -> list[Email]:
     """After a charge: one e-mail for each limit that is reached, unless there is one. The team's row is locked."""
+    posted = []
     wanted: list[tuple[str, str, str, dict[str, Any]]] = []
     for budget in now.low_budgets:
         about = about_budget(budget, user)
@@ -46,7 +47,7 @@ def create_notices(now: SpendingStatus, *, team_id: int, user: Any) -> None:
     for kind, about, text, recipients in wanted:
         if not outbox.was_posted(team_id=team_id, kind=kind, about=about):
             name = Team.objects.values_list("name", flat=True).get(pk=team_id)
-            outbox.post(
+            email = outbox.post(
                 team_id=team_id,
                 kind=kind,
                 about=about,
@@ -54,6 +55,8 @@ def create_notices(now: SpendingStatus, *, team_id: int, user: Any) -> None:
                 text=f"{name}: {text}\n{_link()}",
                 **recipients,
             )
+            posted.append(email)
+    return posted
 
 
 def _used(budget: Budget, whose: str) -> str:

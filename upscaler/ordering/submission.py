@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, transaction
+from django.db.models import BigIntegerField
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -18,6 +19,7 @@ from upscaler.accounts import audit_log
 from upscaler.errors import PublicError
 from upscaler.imaging.intake import ExaminedPicture
 from upscaler.models import ApiToken, AuditEvent, Team, Upscale, WebhookEndpoint
+from upscaler.models.prepared import Place, Prepared, PreparedInsert
 from upscaler.ordering import deduplication, idempotency_keys, new_batches
 from upscaler.ordering.idempotency_keys import Idempotency
 from upscaler.ordering.new_batches import NewBatch
@@ -212,7 +214,7 @@ def submit(
             ranks.open_lanes(team.pk, {ranks.lane_of(row) for row in rows})
             with transaction.atomic():
                 # The team's lock: of two clicks at once the second waits here, and then sees the first one's rows.
-                Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+                _lock(team)
                 if once:
                     _refuse_known(orders, deduplication.find_known(_seen(orders), team=team, without=gone))
                 if batch is not None:
@@ -228,7 +230,7 @@ def submit(
                     batch_end.reopen(batch_id)
                 ranks.line_up(rows)
                 _insert(rows)
-                credits.charge(rows)
+                notices = credits.charge(rows)
                 for row in rows:
                     if row.retry_of is not None:
                         about, action = f"{row.source_name} (was {row.retry_of.pk})", AuditEvent.Action.RETRIED
@@ -239,7 +241,8 @@ def submit(
                 # Robust: a queue that is away must not fail a submit that is stored and charged. The sweep sends it
                 # later.
                 transaction.on_commit(lambda: dispatch.upscales(rows), robust=True)
-                transaction.on_commit(lambda: dispatch.emails(team=team), robust=True)
+                if notices:
+                    transaction.on_commit(lambda: dispatch.emails(team=team), robust=True)
                 files.keep()
                 is_sent = True
     except (OperationalError, InterfaceError, InternalError) as error:
@@ -272,6 +275,21 @@ def submit(
     return rows
 
 
+def _lock(team: Team) -> None:
+    if TEAM_LOCK.first(team=team.pk) is None:
+        raise Team.DoesNotExist
+
+
+TEAM_LOCK = Prepared(
+    lambda: (
+        Team.objects.select_for_update(no_key=True)
+        .filter(pk=Place("team", BigIntegerField()))
+        .order_by()
+        .values_list("pk")
+    )
+)
+
+
 def _repeated(team: Team, idempotency: Idempotency, batch: NewBatch | None) -> list[Upscale] | None:
     if batch is None or batch.is_single_order:
         earlier = idempotency_keys.find_repeat(team=team, idempotency=idempotency)
@@ -282,9 +300,12 @@ def _repeated(team: Team, idempotency: Idempotency, batch: NewBatch | None) -> l
 
 def _insert(rows: Sequence[Upscale]) -> None:
     if len(rows) == 1:
-        rows[0].save(force_insert=True)
+        INSERT.run(rows[0])
     else:
         Upscale.objects.bulk_create(rows, batch_size=BATCH_SIZE)
+
+
+INSERT = PreparedInsert(Upscale)
 
 
 def _seen(orders: Sequence[NewUpscale]) -> dict[str, int]:

@@ -12,8 +12,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import BigIntegerField, CharField, Subquery
+
 from upscaler import engines
 from upscaler.models import Turn, Upscale
+from upscaler.models.prepared import Place, Prepared
 
 FETCH = "fetch"
 FOLLOW = "follow"
@@ -64,8 +67,7 @@ def open_lanes(team_id: int, lanes: set[str]) -> None:
 
     Better before a long transaction than in it: others who want the same would wait for its end.
     """
-    known = Turn.objects.filter(team_id=team_id, lane__in=lanes).values_list("lane", flat=True)
-    if missing := lanes.difference(known):
+    if missing := {lane for lane in lanes if TURN.first(team=team_id, lane=lane) is None}:
         Turn.objects.bulk_create([Turn(team_id=team_id, lane=lane) for lane in missing], ignore_conflicts=True)
 
 
@@ -83,7 +85,20 @@ def moved(upscale: Upscale) -> dict[str, Any]:
 
 def _next_rank(upscale: Upscale, lane: str) -> int:
     """The rank of the next one of the upscale's flow: no credit for the time in which it had nothing to do."""
-    taken = Turn.objects.filter(team_id=upscale.team_id, lane=lane).values_list("rank", flat=True).first() or 0
-    flow = Upscale.objects.filter(team_id=upscale.team_id, lane=lane, flow=upscale.flow)
-    last = flow.filter(rank__gte=0).order_by("-rank").values_list("rank", flat=True).first()
+    row = TURN_AND_LAST.first(team=upscale.team_id, lane=lane, flow=upscale.flow)
+    taken, last = row or (0, None)
     return taken if last is None else max(taken, last + 1)
+
+
+TEAM, LANE = Place("team", BigIntegerField()), Place("lane", CharField())
+TURN = Prepared(lambda: Turn.objects.filter(team=TEAM, lane=LANE).order_by().values_list("pk"))
+
+
+def _turn_and_last() -> Any:
+    """How far the team has got in a lane, and the last rank of one of its flows there."""
+    flow = Upscale.objects.filter(team=TEAM, lane=LANE, flow=Place("flow", BigIntegerField()), rank__gte=0)
+    last = flow.order_by("-rank").values("rank")[:1]
+    return Turn.objects.filter(team=TEAM, lane=LANE).order_by().values_list("rank", Subquery(last))
+
+
+TURN_AND_LAST = Prepared(_turn_and_last)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.db.models import CharField, Count, DateTimeField, Q
+from django.utils import timezone
 from django.utils.module_loading import import_string
+from django_tasks import TaskResultStatus
+
+from upscaler.models.prepared import Place, Prepared
 
 
 def celery_app() -> Any:
@@ -19,15 +24,26 @@ def check_broker() -> None:
         broker.ensure_connection(max_retries=1, timeout=3)
 
 
+def _standing() -> Any:
+    """How many messages stand in a queue of the database."""
+    from django_tasks_db.models import DBTaskResult, get_date_max
+
+    is_due = Q(run_after=get_date_max()) | Q(run_after__lte=Place("now", DateTimeField()))
+    rows = DBTaskResult.objects.filter(is_due, status=TaskResultStatus.READY, queue_name=Place("queue", CharField()))
+    return rows.order_by().values("queue_name").annotate(number=Count("pk")).values_list("number")
+
+
+STANDING = Prepared(_standing)
+
+
 def waiting_messages(queue: str) -> int:
     """How many messages stand in a queue, each of which has one kind of them.
 
     Without those that are to come later. Raises OSError or the broker's own error where it does not answer.
     """
     if settings.TASK_BACKEND == "embedded":
-        from django_tasks_db.models import DBTaskResult
-
-        return int(DBTaskResult.objects.ready().filter(queue_name=queue).count())
+        found = STANDING.first(queue=queue, now=timezone.now())
+        return int(found[0]) if found is not None else 0
     app = celery_app()
     with app.connection_or_acquire() as connection:
         # One that was given up when the broker was away stays in the pool, and opens no channel by itself any more.

@@ -18,7 +18,7 @@ def upscales(rows: Sequence[Upscale]) -> None:
     """Wake the workers for new orders: as many as can work on them, however many orders there are."""
     # Where the first can't be sent, the others would only wait for the same time-out.
     for queue in sorted({ranks.queue_of(row.lane) for row in rows}):
-        tasks.wake(queue)
+        tasks.wake_for_new(queue)
 
 
 def follow_ups() -> None:

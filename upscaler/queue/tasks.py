@@ -6,7 +6,9 @@ Each kind of messages has a queue of its own (settings.QUEUES), so that those th
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.utils import timezone
@@ -63,12 +65,7 @@ def check_fidelity() -> None:
 
 def wake_checks() -> int:
     """Send a message where results are to be checked now and none stands there. Returns how many were sent."""
-    if not fidelity_checks.waiting(may_wait=_is_busy()).exists():
-        return 0
-    if broker.waiting_messages("checks"):
-        return 0
-    check_fidelity.enqueue()
-    return 1
+    return _send_missing("checks", int(fidelity_checks.waiting(may_wait=_is_busy()).exists()), check_fidelity.enqueue)
 
 
 def _is_busy() -> bool:
@@ -118,10 +115,7 @@ def read_files() -> None:
 
 def wake_reading() -> int:
     """Send a message where files are to be read and none stands there. Returns how many were sent."""
-    if not file_marks.waiting().exists() or broker.waiting_messages("marks"):
-        return 0
-    read_files.enqueue()
-    return 1
+    return _send_missing("marks", int(file_marks.waiting().exists()), read_files.enqueue)
 
 
 def _have_its_files_read() -> None:
@@ -134,12 +128,16 @@ def _have_its_files_read() -> None:
 
 def wake(queue: str) -> int:
     """Send as many wake-ups as the queue's workers can do with, without those that stand there. Returns how many."""
-    missing = fairness.ready(queue, fairness.slots(queue))
-    if missing:
-        missing = max(0, missing - broker.waiting_messages(queue))
-    for _ in range(missing):
-        work.using(queue_name=queue).enqueue(queue)
-    return missing
+    send = partial(work.using(queue_name=queue).enqueue, queue)
+    return _send_missing(queue, fairness.ready(queue, fairness.slots(queue)), send)
+
+
+def wake_for_new(queue: str) -> int:
+    """`wake` for what was just committed, unless a message stands there: whoever takes that one wakes the others.
+
+    So while much is ordered, an order does not count what is ready.
+    """
+    return 0 if broker.waiting_messages(queue) else wake(queue)
 
 
 def _wake_for(next_step: NextStep) -> None:
@@ -186,12 +184,7 @@ def check_feeds() -> None:
 
 def wake_feeds() -> int:
     """Send as many messages as workers could take up checks, without those that stand there. Returns how many."""
-    missing = feed_work.ready()
-    if missing:
-        missing = max(0, missing - broker.waiting_messages("feeds"))
-    for _ in range(missing):
-        check_feeds.enqueue()
-    return missing
+    return _send_missing("feeds", feed_work.ready(), check_feeds.enqueue)
 
 
 @task(queue_name="webhooks")
@@ -203,11 +196,14 @@ def send_webhooks() -> None:
 
 def wake_webhooks() -> int:
     """Send as many messages as workers could send webhooks, without those that stand there. Returns how many."""
-    missing = webhooks.ready()
-    if missing:
-        missing = max(0, missing - broker.waiting_messages("webhooks"))
+    return _send_missing("webhooks", webhooks.ready(), send_webhooks.enqueue)
+
+
+def _send_missing(queue: str, wanted: int, send: Callable[[], object]) -> int:
+    """Have as many messages stand in the queue as are ``wanted``. Returns how many were sent."""
+    missing = max(0, wanted - broker.waiting_messages(queue)) if wanted else 0
     for _ in range(missing):
-        send_webhooks.enqueue()
+        send()
     return missing
 
 

@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import CharField, Q, QuerySet
 from django.utils import timezone
 
 from upscaler.errors import PublicError
 from upscaler.models import DELETED, ChannelFile, DraftItem, FeedCheck, FidelityCheck, Upscale, media_storage
+from upscaler.models.prepared import Place, Prepared
 from upscaler.storage import quota, tiles
 
 logger = logging.getLogger(__name__)
@@ -110,10 +111,21 @@ def ensure_kept(paths: Collection[str]) -> None:
     Call it under the team's lock, which whoever deletes takes too: from then on the order's own row keeps the file.
     """
     names = sorted(paths)
+    if len(names) == 1 and NAMED_BY_DELETED.first(path=names[0]) is None:
+        return
     for start in range(0, len(names), BATCH):
         going = _named(Upscale.objects.filter(deleted_at__isnull=False), names[start : start + BATCH])
         if going - _named(Upscale.objects.present(), going) - _drafted(going):
             raise PublicError(f"{DELETED} Choose another picture.", code="deleted")
+
+
+def _named_by_deleted() -> Any:
+    path = Place("path", CharField())
+    rows = Upscale.objects.filter(Q(source_file=path) | Q(result_file=path), deleted_at__isnull=False)
+    return rows.order_by().values_list("pk")[:1]
+
+
+NAMED_BY_DELETED = Prepared(_named_by_deleted)
 
 
 def _unneeded(upscale: Upscale) -> list[str]:

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Min, QuerySet, Sum
+from django.db.models import CharField, Min, QuerySet, Sum
 from django.utils import timezone
 
 from upscaler.errors import PublicError
 from upscaler.models import Team, UnorderedUpload
+from upscaler.models.prepared import Change, Place, PreparedChange
 from upscaler.storage.pictures import StoredPicture
 from upscaler.text import format_datetime
 
@@ -42,7 +43,14 @@ def note(team_id: int, stored: StoredPicture) -> None:
 
 def forget(paths: Iterable[str]) -> None:
     """What is ordered or gone counts no more."""
-    UnorderedUpload.objects.filter(path__in=list(paths)).delete()
+    gone = set(paths)
+    if len(gone) == 1:
+        FORGET.run(path=gone.pop())
+    else:
+        UnorderedUpload.objects.filter(path__in=gone).delete()
+
+
+FORGET = PreparedChange(lambda: Change(UnorderedUpload.objects.filter(path=Place("path", CharField())), None))
 
 
 def opens_at(team_id: int) -> datetime:

@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import signing
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, CharField, Q, QuerySet
 from django.http import HttpRequest
-from django.urls import Resolver404, resolve, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from upscaler import file_names
 from upscaler.models import DELETED, WITHDRAWN, DraftItem, UnorderedUpload, Upscale, desk_identity, media_storage
+from upscaler.models.prepared import Place, Prepared
 from upscaler.storage.pictures import StoredPicture
 
 MAX_ASKED = 200
@@ -134,21 +135,36 @@ def find_link(url: str, *, host: str = "") -> Link | None:
     a desk with this key made it, so its host must be this one's too: PUBLIC_URL's or ``host``, which the request named.
     """
     try:
-        match: Any = resolve(urlsplit(url).path)
-    except (Resolver404, ValueError):
+        path = urlsplit(url).path
+    except ValueError:
         return None
-    if match.url_name != "signed-file":
+    # By hand: to resolve an address, Django goes through all that the desk has.
+    begin = reverse("signed-file", args=["-", "-"]).removesuffix("-/-")
+    signed, _, name = path.removeprefix(begin).partition("/")
+    if not path.startswith(begin) or not name or "/" in name:
         return None
-    signed = match.kwargs["signed"]
     return _read(signed, _own_salt()) or (_read(signed, OLD_SALT) if _is_at_home(url, host) else None)
 
 
 def why_closed(link: Link) -> str:
     """Why nobody gets the link's picture any more, as `Upscale.why_closed`; empty where it is given out."""
-    if why := closed([link]).get(link):
+    # Of most no such row names it, which one question tells.
+    maybe = CLOSING.first(path=link.picture.path, upscale=link.upscale_id or 0)
+    if maybe is not None and (why := closed([link]).get(link)):
         return why
     # No row names an upload that nobody has ordered yet, nor a file that went with the last row that needed it.
     return "" if media_storage().exists(link.picture.path) else DELETED
+
+
+def _closing() -> Any:
+    """Rows that may close a link: deleted or withdrawn, and named by it or naming its file."""
+    path, upscale = Place("path", CharField()), Place("upscale", BigIntegerField())
+    named = Q(source_file=path) | Q(result_file=path) | Q(pk=upscale)
+    rows = Upscale.objects.filter(named, Q(deleted_at__isnull=False) | Q(withdrawn_at__isnull=False))
+    return rows.order_by().values_list("pk")[:1]
+
+
+CLOSING = Prepared(_closing)
 
 
 def closed(links: Collection[Link]) -> dict[Link, str]:
