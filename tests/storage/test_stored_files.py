@@ -162,14 +162,17 @@ def test_a_team_s_rule_takes_off_what_it_deletes(owner: Person, done: Done, exac
     assert exact(owner) == both - before
 
 
-def test_a_shop_s_file_counts_until_it_is_made_anew_or_deleted(owner: Person, done: Done, exact: Exact) -> None:
+def test_a_shop_s_file_counts_until_it_is_made_anew_or_deleted(
+    owner: Person, done: Done, exact: Exact, django_capture_on_commit_callbacks: Any
+) -> None:
     upscale = done()
     plain = exact(owner)
     owner.client.post(f"/upscales/{upscale.pk}/channels/", {"channel": "etsy"})
     made = ChannelFile.objects.get()
     assert exact(owner) == plain + made.file_size
     ChannelFile.objects.update(key="of other rules")
-    owner.client.post(f"/upscales/{upscale.pk}/channels/", {"channel": "etsy"})
+    with django_capture_on_commit_callbacks(execute=True):
+        owner.client.post(f"/upscales/{upscale.pk}/channels/", {"channel": "etsy"})
     anew = ChannelFile.objects.get()
     assert anew.file != made.file
     assert exact(owner) == plain + anew.file_size

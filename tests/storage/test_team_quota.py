@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from tests.conftest import Person
+from tests.support import pictures
+from tests.support.concurrency import at_once
 from tests.support.draft_page import DraftPage
 from tests.watching.conftest import Watched, watched
 from upscaler import text
@@ -181,8 +184,11 @@ def test_team_page_api_system_admin_and_metrics_say_how_much(
 
 
 def test_staff_set_a_team_s_quota(owner: Person, admin_client: Client) -> None:
-    address = f"/admin/upscaler/team/{owner.team.pk}/change/"
-    assert "storage_quota_mb" in admin_client.get(address).content.decode()
+    sent = {"name": "Atelier", "slug": "atelier", "storage_quota_mb": "10"}
+    sent |= {f"memberships-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
+    answer = admin_client.post(f"/admin/upscaler/team/{owner.team.pk}/change/", sent)
+    assert answer.status_code == 302, answer.content.decode()
+    assert team_room.of_team(Team.objects.get(pk=owner.team.pk)).quota == 10 * MEGABYTE
 
 
 @pytest.mark.parametrize(
@@ -201,3 +207,17 @@ def test_staff_set_a_team_s_quota(owner: Person, admin_client: Client) -> None:
 )
 def test_bytes_are_rounded_down(amount: int, words: str) -> None:
     assert text.format_bytes(amount) == words
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_uploads_at_once_those_are_refused_that_find_no_room(owner: Person) -> None:
+    content = pictures.jpeg((60, 40))
+    keep(owner, 10 - 1.5 * len(content) / MEGABYTE)
+    headers = {"Authorization": f"Bearer {owner.token}"}
+
+    def send() -> int:
+        file = SimpleUploadedFile("shirt.jpg", content)
+        return int(Client().post("/api/v1/uploads", {"file": file}, headers=headers).status_code)
+
+    assert sorted(at_once(3, send)) == [201, 403, 403]
+    assert TeamStorage.objects.get().sources == len(content)

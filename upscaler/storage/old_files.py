@@ -6,7 +6,7 @@ and what they still name and nobody has noted is noted. Whoever deletes one of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -31,8 +31,6 @@ from upscaler.storage.cleanup import FILE_FIELDS
 
 SLICE = 200
 """Upscales of one transaction, so that nobody waits long behind it."""
-Sizes = dict[str, int | None]
-"""By name the bytes of files; None where no row says how many."""
 
 
 def step() -> bool:
@@ -52,73 +50,59 @@ def uncounted() -> QuerySet[Team]:
 def count_slice(team_id: int) -> bool:
     """Count the next slice of the team's files. Whether there may be more."""
     TeamStorage.objects.bulk_create([TeamStorage(team_id=team_id)], ignore_conflicts=True)
-    begin = TeamStorage.objects.get(team_id=team_id).counted_to
-    upscales = Upscale.objects.filter(team_id=team_id, pk__gt=begin).order_by("pk")
+    kept = TeamStorage.objects.get(team_id=team_id)
+    if kept.counted_at is not None:
+        return False
+    upscales = Upscale.objects.filter(team_id=team_id, pk__gt=kept.counted_to).order_by("pk")
     numbers = list(upscales.values_list("pk", flat=True)[:SLICE])
-    known = missing(of_upscales(numbers) if numbers else of_rest(team_id))
+    sizes = uncounted_files(of_upscales(numbers) if numbers else of_rest(team_id))
     with transaction.atomic():
         # The team's lock, which orders, drafts and deletions take too.
         Team.objects.select_for_update(no_key=True).get(pk=team_id)
-        still = of_upscales(numbers, is_locked=True) if numbers else of_rest(team_id, is_locked=True)
-        new = _unnoted({path: None for path in still if path in known})
-        mine = TeamStorage.objects.filter(team_id=team_id, counted_to=begin, counted_at=None)
-        if numbers and not mine.update(counted_to=numbers[-1]):
-            return True  # Another worker was quicker.
-        stored_files.note(team_id, {path: known[path] for path in new})
-        if not numbers:
-            TeamStorage.objects.filter(team_id=team_id).update(counted_at=timezone.now())
-    return bool(numbers)
+        mine = TeamStorage.objects.filter(team_id=team_id, counted_to=kept.counted_to, counted_at=None)
+        done = {"counted_to": numbers[-1]} if numbers else {"counted_at": timezone.now()}
+        if mine.update(**done):  # Else another worker was quicker.
+            still = of_upscales(numbers, is_locked=True) if numbers else of_rest(team_id, is_locked=True)
+            stored_files.note(team_id, {path: sizes[path] for path in _unnoted(still.intersection(sizes))})
+    return True
 
 
-def of_upscales(numbers: Iterable[int], *, is_locked: bool = False) -> Sizes:
+def of_upscales(numbers: Collection[int], *, is_locked: bool = False) -> set[str]:
     """The files of these upscales; not of deleted ones, whose files are about to go."""
-    numbers = list(numbers)
     rows = _rows(Upscale.objects.filter(pk__in=numbers, deleted_at__isnull=True), is_locked)
-    found: Sizes = {}
-    for row in rows:
-        found |= {getattr(row, field).name or "": None for field in FILE_FIELDS}
-    for row in rows:
-        found |= {row.source_file.name or "": row.source_bytes, row.result_file.name or "": row.result_bytes}
-    kept = [row.pk for row in rows]
-    fitted = _rows(ChannelFile.objects.filter(upscale__in=kept).order_by("pk"), is_locked)
-    found |= {row.file: row.file_size for row in fitted}
-    checks = _rows(FidelityCheck.objects.filter(upscale__in=kept).exclude(heat_map="").order_by("pk"), is_locked)
-    found |= {row.heat_map: None for row in checks}
-    return _of_teams(found)
+    found = {getattr(row, field).name or "" for row in rows for field in FILE_FIELDS}
+    for model, field in ((ChannelFile, "file"), (FidelityCheck, "heat_map")):
+        of_them = _rows(model.objects.filter(upscale__in=[row.pk for row in rows]), is_locked)
+        found |= {getattr(row, field) for row in of_them}
+    return {path for path in found if stored_files.kind_of(path)}
 
 
-def of_rest(team_id: int, *, is_locked: bool = False) -> Sizes:
+def of_rest(team_id: int, *, is_locked: bool = False) -> set[str]:
     """The files of the team that belong to no upscale: drafts, uploads that nobody has ordered, catalogue checks."""
-    found: Sizes = dict(UnorderedUpload.objects.filter(team_id=team_id).values_list("path", "file_size"))
-    drafted = DraftItem.objects.filter(batch__team_id=team_id)
-    for path, size, thumbnail in drafted.exclude(file="").values_list("file", "file_size", "thumbnail"):
-        found |= {thumbnail: None, path: size}
-    checks = _rows(FeedCheck.objects.filter(feed__team_id=team_id).exclude(file="").order_by("pk"), is_locked)
-    found |= {row.file: row.file_size for row in checks}
-    return _of_teams(found)
+    found = set(UnorderedUpload.objects.filter(team_id=team_id).values_list("path", flat=True))
+    for pair in DraftItem.objects.filter(batch__team_id=team_id).values_list("file", "thumbnail"):
+        found |= set(pair)
+    found |= {row.file for row in _rows(FeedCheck.objects.filter(feed__team_id=team_id), is_locked)}
+    return {path for path in found if stored_files.kind_of(path)}
+
+
+def uncounted_files(paths: Collection[str]) -> dict[str, int]:
+    """Those of the files that don't count and are there, with their bytes, for which the storage is asked."""
+    sizes = {}
+    for path in _unnoted(paths):
+        with suppress(FileNotFoundError):
+            sizes[path] = media_storage().size(path)
+    return sizes
 
 
 def _rows(rows: QuerySet[Any], is_locked: bool) -> list[Any]:
-    return list(rows.order_by("pk").select_for_update(of=("self",), no_key=True) if is_locked else rows)
+    rows = rows.order_by("pk")
+    return list(rows.select_for_update(of=("self",), no_key=True) if is_locked else rows)
 
 
-def _of_teams(found: Sizes) -> Sizes:
-    return {path: size for path, size in found.items() if stored_files.kind_of(path)}
-
-
-def missing(found: Sizes) -> dict[str, int]:
-    """Those of the files that don't count and are there, with their bytes."""
-    known = {}
-    for path, size in _unnoted(found).items():
-        with suppress(FileNotFoundError):
-            known[path] = media_storage().size(path) if size is None else size
-    return known
-
-
-def _unnoted(found: Sizes) -> Sizes:
-    names = sorted(found)
-    noted = set[str]()
+def _unnoted(paths: Collection[str]) -> list[str]:
+    names, noted = sorted(paths), set[str]()
     for start in range(0, len(names), stored_files.GROUP):
         some = StoredFile.objects.filter(path__in=names[start : start + stored_files.GROUP])
         noted |= set(some.values_list("path", flat=True))
-    return {path: size for path, size in found.items() if path not in noted}
+    return [path for path in names if path not in noted]

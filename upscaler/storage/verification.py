@@ -80,9 +80,9 @@ def _unnoted(team: Team) -> Iterator[str]:
     numbers = Upscale.objects.filter(team=team, deleted_at__isnull=True).order_by("pk").values_list("pk", flat=True)
     after = 0
     while part := list(numbers.filter(pk__gt=after)[:GROUP]):
-        yield from old_files.missing(old_files.of_upscales(part))
+        yield from old_files.uncounted_files(old_files.of_upscales(part))
         after = part[-1]
-    yield from old_files.missing(old_files.of_rest(team.pk))
+    yield from old_files.uncounted_files(old_files.of_rest(team.pk))
 
 
 def _gone(team: Team) -> Iterator[str]:

@@ -35,8 +35,8 @@ STORAGE_KINDS = {
     "sources": "Originals",
     "results": "Results",
     "channels": "Files for shops",
-    "copies": "Small copies that pages show",
-    "feeds": "Feeds of catalogue checks",
+    "copies": "Small copies",
+    "feeds": "Feeds",
 }
 MAX_WAITING = 50
 """People without a team who are shown, the newest."""
