@@ -149,6 +149,7 @@ TEMPLATES = [
                 "upscaler.context_processors.workers",
                 "upscaler.context_processors.channels",
                 "upscaler.context_processors.review",
+                "upscaler.context_processors.storage",
                 "upscaler.context_processors.sign_in",
             ],
         },
@@ -250,6 +251,8 @@ MAX_UPLOAD_BYTES = whole("MAX_UPLOAD_MB", 50, minimum=1) * 1_000_000
 # No smaller than one picture, or nothing could be uploaded at all.
 _one_picture = MAX_UPLOAD_BYTES // 1_000_000
 UPLOAD_QUOTA_BYTES = whole("UPLOAD_QUOTA_MB", max(25_000, _one_picture), minimum=_one_picture) * 1_000_000
+# Of all that is kept for a team, unless the team has a quota of its own; 0 is no limit.
+DEFAULT_STORAGE_QUOTA_MB = whole("DEFAULT_STORAGE_QUOTA_MB", 0)
 MAX_SOURCE_PIXELS = whole("MAX_SOURCE_MEGAPIXELS", 64, minimum=1) * 1_000_000
 MAX_RESULT_PIXELS = whole("MAX_RESULT_MEGAPIXELS", 256, minimum=1) * 1_000_000
 # In each process; a picture near the limit takes 300 to 600 MB to look at (docs/engines.md).

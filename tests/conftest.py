@@ -41,7 +41,7 @@ from upscaler.ordering.forms import UpscaleForm
 from upscaler.ordering.new_batches import NewBatch
 from upscaler.processing import worker_step
 from upscaler.queue import workers
-from upscaler.storage import room
+from upscaler.storage import room, verification
 
 if TYPE_CHECKING:
     from tests.support.vendor import Vendor
@@ -305,7 +305,7 @@ def desk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(autouse=True)
 def the_ledger_is_right(request: pytest.FixtureRequest) -> Any:
-    """After every test that used the database: no credit was lost or made up, and the counts fit the rows."""
+    """After every test that used the database: no credit was lost or made up, and counts and sums fit the rows."""
     uses_database = {"db", "transactional_db"} & set(request.fixturenames)
     if uses_database:
         request.getfixturevalue("transactional_db" if "transactional_db" in uses_database else "db")
@@ -313,3 +313,4 @@ def the_ledger_is_right(request: pytest.FixtureRequest) -> Any:
     if uses_database:
         assert credits.verify().problems == []
         assert usage.verify() == []
+        assert [problem for team in Team.objects.all() for problem in verification.wrong_sums(team)] == []

@@ -16,6 +16,7 @@ from upscaler.models import Team
 from upscaler.processing import circuit_breaker
 from upscaler.queue.workers import recently_missing
 from upscaler.review import waiting
+from upscaler.storage import team_room
 
 
 def channels(request: HttpRequest) -> dict[str, Any]:
@@ -51,6 +52,12 @@ def engine(request: HttpRequest) -> dict[str, Any]:
         "engine_down_since": SimpleLazyObject(lambda: circuit_breaker.down_since(engine) or ""),
         "engine_title": engine.title,
     }
+
+
+def storage(request: HttpRequest) -> dict[str, Any]:
+    """``room``: how much the team keeps, and may keep (`team_room.Room`). Asked for once used."""
+    team = getattr(request, "team", None)
+    return {"room": SimpleLazyObject(lambda: team_room.of_team(team))} if team else {}
 
 
 def workers(request: HttpRequest) -> dict[str, Any]:

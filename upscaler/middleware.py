@@ -100,7 +100,7 @@ def memberships_of(request: HttpRequest) -> list[Membership]:
     if not request.user.is_authenticated:
         return []
     mine = Membership.objects.filter(user=request.user)
-    return list(mine.select_related("team").order_by("team__name", "pk"))
+    return list(mine.select_related("team__storage").order_by("team__name", "pk"))
 
 
 def membership_of(request: HttpRequest, memberships: list[Membership]) -> Membership | None:

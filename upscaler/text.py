@@ -14,6 +14,17 @@ def format_credits(amount: int) -> str:
     return f"{amount} credit" if amount == 1 else f"{amount:,} credits"
 
 
+def format_bytes(amount: int) -> str:
+    """``900 bytes``, ``12.3 kB``, ``4.56 GB``: three digits, rounded down, so that nothing looks full before it is."""
+    if amount < 1000:
+        return f"{amount} byte{'' if amount == 1 else 's'}"
+    units = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
+    unit, size = next((unit, size) for unit, size in units if amount >= size)
+    places = 2 if amount < 10 * size else 1 if amount < 100 * size else 0
+    shown = amount * 10**places // size / 10**places
+    return f"{shown:,.{places}f}".rstrip("0").rstrip(".") + f" {unit}" if places else f"{shown:,.0f} {unit}"
+
+
 def format_datetime(time: datetime | None) -> str:
     """A time with its date and zone."""
     if time is None:

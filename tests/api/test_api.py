@@ -96,7 +96,8 @@ def test_a_program_s_whole_way(owner: Person) -> None:
         assert row == {key: value for key, value in result.items() if key != "image_url"}
     further = {"generation_result_id": result["generation_result_id"], "image_url": "", "model_name": "recraft"}
     assert owner.api("post", "generation-upscale", further).status_code == 200
-    assert owner.api("get", "credits").json() == {"team": "atelier", "balance": 98}
+    told = owner.api("get", "credits").json()
+    assert (told["team"], told["balance"]) == ("atelier", 98)
 
 
 def test_a_link_ends_with_the_four_hours_but_the_team_keeps_the_picture(

@@ -18,7 +18,8 @@ from upscaler.imaging import intake
 from upscaler.models import Upscale
 from upscaler.storage.pictures import NewFiles
 source, result = Path({source!r}), Path({result!r})
-with NewFiles() as files:
+upscale = Upscale.objects.get(pk={number})
+with NewFiles(upscale.team_id) as files:
     with source.open("rb") as file:
         stored = files.store_source(file, intake.examine_source(file, name="large.jpg"))
     found, after = intake.examine_result(result, max_bytes=10**9, max_pixels=10**9)

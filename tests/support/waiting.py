@@ -46,7 +46,7 @@ def batch(person: Person, size: int, url: str = "") -> list[Upscale]:
     credits.grant(team=person.team, amount=size, note="for the batch")
     order = _an_order(person, url)
     if order.upload is not None:
-        with NewFiles() as files:
+        with NewFiles(person.team.pk) as files:
             stored = files.store_source(order.upload.file, order.upload.examined)
             files.keep()
         order = replace(order, upload=None, stored=stored)

@@ -16,6 +16,8 @@ from upscaler.accounts import audit_log, people, tokens
 from upscaler.admin.base import ReadOnlyAdmin, list_link
 from upscaler.errors import PublicError
 from upscaler.models import ApiToken, AuditEvent, CreditEntry, Invitation, Membership, Team, Upscale
+from upscaler.storage import team_room
+from upscaler.text import format_bytes
 
 
 class MembershipForm(forms.ModelForm):
@@ -58,11 +60,19 @@ class MembershipInline(admin.TabularInline):
 class TeamAdmin(admin.ModelAdmin):
     """Credits and budgets are changed on the team's own pages, which keep the ledger and the audit log."""
 
-    list_display = ("name", "slug", "balance", "monthly_budget", "created_at", "lists")
+    list_display = ("name", "slug", "balance", "monthly_budget", "kept", "created_at", "lists")
+    list_select_related = ("storage",)
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("balance", "monthly_budget", "low_balance", "created_at", "lists")
+    readonly_fields = ("balance", "monthly_budget", "low_balance", "kept", "created_at", "lists")
     inlines = (MembershipInline,)
+
+    @admin.display(description="files kept")
+    def kept(self, team: Team) -> str:
+        """How much, and of how much."""
+        room = team_room.of_team(team)
+        limit = "" if room.quota is None else f" of {format_bytes(room.quota)}, {room.percent:,} %"
+        return format_bytes(room.used) + limit
 
     @admin.display(description="see")
     def lists(self, team: Team) -> SafeString | str:

@@ -17,7 +17,8 @@ STATUSES = {
     400: "The body is not even what its content type says.",
     401: "No token, or one that is unknown, ran out, was revoked or whose owner has left; the text says which.",
     402: "Not enough credits, or beyond a budget; the text says how many are needed and left, and whom to ask.",
-    403: "The token may only look and the call does more, or its owner may not do that; the text says which.",
+    403: "The token may only look and the call does more, or its owner may not do that; the text says which. With the "
+    "`code` `storage_quota_exceeded` the team keeps as many files as it may: delete some, or ask for more room.",
     404: "There is no such thing in your team, or no such call.",
     405: "The call is not made with this method; `Allow` says with which.",
     408: "The head or the body of the request came too slowly.",

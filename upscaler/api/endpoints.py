@@ -29,7 +29,7 @@ from upscaler.imaging import intake
 from upscaler.models import WITHDRAWN, Membership, Upscale
 from upscaler.ordering import removal, results
 from upscaler.processing import source_reference
-from upscaler.storage import quota, signed_links
+from upscaler.storage import quota, signed_links, team_room
 from upscaler.storage.pictures import NewFiles
 
 logger = logging.getLogger(__name__)
@@ -216,7 +216,7 @@ def upload(request: HttpRequest, file: Annotated[UploadedFile, File()]) -> Any:
         if error.code in errors.NOT_NOW:
             raise
         raise HttpError(413 if error.code in TOO_LARGE_CODES else 415, error.message) from None
-    with NewFiles() as files:
+    with NewFiles(team_id) as files:
         stored = files.store_source(file, picture)
         with transaction.atomic():
             quota.note(team_id, stored)
@@ -255,9 +255,11 @@ def check_for_channel(
 
 @api.get("/credits", response={200: schemas.CreditsOut, **errors_of()}, summary="Get the balance")
 def get_credits(request: HttpRequest) -> Any:
-    """How many credits the team has left."""
+    """How many credits the team has left, and how much it keeps of what it may keep."""
     team = token_of(request).team
-    return {"team": team.slug, "balance": team.balance}
+    room = team_room.of_team(team)
+    storage = {"used_bytes": room.used, "quota_bytes": room.quota}
+    return {"team": team.slug, "balance": team.balance, "storage": storage}
 
 
 def upscales_of(request: HttpRequest) -> Any:

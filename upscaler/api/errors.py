@@ -25,7 +25,7 @@ from upscaler.errors import PublicError
 from upscaler.imaging import decoding
 from upscaler.ordering import idempotency_keys, results, submission
 from upscaler.ordering.forms import UpscaleForm
-from upscaler.storage import quota
+from upscaler.storage import quota, team_room
 
 logger = logging.getLogger(__name__)
 
@@ -186,6 +186,9 @@ def _public_error(request: HttpRequest, error: PublicError) -> HttpResponse:
         opens_at = quota.opens_at(request.auth.team_id)  # type: ignore[attr-defined]
         response.headers["Retry-After"] = str(max(1, int((opens_at - timezone.now()).total_seconds())))
         return response
+    if error.code == team_room.FULL:
+        # Not 507: whatever a program tries again by itself helps nobody until a person has made room.
+        return JsonResponse({"detail": error.message, "code": error.code}, status=403)
     if error.code in no_room.CODES:
         response = JsonResponse({"detail": error.message, "code": error.code}, status=503)
         response.headers["Retry-After"] = str(no_room.RETRY_AFTER)

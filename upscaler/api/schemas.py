@@ -242,11 +242,19 @@ class UploadOut(Schema):
     image_url: str = Field(description="Submit this as `image_url`. Good for a day.")
 
 
+class StorageOut(Schema):
+    """The files that are kept for a team."""
+
+    used_bytes: int
+    quota_bytes: int | None = Field(description="Once as much is kept, nothing new is taken. `null`: no limit.")
+
+
 class CreditsOut(Schema):
     """What is left."""
 
     team: str
     balance: int
+    storage: StorageOut
 
 
 ERROR_TYPE_HELP = "Where the docs say what this status means: an address on this desk."

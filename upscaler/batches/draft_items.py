@@ -83,7 +83,7 @@ def add_picture(
         _ensure_reach()
         quota.ensure_room(draft.team_id, _size(file))
         examined = intake.examine_source(file, name=name, patience=patience)
-        with NewFiles() as files:
+        with NewFiles(draft.team_id) as files:
             stored = files.store_source(file, examined)
             fill(item, stored)
             with _inserting(draft, key):

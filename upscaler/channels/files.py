@@ -25,7 +25,7 @@ from upscaler.errors import PublicError
 from upscaler.imaging import decoding, intake
 from upscaler.models import Batch, ChannelFile, Team, Upscale, batch_queries, media_storage
 from upscaler.picture_formats import FORMATS
-from upscaler.storage import file_marks, signing
+from upscaler.storage import file_marks, signing, stored_files
 
 MAX_PIXELS = 64_000_000
 """Of a result that is fitted while somebody waits."""
@@ -236,13 +236,13 @@ def _kept(
         # Who deletes the upscale takes this row's lock too, so that no file is left behind it.
         held = Upscale.objects.select_for_update().get(pk=upscale.pk)
         if not held.gives_result:
-            transaction.on_commit(lambda: media_storage().delete(path))
+            transaction.on_commit(lambda: stored_files.remove([path]))
             raised = PublicError(held.why_closed or "The result is gone.", code="withdrawn")
         else:
             raised = None
             before = ChannelFile.objects.filter(upscale=held, channel_id=channel.id).first()
             if lease is not None and before is not None and before.lease_until != lease:
-                transaction.on_commit(lambda: media_storage().delete(path))
+                transaction.on_commit(lambda: stored_files.remove([path]))
                 return before
             made, _ = ChannelFile.objects.update_or_create(
                 upscale=held,
@@ -262,8 +262,9 @@ def _kept(
                 },
             )
             file_marks.note(held.pk, path)
+            stored_files.note(held.team_id, {path: file_size})
             if before is not None and before.file:
-                transaction.on_commit(lambda: media_storage().delete(before.file))
+                transaction.on_commit(lambda: stored_files.remove([before.file]))
     if raised is not None:
         raise raised
     return made

@@ -13,8 +13,8 @@ from upscaler import no_room
 from upscaler.channels import due, files, table, teams
 from upscaler.channels.table import Channel
 from upscaler.errors import PublicError
-from upscaler.models import Batch, ChannelFile, Upscale, batch_queries, media_storage
-from upscaler.storage import room
+from upscaler.models import Batch, ChannelFile, Upscale, batch_queries
+from upscaler.storage import room, stored_files
 
 logger = logging.getLogger(__name__)
 
@@ -164,4 +164,4 @@ def _refuse(row: ChannelFile, channel: Channel, message: str) -> None:
         held.attempts, held.lease_until = 0, None
         held.save()
         if old:
-            transaction.on_commit(lambda: media_storage().delete(old))
+            transaction.on_commit(lambda: stored_files.remove([old]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -11,7 +10,8 @@ from django.db import transaction
 
 from upscaler.errors import PublicError
 from upscaler.feeds import records
-from upscaler.models import Feed, FeedCheck, Team, media_storage
+from upscaler.models import Feed, FeedCheck, Team
+from upscaler.storage import stored_files
 
 PASTED = "Pasted list"
 
@@ -66,6 +66,5 @@ def _stored(values: dict[str, Any]) -> tuple[str, str, int]:
 
 def _drop(file: str) -> None:
     # One that stays is found by `cleanup`.
-    with suppress(OSError):
-        if file:
-            media_storage().delete(file)
+    if file:
+        stored_files.remove([file])

@@ -9,6 +9,7 @@ from django.db.models import Max, Sum
 
 from upscaler.errors import PublicError
 from upscaler.models import FeedCheck, Team
+from upscaler.storage import team_room
 
 FULL = "feed_quota"
 """The code of the refusal."""
@@ -46,7 +47,8 @@ def ensure_feed(team: Team) -> None:
 
 
 def ensure_file(team: Team, file_size: int) -> None:
-    """Raise PublicError where there is no room for a feed's file of so many bytes."""
+    """Raise PublicError where there is no room for a feed's file of so many bytes, or for anything of the team's."""
+    team_room.ensure_room(team.pk, file_size)
     kept = used(team).file_bytes
     if kept + file_size > settings.FEED_QUOTA_BYTES:
         raise PublicError(

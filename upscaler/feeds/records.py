@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import IO, Any
@@ -26,6 +25,7 @@ from upscaler.feeds import quota
 from upscaler.feeds.entries import Entry, WrongEntry
 from upscaler.fetching import addresses
 from upscaler.models import Feed, FeedCheck, FeedPicture, Team, media_storage
+from upscaler.storage import stored_files
 
 LEASE = timedelta(seconds=90)
 """A worker that has written nothing for so long counts as dead."""
@@ -84,7 +84,8 @@ def begin_check(
     with transaction.atomic():
         # The team's lock: two at once would both find the last room.
         team = Team.objects.select_for_update(no_key=True).get(pk=feed.team_id)
-        if file and not FeedCheck.objects.filter(file=file).exists():
+        is_new = bool(file) and not FeedCheck.objects.filter(file=file).exists()
+        if is_new:
             quota.ensure_file(team, file_size)
         if not quota.room_for_pictures(team) and feed.checks.count() < 2:
             raise quota.no_pictures()
@@ -94,9 +95,12 @@ def begin_check(
             )
         if channels:
             Feed.objects.filter(pk=feed.pk).update(channels=list(channels))
-        return FeedCheck.objects.create(
+        check = FeedCheck.objects.create(
             feed=feed, created_by=user, file=file, file_name=file_names.shortened(file_name), file_size=file_size
         )
+        if is_new:
+            stored_files.note(team.pk, {file: file_size})
+        return check
 
 
 @dataclass
@@ -276,7 +280,7 @@ def _forget_files(feed: Feed) -> None:
         needed.add(newest.file)
     for path in sorted({check.file for check in with_file} - needed):
         feed.checks.filter(file=path).update(file="")
-        _delete_file(path)
+        stored_files.remove([path])
 
 
 def _delete(check: FeedCheck) -> None:
@@ -288,10 +292,4 @@ def _delete(check: FeedCheck) -> None:
     path = check.file
     check.delete()
     if path and not FeedCheck.objects.filter(file=path).exists():
-        _delete_file(path)
-
-
-def _delete_file(path: str) -> None:
-    # `cleanup` finds what no row names.
-    with suppress(OSError):
-        media_storage().delete(path)
+        stored_files.remove([path])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from django.conf import settings
-from django.db import reset_queries
+from django.db import reset_queries, transaction
 from django.db.models import F
 
 from upscaler import fetching
@@ -22,7 +22,7 @@ from upscaler.feeds.reader import Feed
 from upscaler.feeds.records import Hold, Lost
 from upscaler.logs.context import about
 from upscaler.models import FeedCheck, media_storage
-from upscaler.storage import room
+from upscaler.storage import room, stored_files
 from upscaler.storage.cleanup import WORK_PREFIX
 
 logger = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def _counted(hold: Hold) -> dict[str, Any]:
 
 def _fetch(hold: Hold) -> None:
     """Bring the feed of an address into the storage. Raises PublicError, Lost."""
-    check = hold.check
+    check, new = hold.check, dict[str, int]()
     if not check.file:
         hold.renew(lease=timedelta(seconds=FETCH_SECONDS + 60))
         with tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
@@ -130,8 +130,11 @@ def _fetch(hold: Hold) -> None:
             with target.open("rb") as file:
                 check.file, check.file_name = records.store_file(file), name
             check.file_size = target.stat().st_size
+            new = {check.file: check.file_size}
     check.status = FeedCheck.Status.READING
-    hold.renew(status=check.status, file=check.file, file_name=check.file_name[:255], file_size=check.file_size)
+    with transaction.atomic():
+        hold.renew(status=check.status, file=check.file, file_name=check.file_name[:255], file_size=check.file_size)
+        stored_files.note(check.feed.team_id, new)
 
 
 def _download(address: str, target: Path) -> str:

@@ -26,6 +26,7 @@ from upscaler.models import (
     WebhookDelivery,
 )
 from upscaler.queue import workers as processes
+from upscaler.storage import team_room
 from upscaler.usage.counts import BOUNDS
 
 KEEP_FOR = 5.0
@@ -166,7 +167,12 @@ def _storage() -> Iterator[Metric]:
     if place.total_bytes is not None and place.used_bytes is not None:
         kept.add_metric(["used"], place.used_bytes)
         kept.add_metric(["free"], place.total_bytes - place.used_bytes)
-    yield kept
+    files = GaugeMetricFamily("upscaler_kept_bytes", "Of files that are kept for all teams.", labels=["kind"])
+    for kind, amount in team_room.of_desk().items():
+        files.add_metric([kind], amount)
+    full = GaugeMetricFamily("upscaler_full_teams", "Teams that keep as many files as they may, or more.")
+    full.add_metric([], team_room.full_teams())
+    yield from (kept, files, full)
 
 
 FAMILIES: tuple[Callable[[], Iterator[Metric]], ...] = (

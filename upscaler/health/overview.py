@@ -19,12 +19,15 @@ from upscaler.engines import get_engine
 from upscaler.engines.base import RemoteEngine
 from upscaler.health import readiness
 from upscaler.mail import outbox
-from upscaler.models import Email, EngineState, Upscale, WebhookDelivery, WorkerProcess, media_storage
+from upscaler.models import Email, EngineState, Team, Upscale, WebhookDelivery, WorkerProcess, media_storage
 from upscaler.processing import ranks
 from upscaler.queue import workers
+from upscaler.storage import team_room
 
 LATE_AFTER = timedelta(minutes=10)
 """Mail that is due for so long is named."""
+LARGEST = 10
+"""Teams that are named with what they keep."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,12 @@ class Overview:
     mail: Mail
     database: Database
     waiting_webhooks: int
+    largest_teams: list[tuple[Team, team_room.Room]]
+    """Who keeps most, at most `LARGEST` of them."""
+    full_teams: int
+    """How many keep as much as they may, or more."""
+    kept_bytes: int
+    """Of all teams' files."""
 
 
 def overview() -> Overview:
@@ -127,6 +136,9 @@ def overview() -> Overview:
         mail=_mail(),
         database=_database(parts["database"]),
         waiting_webhooks=WebhookDelivery.objects.filter(due_at__isnull=False).count(),
+        largest_teams=[(team, team_room.of_team(team)) for team in team_room.by_size()[:LARGEST]],
+        full_teams=team_room.full_teams(),
+        kept_bytes=sum(team_room.of_desk().values()),
     )
 
 

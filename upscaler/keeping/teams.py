@@ -35,9 +35,8 @@ from upscaler.models import (
     Upscale,
     WatchedFolder,
     WebhookEndpoint,
-    media_storage,
 )
-from upscaler.storage import tiles
+from upscaler.storage import stored_files, tiles
 from upscaler.storage.cleanup import THUMBNAILS, named
 
 logger = logging.getLogger(__name__)
@@ -134,12 +133,7 @@ def _remove(pictures: Mapping[str, str], others: Iterable[str]) -> int:
     """Delete stored pictures with their thumbnails, but those that an upscale or a draft still names, and ``others``.
     Returns how many files."""
     unneeded = sorted(set(pictures) - named(pictures) - {""})
-    removed = 0
-    for path in filter(None, [*unneeded, *(pictures[path] for path in unneeded), *others]):
-        try:
-            media_storage().delete(path)
-            removed += 1
-        except OSError:
-            logger.exception("%s can't be removed; the clean-up finds it later", path)
+    going = {*unneeded, *(pictures[path] for path in unneeded), *others} - {""}
+    left = stored_files.remove(going)
     tiles.forget(unneeded)
-    return removed
+    return len(going) - len(left)

@@ -6,7 +6,7 @@ from upscaler.migrations._beside import AddIndexBeside
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("upscaler", "0049_indexes_of_keeping")]
+    dependencies = [("upscaler", "0050_storage")]
 
     operations = [
         AddIndexBeside(

@@ -17,6 +17,7 @@ from upscaler.models.oidc import OidcIdentity
 from upscaler.models.reviews import WITHDRAWN, WITHHELD, Reason, ReviewDecision, WrongResult
 from upscaler.models.search_text import search_text
 from upscaler.models.sharing import ShareLink
+from upscaler.models.storage import StoredFile, TeamStorage
 from upscaler.models.teams import ApiToken, Invitation, Membership, Team
 from upscaler.models.turns import Lane, Turn
 from upscaler.models.uploads import UnorderedUpload
@@ -61,8 +62,10 @@ __all__ = [
     "Reason",
     "ReviewDecision",
     "ShareLink",
+    "StoredFile",
     "Team",
     "TeamChannel",
+    "TeamStorage",
     "Turn",
     "UnorderedUpload",
     "Upscale",

@@ -60,6 +60,12 @@ class Team(models.Model):
         editable=False,
         help_text="Days after their end that the files of upscales are kept; empty for good.",
     )
+    storage_quota_mb = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        verbose_name="storage quota in MB",
+        help_text="Of files that the team may keep; empty for the desk's DEFAULT_STORAGE_QUOTA_MB, 0 for no limit.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="teams")
 

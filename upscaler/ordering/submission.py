@@ -25,7 +25,7 @@ from upscaler.ordering.idempotency_keys import Idempotency
 from upscaler.ordering.new_batches import NewBatch
 from upscaler.processing import batch_end, ranks
 from upscaler.queue import dispatch
-from upscaler.storage import cleanup, quota
+from upscaler.storage import cleanup, quota, team_room
 from upscaler.storage.pictures import NewFiles, StoredPicture
 from upscaler.webhooks import endpoints
 
@@ -182,7 +182,8 @@ def submit(
     Files are written before the transaction. An ``idempotency`` is the batch's where there is one of several; else
     there must be one order alone. With ``once`` no order is taken that the team has had done, or that is under way;
     give `deduplication.split_duplicates` ones then.
-    Raises credits.CreditsRefused, IdempotencyConflict, RetriedBefore, DraftOrderedBefore, DraftChanged and, with
+    Raises credits.CreditsRefused; PublicError with the code `team_room.FULL` where the team keeps as much as it may;
+    IdempotencyConflict, RetriedBefore, DraftOrderedBefore, DraftChanged and, with
     ``once``, OrderedBefore; OSError where the storage can't take a file; PublicError with the code `MAYBE_TAKEN` where
     the database did not say whether it took the orders, and with ``deleted`` where a source was deleted meanwhile.
     After any error but `MAYBE_TAKEN` they were not taken.
@@ -194,17 +195,19 @@ def submit(
         _refuse_known(orders, found)
     # Before any file is written: most refusals end here. The charge below decides for good.
     price = sum(order.credits for order in orders)
+    adding = sum(order.upload.examined.file_size for order in orders if order.upload is not None)
     try:
+        team_room.ensure_room(team.pk, adding)
         credits.ensure_affordable(team_id=team.pk, user=user, price=price)
-    except credits.CreditsRefused:
-        # Its twin may just have taken the last credit: then this is a repeat, not a refusal.
+    except PublicError:
+        # Its twin may just have taken the last credit, or the last room: then this is a repeat, not a refusal.
         if idempotency is not None and (earlier := _repeated(team, idempotency, batch)):
             return earlier
         raise
 
     is_sent = False
     try:
-        with NewFiles() as files:
+        with NewFiles(team.pk) as files:
             # One moment for all, so that they are one month's.
             now = timezone.now()
             rows = [_row(order, team=team, user=user, token=token, files=files, now=now) for order in orders]
@@ -230,6 +233,8 @@ def submit(
                     batch_end.reopen(batch_id)
                 ranks.line_up(rows)
                 _insert(rows)
+                # After the rows: a key that was used before is a repeat, whatever room its first has left.
+                team_room.ensure_room(team.pk, adding)
                 notices = credits.charge(rows)
                 for row in rows:
                     if row.retry_of is not None:

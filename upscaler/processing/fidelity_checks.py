@@ -25,7 +25,7 @@ from upscaler.errors import PublicError
 from upscaler.logs.context import about
 from upscaler.models import FidelityCheck, Upscale, media_storage
 from upscaler.review import decisions
-from upscaler.storage import room
+from upscaler.storage import room, stored_files
 from upscaler.storage.cleanup import WORK_PREFIX
 
 logger = logging.getLogger(__name__)
@@ -116,12 +116,14 @@ def _check(check: FidelityCheck, began: float) -> None:
         for name, path in ((upscale.source_file.name, source), (upscale.result_file.name, result)):
             _download(str(name), path)
         verdict = fidelity.check(source, result, heat_map=heat_map)
-        stored = ""
+        stored, size = "", 0
         if verdict.verdict == fidelity.LOOK:
+            size = heat_map.stat().st_size
             with heat_map.open("rb") as file:
                 stored = media_storage().save(f"{FOLDER}/{timezone.now():%Y/%m}/{uuid.uuid4().hex}.png", File(file))
     ended = _end(
         check,
+        size,
         verdict=verdict.verdict,
         reasons=list(verdict.reasons),
         report=verdict.as_json(),
@@ -129,11 +131,11 @@ def _check(check: FidelityCheck, began: float) -> None:
         seconds=time.monotonic() - began,
     )
     if not ended and stored:
-        media_storage().delete(stored)
+        stored_files.remove([stored])
     logger.info("upscale %s: %s", upscale.pk, verdict.words)
 
 
-def _end(check: FidelityCheck, **values: Any) -> bool:
+def _end(check: FidelityCheck, heat_map_bytes: int = 0, **values: Any) -> bool:
     """Write the check's end, unless another worker has it by now, or its result was deleted meanwhile."""
     with transaction.atomic():
         mine = FidelityCheck.objects.filter(pk=check.pk, checked_at=None, lease_until=check.lease_until)
@@ -144,6 +146,8 @@ def _end(check: FidelityCheck, **values: Any) -> bool:
             return False
         if values.get("verdict") == fidelity.FAITHFUL:
             decisions.note_faithful(check.upscale_id)
+        if values.get("heat_map"):
+            stored_files.note(check.upscale.team_id, {values["heat_map"]: heat_map_bytes})
         return True
 
 

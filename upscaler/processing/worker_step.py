@@ -250,7 +250,7 @@ def _fetch(upscale: Upscale, target: Path) -> None:
         examined = intake.examine_source(file, name=name)
         if not upscale.is_factor_open:
             _check_result_size(upscale, examined.width, examined.height)
-        with NewFiles() as files:
+        with NewFiles(upscale.team_id) as files:
             stored = files.store_source(file, examined)
             with transaction.atomic():
                 digest = upscale.order_digest_with(examined.digest)
@@ -271,7 +271,7 @@ def _keep(upscale: Upscale, finished: Finished, source: Path | None) -> None:
         found, after = _examined_result(finished.path)
     before = intake.preview(source) if source is not None else None
     finished, found = content_credentials.signed(upscale, finished, found)
-    with NewFiles() as files:
+    with NewFiles(upscale.team_id) as files:
         stored, previews = files.store_result(finished.path, found, before, after)
         with transaction.atomic():
             lifecycle.finish(

@@ -30,7 +30,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from upscaler.channels.work import find_lost
-from upscaler.queue import dispatch, fairness, workers
+from upscaler.queue import dispatch, fairness, tasks, workers
 from upscaler.queue.broker import celery_app
 from upscaler.queue.sweep import sweep
 from upscaler.storage import cleanup
@@ -175,6 +175,7 @@ def _chores() -> list[Chore]:
         Chore("removed feeds", CLEANUP_SECONDS, dispatch.removed_feeds),
         Chore("lost channel files", CHANNEL_FILES_SECONDS, find_lost),
         Chore("deleted", DELETED_SECONDS, cleanup.remove_deleted),
+        Chore("old files", DELETED_SECONDS, tasks.wake_counting),
         Chore("sessions", CLEANUP_SECONDS, lambda: call_command("clearsessions")),
     ]
     if settings.TASK_BACKEND == "embedded":

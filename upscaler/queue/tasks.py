@@ -25,13 +25,15 @@ from upscaler.models import Batch, Email, Upscale
 from upscaler.processing import fidelity_checks, ranks, worker_step
 from upscaler.processing.worker_step import NextStep
 from upscaler.queue import broker, fairness
-from upscaler.storage import cleanup, file_marks
+from upscaler.storage import cleanup, file_marks, old_files
 from upscaler.webhooks import delivery as webhooks
 
 logger = logging.getLogger(__name__)
 
 FILES_AT_ONCE = 5
 """Channel files that one message makes, and files that one reads: then others have their turn."""
+SLICES_AT_ONCE = 5
+"""Of old files that one message counts."""
 MAX_ALARMS = 20
 """So many upscales of a queue that wait for a moment get a message for it; the sweep sees to the others."""
 
@@ -168,6 +170,21 @@ def remove_deleted() -> None:
     """Remove the files of deleted upscales, and send a message for the rest where there are many."""
     if cleanup.remove_deleted() == cleanup.BATCH:
         remove_deleted.enqueue()
+
+
+@task(queue_name="chores")
+def count_old_files() -> None:
+    """Count files that were stored before the desk counted, and send a message for what is left."""
+    for _ in range(SLICES_AT_ONCE):
+        if not old_files.step():
+            return
+    count_old_files.enqueue()
+
+
+def wake_counting() -> None:
+    """Send a message where a team's files are not all counted. One that is lost is sent at the next turn."""
+    if old_files.uncounted().exists() and not broker.waiting_messages("chores"):
+        count_old_files.enqueue()
 
 
 @task(queue_name="feeds")

@@ -17,7 +17,7 @@ from django.utils import timezone
 from upscaler.errors import PublicError
 from upscaler.models import DELETED, ChannelFile, DraftItem, FeedCheck, FidelityCheck, Upscale, media_storage
 from upscaler.models.prepared import Place, Prepared
-from upscaler.storage import quota, tiles
+from upscaler.storage import quota, stored_files, tiles
 
 logger = logging.getLogger(__name__)
 
@@ -82,14 +82,10 @@ def remove_deleted() -> int:
     for upscale in waiting[:BATCH]:
         fitted = ChannelFile.objects.filter(upscale=upscale)
         checked = FidelityCheck.objects.filter(upscale=upscale)
-        try:
-            unneeded = _unneeded(upscale)
-            for path in [*unneeded, *_files(fitted, "file"), *_files(checked, "heat_map")]:
-                media_storage().delete(path)
-            tiles.forget(unneeded)
-        except OSError:
-            logger.exception("upscale %s: its files can't be removed, tried again later", upscale.pk)
+        unneeded = _unneeded(upscale)
+        if stored_files.remove([*unneeded, *_files(fitted, "file"), *_files(checked, "heat_map")]):
             continue
+        tiles.forget(unneeded)
         fitted.delete()
         if upscale.deleted_by_rule:
             # Its row stays in the history, and with it what was found.
@@ -198,7 +194,6 @@ def _remove_orphans_in(folder: PurePosixPath, before: datetime) -> int:
     if folder.parts[0] == "feeds":
         paths -= set(FeedCheck.objects.filter(file__startswith=f"{folder}/").values_list("file", flat=True))
     old = [path for path in paths if storage.get_modified_time(path) < before]
-    for path in old:
-        storage.delete(path)
-    quota.forget(old)
-    return len(old)
+    left = stored_files.remove(old)
+    quota.forget(set(old).difference(left))
+    return len(old) - len(left)

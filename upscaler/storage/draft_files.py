@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
-from upscaler.models import Batch, DraftItem, Team, media_storage
-from upscaler.storage import quota
+from upscaler.models import Batch, DraftItem, Team
+from upscaler.storage import quota, stored_files
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +31,13 @@ def delete(items: Iterable[DraftItem]) -> None:
     own = [item for item in items if is_own(item)]
     for start in range(0, len(own), GROUP):
         quota.forget(item.file for item in own[start : start + GROUP])
-    for item in own[:MAX_DELETED]:
-        for path in filter(None, (item.file, item.thumbnail)):
-            # One that can't be deleted now is found by `cleanup`.
-            with suppress(OSError):
-                media_storage().delete(path)
+    stored_files.forget(_paths(own))
+    # One that can't be deleted now is found by `cleanup`.
+    stored_files.remove(_paths(own[:MAX_DELETED]))
+
+
+def _paths(items: Iterable[DraftItem]) -> list[str]:
+    return [path for item in items for path in (item.file, item.thumbnail) if path]
 
 
 def remove_old_drafts(now: datetime | None = None) -> int:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from upscaler.imaging.intake import ExaminedPicture
 from upscaler.imaging.previews import Preview
 from upscaler.models import Upscale, media_storage
+from upscaler.storage import stored_files
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class NewFiles:
 
     ::
 
-        with NewFiles() as files:
+        with NewFiles(team.pk) as files:
             stored = files.store_source(upload, examined)
             with transaction.atomic():
                 ...  # the row that names them
@@ -102,8 +103,9 @@ class NewFiles:
     files that no row names.
     """
 
-    def __init__(self) -> None:
-        self._written: list[str] = []
+    def __init__(self, team_id: int) -> None:
+        self._team_id = team_id
+        self._written: dict[str, int] = {}
 
     def __enter__(self) -> NewFiles:
         return self
@@ -118,8 +120,9 @@ class NewFiles:
                     media_storage().delete(path)
 
     def keep(self) -> None:
-        """Remove nothing from now on."""
-        self._written = []
+        """Count the files for the team, and remove nothing from now on."""
+        stored_files.note(self._team_id, self._written)
+        self._written = {}
 
     def store_source(self, file: IO[bytes], examined: ExaminedPicture) -> StoredPicture:
         """Store an examined picture and its thumbnail. Raises OSError."""
@@ -156,8 +159,9 @@ class NewFiles:
         )
 
     def _save(self, name: str, content: File) -> str:
+        size = content.size
         path: str = media_storage().save(name, content)
-        self._written.append(path)
+        self._written[path] = size
         return path
 
 

@@ -12,16 +12,20 @@ from django.utils import timezone
 from upscaler.errors import PublicError
 from upscaler.models import Team, UnorderedUpload
 from upscaler.models.prepared import Change, Place, PreparedChange
+from upscaler.storage import team_room
 from upscaler.storage.pictures import StoredPicture
 from upscaler.text import format_datetime
 
 FULL = "upload_quota"
 """The code of the refusal."""
+CODES = (FULL, team_room.FULL)
+"""Of all that `ensure_room` refuses with."""
 DAY = timedelta(days=1)
 
 
 def ensure_room(team_id: int, file_size: int) -> None:
-    """Raise PublicError with the code `FULL` where the team may not upload ``file_size`` bytes now."""
+    """Raise PublicError where the team may not upload ``file_size`` bytes now: `FULL`, or the code of `team_room`."""
+    team_room.ensure_room(team_id, file_size)
     used = _recent(team_id).aggregate(used=Sum("file_size"))["used"] or 0
     if used + file_size <= settings.UPLOAD_QUOTA_BYTES:
         return

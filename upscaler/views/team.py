@@ -22,14 +22,22 @@ from upscaler.accounts.oidc import membership as by_company
 from upscaler.errors import PublicError
 from upscaler.mail import outbox
 from upscaler.middleware import CHOSEN_TEAM
-from upscaler.models import Invitation, Membership, OidcIdentity, Team
+from upscaler.models import Invitation, Membership, OidcIdentity, Team, Upscale
 from upscaler.ordering import retention
 from upscaler.queue import dispatch
+from upscaler.storage import team_room
 from upscaler.views.access import TeamRequest, admin_required, team_required
 from upscaler.views.query import number
 
 EXAMPLE = result_names.Facts("48220 red front.jpg", ".png", "48220", "recraft", 3200, 4000, 1, 1234)
 """A result by which a template is shown."""
+STORAGE_KINDS = {
+    "sources": "Originals",
+    "results": "Results",
+    "channels": "Files for shops",
+    "copies": "Small copies",
+    "feeds": "Feeds",
+}
 MAX_WAITING = 50
 """People without a team who are shown, the newest."""
 View = Callable[[TeamRequest], HttpResponseBase]
@@ -207,6 +215,7 @@ def _page(request: TeamRequest, form: InviteForm, *, status: int = 200, **more: 
         "reviewer_choices": Team.Reviewers.choices,
         "checks_are_on": settings.FIDELITY_CHECKS,
         **(_keeping(request.team) if is_admin else {}),
+        **_storage(request.team),
         "result_words": result_names.WORDS,
         "result_example": result_names.compile(request.team.result_template).name_of(EXAMPLE),
         **more,
@@ -222,6 +231,15 @@ def _keeping(team: Team) -> dict[str, Any]:
         "max_keep_days": retention.MAX_DAYS,
         "over_age": min(found, retention.COUNTED),
         "more_over_age": found > retention.COUNTED,
+    }
+
+
+def _storage(team: Team) -> dict[str, Any]:
+    room = team_room.of_team(team)
+    return {
+        "storage_kinds": [(title, room.kinds[kind]) for kind, title in STORAGE_KINDS.items()],
+        # A team without any picture has none from before.
+        "is_storage_counted": room.is_counted or not Upscale.objects.filter(team=team).exists(),
     }
 
 

@@ -18,13 +18,14 @@ from upscaler.credits import CreditsRefused
 from upscaler.errors import PublicError
 from upscaler.models import Batch, DraftItem, Membership, Upscale, WatchedFile, WatchedFolder, WatchedResult
 from upscaler.ordering.new_batches import DraftOrderedBefore
+from upscaler.storage import team_room
 from upscaler.text import format_credits
 from upscaler.watching.holding import Hold
 from upscaler.watching.taking import key_of
 
 State = WatchedFile.State
-MONEY = ("insufficient_credits", "budget_exceeded", "daily_limit")
-"""The codes of what waits for credits."""
+WAITS = ("insufficient_credits", "budget_exceeded", "daily_limit", team_room.FULL)
+"""The codes of what waits for credits, or for room, and is no fault of the folder's."""
 
 
 def order(hold: Hold) -> bool:

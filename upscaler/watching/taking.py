@@ -36,7 +36,7 @@ def take(hold: Hold, place: Place, end: float) -> bool:
             if _take(draft, place, file, number + 1):
                 number += 1
         except PublicError as error:
-            if error.code == quota.FULL:
+            if error.code in quota.CODES:
                 raise
             trouble = PublicError(f"“{file.path}”: {error.message}", code=error.code, permanent=False)
             file.state = State.SEEN

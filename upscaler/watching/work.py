@@ -45,7 +45,7 @@ def _work(hold: Hold) -> None:
             if folder.off_since is None:
                 is_left = _look_and_order(hold, place) or is_left
     except PublicError as error:
-        problem, is_failure = error.message, error.code not in batching.MONEY
+        problem, is_failure = error.message, error.code not in batching.WAITS
     except Lost:
         raise
     except OSError as error:
@@ -72,7 +72,7 @@ def _look_and_order(hold: Hold, place: Place) -> bool:
     except PublicError as trouble:
         # What the draft holds counts in the quota until it is ordered, and does not wait for a file that can't be read.
         is_ordered = batching.order(hold)
-        if trouble.code != quota.FULL or not is_ordered:
+        if trouble.code not in quota.CODES or not is_ordered:
             raise
         return True
     batching.order(hold)

@@ -1,0 +1,108 @@
+"""Counting what was stored before the desk kept `StoredFile`: slice by slice in the background.
+
+A slice is read without a lock first, because the storage may be slow to say a file's size. Then its rows are locked,
+and what they still name and nobody has noted is noted. Whoever deletes one of these files waits that long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from upscaler.models import (
+    ChannelFile,
+    DraftItem,
+    FeedCheck,
+    FidelityCheck,
+    StoredFile,
+    Team,
+    TeamStorage,
+    UnorderedUpload,
+    Upscale,
+    media_storage,
+)
+from upscaler.storage import stored_files
+from upscaler.storage.cleanup import FILE_FIELDS
+
+SLICE = 200
+"""Upscales of one transaction, so that nobody waits long behind it."""
+
+
+def step() -> bool:
+    """Count one slice of one team. Whether there may be more."""
+    team = uncounted().first()
+    if team is None:
+        return False
+    count_slice(team.pk)
+    return True
+
+
+def uncounted() -> QuerySet[Team]:
+    """Teams whose files from before are not all counted."""
+    return Team.objects.exclude(storage__counted_at__isnull=False).order_by("pk")
+
+
+def count_slice(team_id: int) -> bool:
+    """Count the next slice of the team's files. Whether there may be more."""
+    TeamStorage.objects.bulk_create([TeamStorage(team_id=team_id)], ignore_conflicts=True)
+    kept = TeamStorage.objects.get(team_id=team_id)
+    if kept.counted_at is not None:
+        return False
+    upscales = Upscale.objects.filter(team_id=team_id, pk__gt=kept.counted_to).order_by("pk")
+    numbers = list(upscales.values_list("pk", flat=True)[:SLICE])
+    sizes = uncounted_files(of_upscales(numbers) if numbers else of_rest(team_id))
+    with transaction.atomic():
+        # The team's lock, which orders, drafts and deletions take too.
+        Team.objects.select_for_update(no_key=True).get(pk=team_id)
+        mine = TeamStorage.objects.filter(team_id=team_id, counted_to=kept.counted_to, counted_at=None)
+        done = {"counted_to": numbers[-1]} if numbers else {"counted_at": timezone.now()}
+        if mine.update(**done):  # Else another worker was quicker.
+            still = of_upscales(numbers, is_locked=True) if numbers else of_rest(team_id, is_locked=True)
+            stored_files.note(team_id, {path: sizes[path] for path in _unnoted(still.intersection(sizes))})
+    return True
+
+
+def of_upscales(numbers: Collection[int], *, is_locked: bool = False) -> set[str]:
+    """The files of these upscales; not of deleted ones, whose files are about to go."""
+    rows = _rows(Upscale.objects.filter(pk__in=numbers, deleted_at__isnull=True), is_locked)
+    found = {getattr(row, field).name or "" for row in rows for field in FILE_FIELDS}
+    for model, field in ((ChannelFile, "file"), (FidelityCheck, "heat_map")):
+        of_them = _rows(model.objects.filter(upscale__in=[row.pk for row in rows]), is_locked)
+        found |= {getattr(row, field) for row in of_them}
+    return {path for path in found if stored_files.kind_of(path)}
+
+
+def of_rest(team_id: int, *, is_locked: bool = False) -> set[str]:
+    """The files of the team that belong to no upscale: drafts, uploads that nobody has ordered, catalogue checks."""
+    found = set(UnorderedUpload.objects.filter(team_id=team_id).values_list("path", flat=True))
+    for pair in DraftItem.objects.filter(batch__team_id=team_id).values_list("file", "thumbnail"):
+        found |= set(pair)
+    found |= {row.file for row in _rows(FeedCheck.objects.filter(feed__team_id=team_id), is_locked)}
+    return {path for path in found if stored_files.kind_of(path)}
+
+
+def uncounted_files(paths: Collection[str]) -> dict[str, int]:
+    """Those of the files that don't count and are there, with their bytes, for which the storage is asked."""
+    sizes = {}
+    for path in _unnoted(paths):
+        with suppress(FileNotFoundError):
+            sizes[path] = media_storage().size(path)
+    return sizes
+
+
+def _rows(rows: QuerySet[Any], is_locked: bool) -> list[Any]:
+    rows = rows.order_by("pk")
+    return list(rows.select_for_update(of=("self",), no_key=True) if is_locked else rows)
+
+
+def _unnoted(paths: Collection[str]) -> list[str]:
+    names, noted = sorted(paths), set[str]()
+    for start in range(0, len(names), stored_files.GROUP):
+        some = StoredFile.objects.filter(path__in=names[start : start + stored_files.GROUP])
+        noted |= set(some.values_list("path", flat=True))
+    return [path for path in names if path not in noted]
