@@ -305,6 +305,29 @@ def test_files_from_before_are_counted_in_slices(
     assert not old_files.step()
 
 
+def test_a_draft_from_before_that_is_ordered_while_it_is_being_counted_counts(
+    owner: Person, upload: Callable[..., Any], exact: Exact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its picture is an upscale's by then, and no later slice would look at that."""
+    page = DraftPage(owner)
+    page.item(upload())
+    right = exact(owner)
+    forget_all()
+    asked = old_files.uncounted_files
+
+    def ordered_meanwhile(paths: Any) -> dict[str, int]:
+        sizes = asked(paths)
+        if sizes and not Upscale.objects.exists():
+            assert page.order().status_code == 200
+        return sizes
+
+    monkeypatch.setattr(old_files, "uncounted_files", ordered_meanwhile)
+    while old_files.step():
+        pass
+    assert Upscale.objects.exists()
+    assert exact(owner) == right
+
+
 def test_files_of_deleted_pictures_from_before_are_not_counted(owner: Person, done: Done, exact: Exact) -> None:
     upscale = done()
     forget_all()

@@ -62,7 +62,9 @@ def count_slice(team_id: int) -> bool:
         mine = TeamStorage.objects.filter(team_id=team_id, counted_to=kept.counted_to, counted_at=None)
         done = {"counted_to": numbers[-1]} if numbers else {"counted_at": timezone.now()}
         if mine.update(**done):  # Else another worker was quicker.
-            still = of_upscales(numbers, is_locked=True) if numbers else of_rest(team_id, is_locked=True)
+            still = set() if numbers else of_rest(team_id, is_locked=True)
+            # Of the rest, some may have been ordered since: now upscales name them, which come after all slices.
+            still |= of_upscales(numbers or list(upscales.values_list("pk", flat=True)), is_locked=True)
             stored_files.note(team_id, {path: sizes[path] for path in _unnoted(still.intersection(sizes))})
     return True
 
