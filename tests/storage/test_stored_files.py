@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection, transaction
 from django.utils import timezone
 
 from tests.conftest import Person, move_end
@@ -326,6 +327,25 @@ def test_a_draft_from_before_that_is_ordered_while_it_is_being_counted_counts(
         pass
     assert Upscale.objects.exists()
     assert exact(owner) == right
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one lock, and no rows of its own to lock")
+@pytest.mark.django_db(transaction=True)
+def test_counting_waits_for_no_worker_that_waits_for_the_team(owner: Person, done: Done) -> None:
+    """Of two that wait for each other PostgreSQL would throw one out: the worker with what it has made, maybe."""
+    upscale = done()
+    forget_all()
+
+    def count() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = 1000")
+        return old_files.count_slice(owner.team.pk)
+
+    with transaction.atomic():
+        Upscale.objects.filter(pk=upscale.pk).update(progress=1.0)
+        FidelityCheck.objects.filter(upscale=upscale).update(attempts=1)
+        at_once(1, count)
+    assert StoredFile.objects.filter(path=upscale.source_file.name).exists()
 
 
 def test_files_of_deleted_pictures_from_before_are_not_counted(owner: Person, done: Done, exact: Exact) -> None:
