@@ -348,6 +348,24 @@ def test_counting_waits_for_no_worker_that_waits_for_the_team(owner: Person, don
     assert StoredFile.objects.filter(path=upscale.source_file.name).exists()
 
 
+def test_a_team_whose_files_can_not_be_asked_for_holds_up_no_other(
+    owner: Person, outsider: Person, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done()
+    forget_all()
+    asked = old_files.count_slice
+
+    def broken(team_id: int) -> bool:
+        if team_id == owner.team.pk:
+            raise PermissionError("not mine")
+        return asked(team_id)
+
+    monkeypatch.setattr(old_files, "count_slice", broken)
+    while old_files.step():
+        pass
+    assert list(old_files.uncounted()) == [owner.team]
+
+
 def test_files_of_deleted_pictures_from_before_are_not_counted(owner: Person, done: Done, exact: Exact) -> None:
     upscale = done()
     forget_all()

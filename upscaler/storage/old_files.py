@@ -6,6 +6,7 @@ is locked out, and what its rows still name and nobody has noted is noted.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
@@ -29,17 +30,23 @@ from upscaler.models import (
 from upscaler.storage import stored_files
 from upscaler.storage.cleanup import FILE_FIELDS
 
+logger = logging.getLogger(__name__)
+
 SLICE = 200
 """Upscales of one transaction, so that nobody waits long behind it."""
 
 
 def step() -> bool:
-    """Count one slice of one team. Whether there may be more."""
-    team = uncounted().first()
-    if team is None:
-        return False
-    count_slice(team.pk)
-    return True
+    """Count one slice of one team. Whether there may be more that can be counted now."""
+    for team in uncounted():
+        try:
+            count_slice(team.pk)
+        except OSError:
+            # It holds up no other team, and is tried again at the next turn.
+            logger.exception("team %s: its files can't be counted now", team.slug)
+        else:
+            return True
+    return False
 
 
 def uncounted() -> QuerySet[Team]:
