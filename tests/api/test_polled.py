@@ -48,6 +48,18 @@ def test_a_poll_of_what_is_unchanged_takes_one_query(
 
 
 @both_interfaces
+@pytest.mark.parametrize("sent", [{"Prefer": "respond-async"}, {"Content-Length": "0"}])
+def test_who_has_the_answer_is_told_so_whatever_else_is_sent(
+    owner: Person, done: Callable[..., Upscale], path: str, sent: dict[str, str]
+) -> None:
+    upscale = done()
+    first = ask(owner, path, upscale.pk, **sent)
+    assert first.status_code == 200
+    again = ask(owner, path, upscale.pk, **sent, **{"If-None-Match": first["ETag"]})
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+
+
+@both_interfaces
 def test_a_poll_sees_the_work_go_on_and_end(owner: Person, order: Callable[..., Upscale], path: str) -> None:
     upscale = order()
     assert [ask(owner, path, upscale.pk).json()["status"] for _ in range(2)] == ["Created", "Created"]

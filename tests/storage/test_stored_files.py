@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection, transaction
 from django.utils import timezone
 
 from tests.conftest import Person, move_end
@@ -303,6 +304,66 @@ def test_files_from_before_are_counted_in_slices(
     assert team_room.of_team(Team.objects.get(pk=owner.team.pk)).is_counted
     assert exact(owner) > right, "with what was done meanwhile, once"
     assert not old_files.step()
+
+
+def test_a_draft_from_before_that_is_ordered_while_it_is_being_counted_counts(
+    owner: Person, upload: Callable[..., Any], exact: Exact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its picture is an upscale's by then, and no later slice would look at that."""
+    page = DraftPage(owner)
+    page.item(upload())
+    right = exact(owner)
+    forget_all()
+    asked = old_files.uncounted_files
+
+    def ordered_meanwhile(paths: Any) -> dict[str, int]:
+        sizes = asked(paths)
+        if sizes and not Upscale.objects.exists():
+            assert page.order().status_code == 200
+        return sizes
+
+    monkeypatch.setattr(old_files, "uncounted_files", ordered_meanwhile)
+    while old_files.step():
+        pass
+    assert Upscale.objects.exists()
+    assert exact(owner) == right
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one lock, and no rows of its own to lock")
+@pytest.mark.django_db(transaction=True)
+def test_counting_waits_for_no_worker_that_waits_for_the_team(owner: Person, done: Done) -> None:
+    """Of two that wait for each other PostgreSQL would throw one out: the worker with what it has made, maybe."""
+    upscale = done()
+    forget_all()
+
+    def count() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = 1000")
+        return old_files.count_slice(owner.team.pk)
+
+    with transaction.atomic():
+        Upscale.objects.filter(pk=upscale.pk).update(progress=1.0)
+        FidelityCheck.objects.filter(upscale=upscale).update(attempts=1)
+        at_once(1, count)
+    assert StoredFile.objects.filter(path=upscale.source_file.name).exists()
+
+
+def test_a_team_whose_files_can_not_be_asked_for_holds_up_no_other(
+    owner: Person, outsider: Person, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done()
+    forget_all()
+    asked = old_files.count_slice
+
+    def broken(team_id: int) -> bool:
+        if team_id == owner.team.pk:
+            raise PermissionError("not mine")
+        return asked(team_id)
+
+    monkeypatch.setattr(old_files, "count_slice", broken)
+    while old_files.step():
+        pass
+    assert list(old_files.uncounted()) == [owner.team]
 
 
 def test_files_of_deleted_pictures_from_before_are_not_counted(owner: Person, done: Done, exact: Exact) -> None:

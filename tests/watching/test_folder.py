@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.test import override_settings
 from django.utils import timezone
@@ -15,8 +17,20 @@ from tests.support import pictures
 from tests.watching.conftest import Watched, result_of
 from upscaler import credits
 from upscaler.channels import work as channel_work
-from upscaler.models import AuditEvent, Batch, Membership, Upscale, WatchedFile, WatchedFolder, WatchedResult
+from upscaler.imaging import intake
+from upscaler.models import (
+    AuditEvent,
+    Batch,
+    Membership,
+    Team,
+    UnorderedUpload,
+    Upscale,
+    WatchedFile,
+    WatchedFolder,
+    WatchedResult,
+)
 from upscaler.processing import lifecycle
+from upscaler.storage import stored_files
 
 
 def test_what_is_dropped_is_ordered_as_one_batch_and_comes_back_once(watched: Watched) -> None:
@@ -226,6 +240,34 @@ def test_one_that_can_t_be_tried_again_holds_the_others_back_no_more(watched: Wa
     assert "1 picture is tried again." in page
     assert f"{first.source_name}: " in page
     assert [again.retry_of_id for again in Upscale.objects.filter(retry_of__isnull=False)] == [second.pk]
+
+
+@pytest.mark.parametrize("fills", ["storage", "uploads"])
+def test_a_picture_waits_where_others_take_the_last_room_while_it_is_looked_at(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, fills: str
+) -> None:
+    watched.begin()
+    watched.drop("a.jpg")
+    team = Team.objects.get(pk=watched.head.team.pk)
+    examine = intake.examine_source
+
+    def meanwhile(*given: Any, **options: Any) -> Any:
+        if fills == "storage":
+            Team.objects.filter(pk=team.pk).update(storage_quota_mb=1)
+            stored_files.note(team.pk, {"results/2026/01/large.png": 1_000_000})
+        else:
+            UnorderedUpload.objects.create(team=team, path="sources/large.png", file_size=settings.UPLOAD_QUOTA_BYTES)
+        return examine(*given, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "examine_source", meanwhile)
+        watched.look(2)
+    assert not Upscale.objects.exists()
+    assert WatchedFile.objects.get().state == WatchedFile.State.READY
+    stored_files.forget(["results/2026/01/large.png"])
+    UnorderedUpload.objects.filter(path="sources/large.png").delete()
+    watched.look()
+    assert Upscale.objects.get().source_name == "a.jpg"
 
 
 def test_what_waits_for_approval_is_put_back_once_it_is_approved(watched: Watched) -> None:

@@ -126,8 +126,8 @@ class PollMiddleware:
 
 
 def begin(request: HttpRequest, digest: str, number: int) -> None:
-    """Note the row that the answer is made of, before it is; ``digest``: the token's."""
-    row = read(digest, number) if number <= MAX_ID else None
+    """Note the row that the answer is made of, before it is; ``digest``: the token's. Only of a plain poll."""
+    row = read(digest, number) if _number(request) == number else None
     if row is not None:
         request.poll = Poll(row)  # type: ignore[attr-defined]
 

@@ -1,11 +1,12 @@
 """Counting what was stored before the desk kept `StoredFile`: slice by slice in the background.
 
-A slice is read without a lock first, because the storage may be slow to say a file's size. Then its rows are locked,
-and what they still name and nobody has noted is noted. Whoever deletes one of these files waits that long.
+A slice is read without a lock first, because the storage may be slow to say a file's size. Then what deletes its files
+is locked out, and what its rows still name and nobody has noted is noted.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
@@ -29,17 +30,23 @@ from upscaler.models import (
 from upscaler.storage import stored_files
 from upscaler.storage.cleanup import FILE_FIELDS
 
+logger = logging.getLogger(__name__)
+
 SLICE = 200
 """Upscales of one transaction, so that nobody waits long behind it."""
 
 
 def step() -> bool:
-    """Count one slice of one team. Whether there may be more."""
-    team = uncounted().first()
-    if team is None:
-        return False
-    count_slice(team.pk)
-    return True
+    """Count one slice of one team. Whether there may be more that can be counted now."""
+    for team in uncounted():
+        try:
+            count_slice(team.pk)
+        except OSError:
+            # It holds up no other team, and is tried again at the next turn.
+            logger.exception("team %s: its files can't be counted now", team.slug)
+        else:
+            return True
+    return False
 
 
 def uncounted() -> QuerySet[Team]:
@@ -57,23 +64,29 @@ def count_slice(team_id: int) -> bool:
     numbers = list(upscales.values_list("pk", flat=True)[:SLICE])
     sizes = uncounted_files(of_upscales(numbers) if numbers else of_rest(team_id))
     with transaction.atomic():
-        # The team's lock, which orders, drafts and deletions take too.
+        # The team's lock, which orders, drafts and deletions take too, and another worker that counts.
         Team.objects.select_for_update(no_key=True).get(pk=team_id)
         mine = TeamStorage.objects.filter(team_id=team_id, counted_to=kept.counted_to, counted_at=None)
-        done = {"counted_to": numbers[-1]} if numbers else {"counted_at": timezone.now()}
-        if mine.update(**done):  # Else another worker was quicker.
-            still = of_upscales(numbers, is_locked=True) if numbers else of_rest(team_id, is_locked=True)
+        if mine.exists():
+            still = set() if numbers else of_rest(team_id, is_locked=True)
+            # Of the rest, some may have been ordered since: now upscales name them, which come after all slices.
+            still |= of_upscales(numbers or list(upscales.values_list("pk", flat=True)), is_locked=True)
             stored_files.note(team_id, {path: sizes[path] for path in _unnoted(still.intersection(sizes))})
+            mine.update(**({"counted_to": numbers[-1]} if numbers else {"counted_at": timezone.now()}))
     return True
 
 
 def of_upscales(numbers: Collection[int], *, is_locked: bool = False) -> set[str]:
-    """The files of these upscales; not of deleted ones, whose files are about to go."""
-    rows = _rows(Upscale.objects.filter(pk__in=numbers, deleted_at__isnull=True), is_locked)
+    """The files of these upscales; not of deleted ones, whose files are about to go.
+
+    Under the team's lock none is deleted meanwhile. The upscales themselves are not locked: a worker that ends one
+    waits for that lock.
+    """
+    rows = list(Upscale.objects.filter(pk__in=numbers, deleted_at__isnull=True))
     found = {getattr(row, field).name or "" for row in rows for field in FILE_FIELDS}
-    for model, field in ((ChannelFile, "file"), (FidelityCheck, "heat_map")):
-        of_them = _rows(model.objects.filter(upscale__in=[row.pk for row in rows]), is_locked)
-        found |= {getattr(row, field) for row in of_them}
+    kept = [row.pk for row in rows]
+    found |= set(FidelityCheck.objects.filter(upscale__in=kept).values_list("heat_map", flat=True))
+    found |= {row.file for row in _rows(ChannelFile.objects.filter(upscale__in=kept), is_locked)}
     return {path for path in found if stored_files.kind_of(path)}
 
 

@@ -98,10 +98,15 @@ def _take(draft: Batch, place: Place, file: WatchedFile, number: int) -> bool:
 
 def _add(draft: Batch, file: WatchedFile, content: object) -> DraftItem:
     folder, _, name = file.path.rpartition("/")
-    return draft_items.add_picture(
+    item = draft_items.add_picture(
         draft,
         content,  # type: ignore[arg-type]
         key=key_of(file),
         name=file_names.cleaned(name),
         folder=file_names.without_spoofing(folder),
     )
+    if item.problem in quota.CODES:
+        # Others took the last room while it was looked at: it waits, as one does that finds none.
+        drafts.remove(draft, [item.pk])
+        raise PublicError(item.problem_message, code=item.problem, permanent=False)
+    return item
