@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from tests.conftest import Person, move_end
 from tests.support import feed_pages
@@ -35,7 +36,7 @@ from upscaler.models import (
 from upscaler.ordering import removal, retention, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.processing import fidelity_checks, lifecycle, worker_step
-from upscaler.queue import tasks
+from upscaler.queue import dispatch, tasks
 from upscaler.storage import cleanup, old_files, stored_files, team_room, verification
 
 Done = Callable[..., Upscale]
@@ -303,6 +304,15 @@ def test_files_from_before_are_counted_in_slices(
     assert team_room.of_team(Team.objects.get(pk=owner.team.pk)).is_counted
     assert exact(owner) > right, "with what was done meanwhile, once"
     assert not old_files.step()
+
+
+def test_counting_begins_whatever_else_the_workers_are_told(owner: Person) -> None:
+    DBTaskResult.objects.all().delete()
+    dispatch.removed_feeds()
+    for _ in range(2):
+        tasks.wake_counting()
+    counting = DBTaskResult.objects.ready().filter(task_path=tasks.count_old_files.module_path)
+    assert counting.count() == 1
 
 
 def test_files_of_deleted_pictures_from_before_are_not_counted(owner: Person, done: Done, exact: Exact) -> None:
