@@ -69,8 +69,8 @@ def _draft_call(view: View) -> View:
         except DraftOrderedBefore as before:
             fresh = drafts.begin(before.batch.team, request.user)
             message = (
-                "This was sent meanwhile, here or in another tab: you find it in the history. What you choose now waits "
-                "in a new draft."
+                "This was sent meanwhile, here or in another tab: you find it in the history. What you choose now "
+                "waits in a new draft."
             )
             return JsonResponse({"message": message, "draft": fresh.pk}, status=409)
         except PublicError as error:
