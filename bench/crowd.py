@@ -80,7 +80,7 @@ def _turn(desk: Desk, sessions: list[requests.Session], pages: list[str]) -> Hea
     # Until each has opened its page.
     end.wait(10.0 if pages else 1.0)
     with lock:
-        heard.polls, heard.unchanged = [], 0
+        heard.polls, heard.unchanged, heard.failed = [], 0, 0
     with _web_seconds(desk, heard):
         _look(sessions[0], desk.url, heard)
     with lock:

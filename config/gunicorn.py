@@ -14,6 +14,9 @@ worker_class = "config.web_worker.Worker"
 threads = 16 + whole("API_MAX_WAITING", 8)
 timeout = 120
 graceful_timeout = 30
+# Longer than a proxy keeps its connections (nginx: 60 seconds), and than pages wait between two looks: on one that is
+# closed at that moment a request would come to nothing. `config/web_worker.py` is quicker where there are many.
+keepalive = 75
 # An address of a picture may have 2,000 letters, and a signed one of the desk's own is long too.
 limit_request_line = 8190
 

@@ -38,5 +38,6 @@ OF_POSTGRES = {
 
 def options(given: dict[str, Any]) -> dict[str, Any]:
     """All options of a connection; those that DATABASE_URL gives come first."""
-    asked = " ".join(f"-c {name}={value}" for name, value in OF_POSTGRES.items()) if TRANSACTION_IDLE_SECONDS else ""
-    return {**OF_THE_DESK, "options": asked, **given}
+    asked = [f"-c {name}={value}" for name, value in OF_POSTGRES.items()] if TRANSACTION_IDLE_SECONDS else []
+    # Of two values for one name PostgreSQL takes the later one.
+    return {**OF_THE_DESK, **given, "options": " ".join([*asked, given.get("options", "")]).strip()}

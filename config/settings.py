@@ -208,7 +208,10 @@ BROKER_URL = env.str("BROKER_URL", default="amqp://guest:guest@127.0.0.1:5672//"
 CPU_SLOTS = whole("CPU_SLOTS", 1, minimum=1)
 # Of each kind of workers, the queues that they take messages from: one for each thing to be done, since a broker tells
 # only how many messages stand in a queue, and none may wait for another kind's.
-QUEUES = {"cpu": ["cpu", "checks", "files"], "io": ["io", "feeds", "folders", "marks", "webhooks", "mail", "chores"]}
+QUEUES = {
+    "cpu": ["cpu", "checks", "files"],
+    "io": ["io", "feeds", "folders", "marks", "webhooks", "mail", "chores", "counts"],
+}
 _queues = [queue for queues in QUEUES.values() for queue in queues]
 if TASK_BACKEND == "embedded":
     INSTALLED_APPS.append("django_tasks_db")

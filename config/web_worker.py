@@ -38,6 +38,8 @@ from upscaler import no_room
 
 logger = logging.getLogger(__name__)
 
+CROWDED_SECONDS = 2
+"""How long a connection may be idle where half of those that a process takes are open."""
 NOT_KEPT = "The desk could not take this in just now. Nothing was charged; try again in a while."
 
 
@@ -183,7 +185,7 @@ class Worker(ThreadWorker):
         patience = {
             "linger": web_connections.LINGER_SECONDS,
             "send": web_connections.STALLED_SECONDS,
-            "idle": float(self.cfg.keepalive),
+            "idle": float(self.cfg.keepalive if self.nr_conns <= self.worker_connections // 2 else CROWDED_SECONDS),
         }
         if not self.alive:
             self.stopping_since = self.stopping_since or now

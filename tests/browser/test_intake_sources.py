@@ -17,6 +17,7 @@ from tests.support import pictures
 from tests.support.live_server import ON_ONE_QUEUE, Desk
 
 ADDRESSES = re.compile(r"/drafts/\d+/addresses/$")
+ORDERS = re.compile(r"/drafts/\d+/order/$")
 
 # The pages are the same on either queue: one of them is enough.
 pytestmark = [pytest.mark.processes, ON_ONE_QUEUE]
@@ -74,6 +75,27 @@ def test_a_desk_that_does_not_answer_is_not_waited_for_in_silence(desk: Desk, op
     settled(page, 1)
     page.get_by_role("button", name="Remove all").click()
     expect(page.locator("#chosen")).to_be_hidden()
+
+
+def test_an_order_whose_answer_never_comes_is_not_sent_twice(desk: Desk, open_page: Callable[..., Page]) -> None:
+    page = open_page("status of 409")
+    sign_in(page, desk)
+    page.get_by_label("Addresses of pictures, one per line").fill("https://shop.example/late.jpg")
+    page.locator("#add-addresses").click()
+    settled(page, 1)
+    page.clock.install()
+    held: list[Route] = []
+    page.route(ORDERS, lambda route: held.append(route))
+    with page.expect_request(ORDERS):
+        page.locator("#send").click()
+    while not held:
+        page.wait_for_timeout(20)
+    assert held[0].fetch().status == 200
+    page.clock.run_for(121_000)
+    page.clock.resume()
+    expect(page.locator("#problems")).to_contain_text("you find it in the history")
+    expect(page.locator("#chosen")).to_be_hidden()
+    assert len(held) == 1
 
 
 def test_a_picture_is_dragged_from_another_page(desk: Desk, open_page: Callable[..., Page]) -> None:

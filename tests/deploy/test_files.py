@@ -13,6 +13,7 @@ import yaml
 from django.conf import settings
 from django.core.management import get_commands
 
+from config import gunicorn
 from upscaler.health import metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,6 +145,14 @@ def test_the_proxy_lets_through_what_the_desk_takes() -> None:
     [seconds] = re.findall(r"proxy_read_timeout (\d+)s", text)
     assert int(seconds) > settings.API_WAIT_SECONDS
     assert "proxy_set_header X-Forwarded-Proto $scheme;" in text
+
+
+def test_the_desk_closes_no_connection_that_the_proxy_still_uses() -> None:
+    upstream = (
+        (ROOT / "deploy/nginx/upscaler.conf").read_text().partition("upstream upscaler_web {")[2].partition("}")[0]
+    )
+    [kept] = re.findall(r"keepalive_timeout (\d+)s", upstream)
+    assert int(kept) < gunicorn.keepalive
 
 
 def _metrics_named_in(text: str) -> set[str]:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from tests.conftest import Person, move_end
 from tests.support import feed_pages
@@ -36,7 +37,7 @@ from upscaler.models import (
 from upscaler.ordering import removal, retention, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.processing import fidelity_checks, lifecycle, worker_step
-from upscaler.queue import tasks
+from upscaler.queue import dispatch, tasks
 from upscaler.storage import cleanup, old_files, stored_files, team_room, verification
 
 Done = Callable[..., Upscale]
@@ -364,6 +365,15 @@ def test_a_team_whose_files_can_not_be_asked_for_holds_up_no_other(
     while old_files.step():
         pass
     assert list(old_files.uncounted()) == [owner.team]
+
+
+def test_counting_begins_whatever_else_the_workers_are_told(owner: Person) -> None:
+    DBTaskResult.objects.all().delete()
+    dispatch.removed_feeds()
+    for _ in range(2):
+        tasks.wake_counting()
+    counting = DBTaskResult.objects.ready().filter(task_path=tasks.count_old_files.module_path)
+    assert counting.count() == 1
 
 
 def test_files_of_deleted_pictures_from_before_are_not_counted(owner: Person, done: Done, exact: Exact) -> None:

@@ -116,9 +116,12 @@ def find_token(clear: str) -> ApiToken:
     return token
 
 
-def that_opens(digest: Any, now: datetime) -> QuerySet[ApiToken]:
-    """The token of that digest, where it is valid and its use was noted lately: `find_token` would change nothing."""
-    return _with_owner(ApiToken.objects.filter(digest=digest)).filter(are_live(now), last_used_at__gt=now - NOTED_EVERY)
+def that_opens(digest: Any, now: Any, *, noted_after: Any) -> QuerySet[ApiToken]:
+    """The token of that digest, where it is valid and its use was noted since then.
+
+    With `NOTED_EVERY` before now, `find_token` would change nothing. All may be expressions.
+    """
+    return _with_owner(ApiToken.objects.filter(digest=digest)).filter(are_live(now), last_used_at__gt=noted_after)
 
 
 def visible_to(membership: Membership) -> QuerySet[ApiToken]:
@@ -127,7 +130,7 @@ def visible_to(membership: Membership) -> QuerySet[ApiToken]:
     return _with_owner(tokens if membership.is_admin else tokens.filter(user=membership.user_id))
 
 
-def are_live(now: datetime) -> Q:
+def are_live(now: Any) -> Q:
     """The condition, on what `visible_to` gives, of the tokens that work."""
     in_time = Q(expires_at=None) | Q(expires_at__gt=now)
     return in_time & Q(revoked_at=None, user__is_active=True, owner_is_in=True)

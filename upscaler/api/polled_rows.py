@@ -6,25 +6,34 @@ compared, so its bytes are not turned into anything.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakSet
 
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import BigIntegerField, CharField, DateTimeField, Exists, OuterRef
 from django.utils import timezone
 
 from upscaler import representations
 from upscaler.accounts import tokens
+from upscaler.models.prepared import Place, Prepared
+from upscaler.models.upscale_queries import UpscaleQuerySet
 
 Row = tuple[Any, ...]
 
-DIGEST, UPSCALE, NOW = "digest", -2, datetime(1900, 1, 2, tzinfo=UTC)
-"""What stands in the question where the call's own belongs."""
 NAME = b"upscaler_poll"
-_statement: tuple[str, tuple[Any, ...]] | None = None
 _prepared: WeakSet[Any] = WeakSet()
 """Connections that know the question."""
+
+
+def _question() -> UpscaleQuerySet:
+    opens = tokens.that_opens(
+        Place("digest", CharField()), Place("now", DateTimeField()), noted_after=Place("noted_after", DateTimeField())
+    )
+    of_token = Exists(opens.filter(team=OuterRef("team")).order_by())
+    return representations.upscales().filter(of_token, pk=Place("number", BigIntegerField())).order_by()
+
+
+QUESTION = Prepared(_question)
 
 
 def read(digest: str, number: int) -> Row | None:
@@ -32,30 +41,14 @@ def read(digest: str, number: int) -> Row | None:
 
     None where the token of that digest does not open it now, or where the whole way has to find out why.
     """
-    global _statement
-    if _statement is None:
-        opens = tokens.that_opens(DIGEST, NOW).filter(team=OuterRef("team")).order_by()
-        query = representations.upscales().filter(Exists(opens), pk=UPSCALE).order_by().query
-        _statement = query.get_compiler(connection=connection).as_sql()
-    sql, places = _statement
     now = timezone.now()
-    own = {
-        DIGEST: digest,
-        UPSCALE: number,
-        _stored(NOW): now,
-        _stored(NOW - tokens.NOTED_EVERY): now - tokens.NOTED_EVERY,
-    }
-    given = [_stored(own.get(place, place)) for place in places]
+    sql, given = QUESTION.statement(digest=digest, number=number, now=now, noted_after=now - tokens.NOTED_EVERY)
     if connection.vendor == "postgresql" and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
         return _of_postgresql(sql, given)
     with connection.cursor() as cursor:
         cursor.execute(sql, given)
         row: Row | None = cursor.fetchone()
     return row
-
-
-def _stored(value: Any) -> Any:
-    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
 
 
 def _of_postgresql(sql: str, given: list[Any]) -> Row | None:

@@ -21,7 +21,7 @@ from upscaler.models import WITHDRAWN, Batch, DraftItem, Upscale
 from upscaler.ordering import results
 from upscaler.ordering.forms import MAX_SKU_LENGTH
 from upscaler.processing import source_reference
-from upscaler.storage import pictures, quota
+from upscaler.storage import pictures, quota, team_room
 from upscaler.storage.pictures import NewFiles, StoredPicture
 
 MAX_KEY_LENGTH = 60
@@ -92,6 +92,8 @@ def add_picture(
                 files.keep()
     except AddedBefore as twin:
         return twin.item
+    except team_room.NoRoom as full:
+        return add_problem(draft, item, PublicError(f"{full.brief} Then choose this one again.", code=full.code))
     except PublicError as error:
         if not error.permanent:
             raise

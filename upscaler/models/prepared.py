@@ -36,17 +36,16 @@ class _Written:
     def __init__(self, compiler: Any) -> None:
         self.sql, self.values = compiler.as_sql()
 
+    def values_with(self, given: dict[str, Any]) -> list[Any]:
+        """All that goes into the statement, the ``given`` values in their places."""
+        return [
+            value.output_field.get_db_prep_value(given[value.name], connection) if isinstance(value, Place) else value
+            for value in self.values
+        ]
+
     def execute(self, cursor: Any, given: dict[str, Any]) -> None:
         """Ask it, with the ``given`` values in their places."""
-        cursor.execute(
-            self.sql,
-            [
-                value.output_field.get_db_prep_value(given[value.name], connection)
-                if isinstance(value, Place)
-                else value
-                for value in self.values
-            ],
-        )
+        cursor.execute(self.sql, self.values_with(given))
 
 
 class _WrittenSelect(_Written):
@@ -95,9 +94,7 @@ class Prepared:
 
     def rows(self, **given: Any) -> list[Any]:
         """All that the queryset gives with these values."""
-        written = self._written.get(connection.vendor)
-        if written is None:
-            written = self._written[connection.vendor] = _WrittenSelect(self._queryset())
+        written = self._select()
         with connection.cursor() as cursor:
             written.execute(cursor, given)
             return written.found(cursor.fetchall())
@@ -106,6 +103,17 @@ class Prepared:
         """The first that it gives; None without any. Of many, have the queryset end after one."""
         found = self.rows(**given)
         return found[0] if found else None
+
+    def statement(self, **given: Any) -> tuple[str, list[Any]]:
+        """The statement and its values, for who asks it in a way of its own."""
+        written = self._select()
+        return written.sql, written.values_with(given)
+
+    def _select(self) -> _WrittenSelect:
+        written = self._written.get(connection.vendor)
+        if written is None:
+            written = self._written[connection.vendor] = _WrittenSelect(self._queryset())
+        return written
 
 
 @dataclass(frozen=True)

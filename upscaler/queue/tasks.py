@@ -172,7 +172,7 @@ def remove_deleted() -> None:
         remove_deleted.enqueue()
 
 
-@task(queue_name="chores")
+@task(queue_name="counts")
 def count_old_files() -> None:
     """Count files that were stored before the desk counted, and send a message for what is left."""
     for _ in range(SLICES_AT_ONCE):
@@ -181,10 +181,9 @@ def count_old_files() -> None:
     count_old_files.enqueue()
 
 
-def wake_counting() -> None:
-    """Send a message where a team's files are not all counted. One that is lost is sent at the next turn."""
-    if old_files.uncounted().exists() and not broker.waiting_messages("chores"):
-        count_old_files.enqueue()
+def wake_counting() -> int:
+    """Send a message where a team's files are not all counted. Returns how many: one, or none."""
+    return _send_missing("counts", int(old_files.uncounted().exists()), count_old_files.enqueue)
 
 
 @task(queue_name="feeds")

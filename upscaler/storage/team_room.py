@@ -24,6 +24,19 @@ LOW_PERCENT = 90
 MEGABYTE = 1_000_000
 
 
+class NoRoom(PublicError):
+    """The refusal. ``brief`` is its message for where many pictures have one each."""
+
+    def __init__(self, facts: str) -> None:
+        super().__init__(
+            f"{facts} Nothing new can be uploaded or ordered, and nothing was charged. Delete pictures that nobody "
+            "needs any more (History, select, Delete), have an admin of the team set how long files are kept, or ask "
+            "who runs this desk for more room. What is under way is finished.",
+            code=FULL,
+        )
+        self.brief = f"{facts} Delete pictures in the history, or tell an admin of the team."
+
+
 @dataclass(frozen=True)
 class Room:
     """How much a team keeps, in bytes."""
@@ -70,7 +83,7 @@ def quota_of(team: Team) -> int | None:
 
 
 def ensure_room(team_id: int, adding: int = 0) -> None:
-    """Raise PublicError with the code `FULL` where the team may not keep ``adding`` bytes more, or anything new.
+    """Raise NoRoom where the team may not keep ``adding`` bytes more, or anything new.
 
     Under the team's lock, of two at once the second one sees what the first has stored.
     """
@@ -78,13 +91,7 @@ def ensure_room(team_id: int, adding: int = 0) -> None:
     if room.quota is None or not (room.is_full or room.used + adding > room.quota):
         return
     new = "" if room.is_full else f", and this needs {format_bytes(adding)} more"
-    raise PublicError(
-        f"Your team keeps files of {format_bytes(room.used)}{new}; the limit is {format_bytes(room.quota)}. Nothing "
-        "new can be uploaded or ordered, and nothing was charged. Delete pictures that nobody needs any more (History, "
-        "select, Delete), have an admin of the team set how long files are kept, or ask who runs this desk for more "
-        "room. What is under way is finished.",
-        code=FULL,
-    )
+    raise NoRoom(f"Your team keeps files of {format_bytes(room.used)}{new}; the limit is {format_bytes(room.quota)}.")
 
 
 def by_size() -> QuerySet[Team]:

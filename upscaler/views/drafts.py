@@ -68,7 +68,10 @@ def _draft_call(view: View) -> View:
             return JsonResponse({"message": "This picture is not in the draft any more."}, status=404)
         except DraftOrderedBefore as before:
             fresh = drafts.begin(before.batch.team, request.user)
-            message = "This was sent meanwhile, in another tab. What you choose now waits in a new draft."
+            message = (
+                "This was sent meanwhile, here or in another tab: you find it in the history. What you choose now "
+                "waits in a new draft."
+            )
             return JsonResponse({"message": message, "draft": fresh.pk}, status=409)
         except PublicError as error:
             return _refusal(error)
