@@ -132,7 +132,7 @@ def test_another_team_does_not_wait_for_a_long_queue(desk: Desk, token: str) -> 
     desk.manage("shell", "-c", make)
     desk.manage("grant_credits", "--team", "solo", "1", "--note", "one picture")
     theirs = desk.token("solo", "solo")
-    waiting = queued(desk, *[partial(desk.submit, token, pictures.jpeg((120, 90)), model_name="recraft")] * 25)
+    waiting = queued(desk, *[partial(desk.submit, token, pictures.jpeg((120, 90)), model_name="recraft")] * 12)
     desk.wait_for(token, waiting[0], "Ongoing", "Done")
     number = desk.submit(theirs, pictures.jpeg(), model_name="recraft")
     desk.wait_for(theirs, number, "Done")
