@@ -32,6 +32,8 @@ KINDS = tuple(os.environ.get("LOAD_DATABASES", "SQLite,PostgreSQL").split(","))
 WEB_PROCESSES = 2
 CONNECTIONS = 8
 ITEMS = 5_000
+POLLED = 50
+"""Upscales whose status is asked for in turns: programs ask for the same ones again and again."""
 LOOKS = 40
 SCRIPT = Path(__file__).with_name("requests.lua")
 HISTORY, LAST_PAGE = "history page", "API list, last page to first"
@@ -117,7 +119,7 @@ def _asked(desk: str, bare: str, facts: Mapping[str, Any], folder: Path) -> dict
     form, content_type = _form()
     order = json.dumps({"model_name": "recraft", "image_url": image_url}).encode()
     kinds = {
-        "status poll": Asked([f"/api/v1/generation/{number}" for number in facts["results"]], token),
+        "status poll": Asked([f"/api/v1/generation/{number}" for number in facts["results"][:POLLED]], token),
         "single submit": Asked(
             ["/api/v1/generation-upscale"], token | {"Content-Type": "application/json"}, "POST", order
         ),
