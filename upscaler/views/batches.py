@@ -27,6 +27,7 @@ from upscaler.text import format_credits
 from upscaler.views import live_state
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.query import as_number, number
+from upscaler.views.retried import tell_refused
 from upscaler.views.submit_draft import STORAGE_TROUBLE
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,6 @@ MAX_AT_WORK = 8
 STATES = (*Upscale.Status.choices, (CANCELLED_CODE, "Cancelled"))
 FILES_AWAITED = timedelta(minutes=30)
 """After a batch's end, how long its page looks for files that are still being made."""
-MAX_NAMED = 5
 """Pictures that a message names."""
 
 
@@ -122,10 +122,7 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
         pictures = f"{len(retried.upscales):,} pictures" if len(retried.upscales) > 1 else "1 picture"
         price = format_credits(sum(upscale.credits for upscale in retried.upscales))
         messages.success(request, f"We are trying {pictures} again, for {price}.")
-    for upscale, why in retried.refused[:MAX_NAMED]:
-        messages.error(request, f"{upscale.source_name or 'Picture from the web'}: {why}")
-    if len(retried.refused) > MAX_NAMED:
-        messages.error(request, f"{len(retried.refused) - MAX_NAMED:,} more can’t be tried again as they were.")
+    tell_refused(request, retried.refused)
     if not retried.upscales and not retried.refused:
         messages.info(request, "Nothing was left to try again.")
     return redirect(found)

@@ -22,12 +22,12 @@ from upscaler.ordering import reorder
 from upscaler.views import model_choice
 from upscaler.views.access import TeamRequest, admin_required
 from upscaler.views.query import number
+from upscaler.views.retried import tell_refused
 from upscaler.watching import batching, folders, roots, shown, tasks
 from upscaler.watching.forms import FolderForm
 
 PAGE_SIZE = 100
 RETRIES_AT_ONCE = 500
-MAX_NAMED = 5
 Kind = WatchedFolder.Kind
 
 
@@ -160,15 +160,12 @@ def retry(request: TeamRequest, pk: int) -> HttpResponse:
             messages.error(request, f"{upscale.source_name}: {error.message}")
             break
         except PublicError as error:
-            refused.append(f"{upscale.source_name}: {error.message}")
+            refused.append((upscale, error.message))
         else:
             done += 1
     if done:
         messages.success(request, f"{done:,} picture{' is' if done == 1 else 's are'} tried again.")
-    for sentence in refused[:MAX_NAMED]:
-        messages.error(request, sentence)
-    if len(refused) > MAX_NAMED:
-        messages.error(request, f"{len(refused) - MAX_NAMED:,} more can’t be tried again as they were.")
+    tell_refused(request, refused)
     return redirect("watched-folder", folder.pk)
 
 
