@@ -66,9 +66,8 @@ def main() -> None:
         busy, began = machine.load(), time.monotonic()
         found = importlib.import_module(f"bench.{part}").run()
         minutes = (time.monotonic() - began) / 60
-        when = (
-            f"{datetime.now(UTC):%Y-%m-%d}, {minutes:.1f} minutes, load before: {busy:.1f} on {machine.cores()} cores"
-        )
+        ended = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
+        when = f"{ended}, {minutes:.1f} minutes, load before: {busy:.1f} on {machine.cores()} cores"
         results.keep(part, when, found)
         README.write_text(written(results.load()))
         print(_section(part, results.load()), flush=True)

@@ -14,6 +14,7 @@ import requests
 
 from bench import report
 from bench.live_page import LivePage
+from bench.web_servers import drawn_anew
 from bench.whole_desk import in_each_mode, order_many, web_seconds, whole_desk
 from tests.support.live_server import Desk
 
@@ -112,7 +113,7 @@ def _look(session: requests.Session, url: str, heard: Heard) -> None:
     """Another person's pages."""
     until = time.monotonic() + SECONDS
     while (began := time.monotonic()) < until:
-        session.get(f"{url}/history/", timeout=60).raise_for_status()
+        session.get(f"{url}/history/", headers=drawn_anew(), timeout=60).raise_for_status()
         heard.others.append(1000 * (time.monotonic() - began))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import subprocess
 import sys
@@ -10,6 +11,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import requests
+
+_count = itertools.count()
+
+
+def drawn_anew() -> dict[str, str]:
+    """A header that makes a request another than all before, so that no page is answered as it was."""
+    return {"X-Bench": f"{next(_count)}"}
 
 
 @contextmanager

@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "upscaler.middleware.RequestNumberMiddleware",
     # Around all that a repeated answer has gone through before.
     "upscaler.api.polled.PollMiddleware",
+    "upscaler.views.page_cache.PageCacheMiddleware",
     "upscaler.middleware.JsonErrorsMiddleware",
     "upscaler.middleware.ShareLinkMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -30,6 +30,8 @@ STALLED_SECONDS = 120.0
 """A client that takes nothing of its answer for so long is gone."""
 LINGER_SECONDS = 10.0
 """How long what a refused client still sends is thrown away: closed at once, it would never see the answer."""
+IN_MEMORY = 131_072
+"""Bytes of an answer that wait for a client in memory; more wait in a file."""
 MAX_PENDING = 64_000_000
 """Bytes of an answer that wait for a client; a thread that makes more of it has to wait too."""
 CHUNK = 262_144
@@ -70,8 +72,8 @@ class Outgoing:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._parts: deque[tuple[int, int, int]] = deque()
-        """What is to be sent: a file's descriptor, offset and count of bytes."""
+        self._parts: deque[memoryview | tuple[int, int, int]] = deque()
+        """What is to be sent: bytes, or a file's descriptor, offset and count of bytes."""
         self._kept: Any = None
         """The file of what did not go at once."""
         self._last = -1
@@ -106,13 +108,19 @@ class Outgoing:
         self.flush()
 
     def _keep(self, data: bytes) -> None:
+        # A page is larger than what a socket takes at first, and quicker kept here than in a file.
+        if self._kept is None and self.pending + len(data) <= IN_MEMORY:
+            self._parts.append(memoryview(data))
+            self.pending += len(data)
+            return
         if self._kept is None:
             self._kept = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         offset = self._kept.seek(0, os.SEEK_END)
         self._kept.write(data)
         self.pending += len(data)
-        if self._parts and self._parts[-1][:2] == (self._last, offset - self._parts[-1][2]):
-            self._parts[-1] = (self._last, self._parts[-1][1], self._parts[-1][2] + len(data))
+        last = self._parts[-1] if self._parts else None
+        if isinstance(last, tuple) and last[:2] == (self._last, offset - last[2]):
+            self._parts[-1] = (self._last, last[1], last[2] + len(data))
         else:
             self._last = os.dup(self._kept.fileno())
             self._parts.append((self._last, offset, len(data)))
@@ -129,33 +137,52 @@ class Outgoing:
             # Whoever heard of it first may have kept it to themselves. The socket of a client that is gone says again
             # and again that it is ready.
             raise self._failure
-        while self._parts:
-            file, offset, count = self._parts.popleft()
-            try:
-                sent = os.sendfile(self._socket.fileno(), file, offset, count) if count else 0
-            except BlockingIOError:
-                self._parts.appendleft((file, offset, count))
-                return
-            except OSError as error:
-                os.close(file)
-                self._failure = error
-                raise
+        try:
+            while self._parts:
+                part = self._parts.popleft()
+                left = self._send_bytes(part) if isinstance(part, memoryview) else self._send_file(*part)
+                if left is not None:
+                    self._parts.appendleft(left)
+                    return
+        except OSError as error:
+            self._failure = error
+            raise
+        self._forget()
+
+    def _send_bytes(self, data: memoryview) -> memoryview | None:
+        """What is left of them; None for nothing."""
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            return data
+        self.pending -= sent
+        return data[sent:] if sent < len(data) else None
+
+    def _send_file(self, file: int, offset: int, count: int) -> tuple[int, int, int] | None:
+        """What is left of that part of it, whose descriptor is closed after the last of it; None for nothing."""
+        left = None
+        try:
+            sent = os.sendfile(self._socket.fileno(), file, offset, count) if count else 0
             self.pending -= sent
             if 0 < sent < count:
-                self._parts.appendleft((file, offset + sent, count - sent))
-            else:
+                left = (file, offset + sent, count - sent)
+            elif sent < count:
                 # Nothing sent of a file that should have more: it was cut, and the answer's end never comes.
+                raise OSError(errno.EIO, "a file that is being sent became shorter")
+        except BlockingIOError:
+            left = (file, offset, count)
+        finally:
+            if left is None:
                 os.close(file)
-                if sent < count:
-                    self._failure = OSError(errno.EIO, "a file that is being sent became shorter")
-                    raise self._failure
-        self._forget()
+        return left
 
     def close(self) -> None:
         """Close the socket, and forget what waits."""
         self._forget()
         while self._parts:
-            os.close(self._parts.popleft()[0])
+            part = self._parts.popleft()
+            if isinstance(part, tuple):
+                os.close(part[0])
         self._socket.close()
 
     def _forget(self) -> None:

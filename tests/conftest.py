@@ -42,6 +42,7 @@ from upscaler.ordering.new_batches import NewBatch
 from upscaler.processing import worker_step
 from upscaler.queue import workers
 from upscaler.storage import room, verification
+from upscaler.views import page_cache
 
 if TYPE_CHECKING:
     from tests.support.vendor import Vendor
@@ -80,6 +81,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @pytest.fixture(autouse=True)
 def fresh_cache() -> Iterator[None]:
     cache.clear()
+    page_cache.answers.clear()
     with pytest.MonkeyPatch.context() as patch:
         # What is wrong is broken and mended within one test.
         patch.setattr(readiness, "KEEP_FOR", 0.0)
