@@ -64,7 +64,9 @@ def test_a_file_comes_back_enlarged_in_one_call(client: Client, picture: Path, t
     assert size_of(tmp_path / "large.jpg") == (48, 40)
     assert (done.status, done.credits, done.sku, done.name) == ("Done", 3, "48220", "48220_red.jpg")
     assert seen[-1] == "Done" and set(seen) <= {"Created", "Ongoing", "Done"}
-    assert client.credits().balance == 197
+    left = client.credits()
+    assert (left.balance, left.storage_quota) == (197, None)
+    assert left.storage_bytes >= picture.stat().st_size + (tmp_path / "large.jpg").stat().st_size
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 

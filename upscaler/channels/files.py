@@ -136,10 +136,13 @@ class Shown(NamedTuple):
     """Whether the team uses the channel still."""
 
 
-def shown(upscale: Upscale) -> list[Shown]:
-    """The upscale's files, those among them that are out of date and those that are still to come."""
-    rules = rules_of(upscale.team)
-    usable = teams.channels(upscale.team)
+def shown(upscale: Upscale, channels: Sequence[teams.Listed]) -> list[Shown]:
+    """The upscale's files, those among them that are out of date and those that are still to come.
+
+    ``channels``: all of the team's, as `teams.listed` gives them.
+    """
+    rules = _rules(channels)
+    usable = {one.channel.id for one in channels if not one.is_off}
     made = []
     for one in upscale.channel_files.all():
         if is_current(one, rules):
@@ -154,7 +157,11 @@ def shown(upscale: Upscale) -> list[Shown]:
 
 def rules_of(team: Team) -> dict[str, str]:
     """By channel the sum of its rules, of all channels that the team has."""
-    return {one.channel.id: table.rules(one.channel) for one in teams.listed(team)}
+    return _rules(teams.listed(team))
+
+
+def _rules(channels: Sequence[teams.Listed]) -> dict[str, str]:
+    return {one.channel.id: table.rules(one.channel) for one in channels}
 
 
 def make(

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from upscaler.channels import files as channel_files
 from upscaler.channels import teams
 from upscaler.engines import get_engine
-from upscaler.models import Batch, MonthlySpend, Upscale
+from upscaler.models import Batch, MonthlySpend, Team, Upscale
 from upscaler.ordering import removal
 from upscaler.views import fidelity, history_filters, live_state, reviews
 from upscaler.views.access import TeamRequest, team_required
@@ -114,9 +114,10 @@ def upscale(request: TeamRequest, pk: int) -> HttpResponse:
         return render(request, "410.html", {"message": row.why_closed}, status=410)
     filters = history_filters.read(request.GET)
     way = trail(_filtered(request, filters), pk, request.GET, filters, PAGE_SIZE)
-    fitted = {"channels": teams.channels(request.team).values(), "channel_files": channel_files.shown(row)}
     return render(
-        request, "history/upscale.html", {**_shown(row, request), **way, **(fitted if row.gives_result else {})}
+        request,
+        "history/upscale.html",
+        {**_shown(row, request), **way, **(_fitted(row, request.team) if row.gives_result else {})},
     )
 
 
@@ -187,6 +188,12 @@ def _head(batch: Batch | None) -> tuple[str, str]:
 def _shown(row: Upscale, request: TeamRequest) -> dict[str, Any]:
     of_result = {**fidelity.context_of(row), **reviews.context_of(row, request)} if row.gives_result else {}
     return {**_detail(row), **of_result, "may_delete": not removal.why_not_delete(row, request.membership)}
+
+
+def _fitted(row: Upscale, team: Team) -> dict[str, Any]:
+    listed = teams.listed(team)
+    used = [one.channel for one in listed if not one.is_off]
+    return {"channels": used, "channel_files": channel_files.shown(row, listed)}
 
 
 def _detail(row: Upscale) -> dict[str, Any]:

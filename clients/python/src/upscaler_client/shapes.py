@@ -187,10 +187,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Credits:
-    """What a team has left."""
+    """What a team has left.
+
+    ``storage_bytes``: how much it keeps; ``storage_quota``: the bytes that it may keep, None for no limit, or from a
+    desk that does not say.
+    """
 
     team: str
     balance: int
+    storage_bytes: int = 0
+    storage_quota: int | None = None
 
 
 @dataclass(frozen=True)
@@ -291,7 +297,14 @@ def batch(body: Json) -> Batch:
 
 def credits(body: Json) -> Credits:
     """From what `credits` answers."""
-    return Credits(_text(body, "team"), int(body["balance"]))
+    storage = body.get("storage") or {}
+    quota = storage.get("quota_bytes")
+    return Credits(
+        _text(body, "team"),
+        int(body["balance"]),
+        int(storage.get("used_bytes") or 0),
+        int(quota) if quota is not None else None,
+    )
 
 
 def channel_check(body: Json) -> ChannelCheck:

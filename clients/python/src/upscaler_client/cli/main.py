@@ -151,6 +151,8 @@ def _follow(client: Client, number: int, out: Path, console: Console) -> int:
 def _balance(client: Client, options: argparse.Namespace, console: Console) -> int:
     credits = client.credits()
     console.result(f"{credits.team}: {counted(credits.balance, 'credit')}")
+    if credits.storage_quota:
+        console.say(f"Files: {credits.storage_bytes / 1e6:,.1f} of {credits.storage_quota / 1e6:,.0f} MB.")
     return DONE
 
 
