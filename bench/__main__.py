@@ -94,7 +94,7 @@ def _section(part: str, kept: dict[str, dict[str, Any]]) -> str:
             {kind: measured["found"] for kind, measured in rendered.items()}
         )
     else:
-        newest = max(by_kind, key=lambda kind: by_kind[kind]["when"])
+        newest = max(by_kind, key=lambda kind: by_kind[kind]["when"].partition(",")[0])
         shown = {newest: by_kind[newest]}
         body = by_kind[newest]["found"]
     when = "; ".join(f"{results.title(kind)}: {measured['when']}" for kind, measured in shown.items())

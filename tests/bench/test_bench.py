@@ -42,8 +42,9 @@ def test_kinds_of_processors_stand_side_by_side_and_the_newest_counts_elsewhere(
         }
 
     keep("avx2", "end_to_end", [row("8.0")], tmp_path, monkeypatch)
-    keep("avx2", "quality", "newer", tmp_path, monkeypatch, "2027")
-    keep("amx", "quality", "older", tmp_path, monkeypatch)
+    # An hour is told since some were measured.
+    keep("avx2", "quality", "newer", tmp_path, monkeypatch, "2026-11-27 20:15, 3.0 minutes")
+    keep("amx", "quality", "older", tmp_path, monkeypatch, "2026-11-27, 9.0 minutes")
     keep("amx", "end_to_end", [row("2.5")], tmp_path, monkeypatch)
     written = bench.written(results.load(folder=tmp_path))
     (line,) = [line for line in written.splitlines() if line.startswith("| recraft")]
