@@ -29,6 +29,8 @@ MIN_RATE = 4_096
 BODY_SECONDS = 30 * 60.0
 STALLED_SECONDS = 120.0
 """A client that takes nothing of its answer for so long is gone."""
+MIN_TAKEN = 1_024
+"""Bytes in a second that a client has to take, on the average once `STALLED_SECONDS` are over."""
 LINGER_SECONDS = 10.0
 """How long what a refused client still sends is thrown away: closed at once, it would never see the answer."""
 IN_MEMORY = 131_072
@@ -248,6 +250,7 @@ class Connection(TConn):
         self.sock: Any = Outgoing(sock)
         self.data_ready = True
         self.await_request(b"")
+        self.await_taking()
 
     def await_request(self, data: bytes) -> None:
         """Begin a request, of which ``data`` has come already."""
@@ -283,6 +286,16 @@ class Connection(TConn):
         self.sock.is_api = self.path.startswith("/api/")
         self.is_large = content > MAX_SMALL_BODY
         self.body_since = time.monotonic()
+
+    def await_taking(self) -> None:
+        """Begin to wait for the client to take what is left of its answer."""
+        self.taking_since = time.monotonic()
+        self.untaken = self.sock.pending
+
+    def takes_too_slowly(self, now: float) -> bool:
+        """Whether the client takes so little that it only holds the connection."""
+        seconds = now - self.taking_since - STALLED_SECONDS
+        return bool(self.untaken - self.sock.pending < seconds * MIN_TAKEN)
 
     @property
     def path(self) -> str:

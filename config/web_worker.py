@@ -82,6 +82,8 @@ class Worker(ThreadWorker):
     # --- In the loop ------------------------------------------------------------------------------
 
     def _watch(self, conn: Connection, what: str) -> None:
+        if what == "send":
+            conn.await_taking()
         events = selectors.EVENT_WRITE if what == "send" else selectors.EVENT_READ
         self.watched[conn] = (what, time.monotonic())
         self.poller.register(conn.sock, events, partial(self._ready, conn))
@@ -212,7 +214,7 @@ class Worker(ThreadWorker):
                 # gunicorn waits for every connection that is open, and a browser opens some before it needs them.
                 self._drop(conn)
             elif what != "receive":
-                if now - since > patience[what]:
+                if now - since > patience[what] or (what == "send" and conn.takes_too_slowly(now)):
                     self._drop(conn)
             elif sentence := conn.why_too_slow(now):
                 self._answer(conn, HTTPStatus.REQUEST_TIMEOUT, sentence)

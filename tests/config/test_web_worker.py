@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import resource
+import selectors
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -93,6 +95,27 @@ def test_what_a_client_does_not_take_waits_and_comes_whole(ends: Any, tmp_path: 
         received += theirs.recv(1_000_000)
     assert received == expected
     assert outgoing.pending == 0
+
+
+@pytest.mark.parametrize(("each_second", "is_ended"), [(2_000, False), (1, True)])
+def test_who_takes_an_answer_byte_by_byte_is_ended(
+    ends: Any, each_second: int, is_ended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    ends[0].setblocking(False)
+    worker = web_worker.Worker(1, 1, [], None, 30, Config(), None)
+    worker.poller, worker.nr_conns = selectors.DefaultSelector(), 1
+    conn = connection(ends, body_of(0))
+    conn.sock.sendall(bytes(1_000_000))
+    with worker.poller:
+        worker._send(conn)
+        assert worker.watched
+        for seconds in range(200):
+            monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: now + seconds)
+            conn.sock.pending -= each_second
+            worker.watched = {conn: ("send", time.monotonic()) for conn in worker.watched}
+            worker.murder_pending()
+        assert (worker.nr_conns == 0) == is_ended
 
 
 @pytest.mark.parametrize("end", ["taken", "gone", "closed"])
