@@ -9,6 +9,7 @@ import re
 import selectors
 import socket
 import tempfile
+import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -28,10 +29,14 @@ MIN_RATE = 4_096
 BODY_SECONDS = 30 * 60.0
 STALLED_SECONDS = 120.0
 """A client that takes nothing of its answer for so long is gone."""
+MIN_TAKEN = 1_024
+"""Bytes in a second that a client has to take, on the average once `STALLED_SECONDS` are over."""
 LINGER_SECONDS = 10.0
 """How long what a refused client still sends is thrown away: closed at once, it would never see the answer."""
 IN_MEMORY = 131_072
 """Bytes of an answer that wait for a client in memory; more wait in a file."""
+ALL_IN_MEMORY = 16_000_000
+"""The same of all clients of a process together, who may be a thousand."""
 MAX_PENDING = 64_000_000
 """Bytes of an answer that wait for a client; a thread that makes more of it has to wait too."""
 CHUNK = 262_144
@@ -65,6 +70,29 @@ class Incoming:
     def close(self) -> None:
         """Give the memory or the file back."""
         self._file.close()
+
+
+class Memory:
+    """How much of it the answers that wait take."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> bool:
+        """Take that many bytes, if there are so many left."""
+        with self._lock:
+            fits = self.taken + size <= ALL_IN_MEMORY
+            self.taken += size if fits else 0
+        return fits
+
+    def give_back(self, size: int) -> None:
+        """What was taken is free again."""
+        with self._lock:
+            self.taken -= size
+
+
+memory = Memory()
 
 
 class Outgoing:
@@ -109,7 +137,7 @@ class Outgoing:
 
     def _keep(self, data: bytes) -> None:
         # A page is larger than what a socket takes at first, and quicker kept here than in a file.
-        if self._kept is None and self.pending + len(data) <= IN_MEMORY:
+        if self._kept is None and self.pending + len(data) <= IN_MEMORY and memory.take(len(data)):
             self._parts.append(memoryview(data))
             self.pending += len(data)
             return
@@ -151,12 +179,18 @@ class Outgoing:
 
     def _send_bytes(self, data: memoryview) -> memoryview | None:
         """What is left of them; None for nothing."""
+        left = None
         try:
             sent = self._socket.send(data)
+            self.pending -= sent
+            if sent < len(data):
+                left = data[sent:]
         except BlockingIOError:
-            return data
-        self.pending -= sent
-        return data[sent:] if sent < len(data) else None
+            left = data
+        finally:
+            if left is None:
+                _give_back(data)
+        return left
 
     def _send_file(self, file: int, offset: int, count: int) -> tuple[int, int, int] | None:
         """What is left of that part of it, whose descriptor is closed after the last of it; None for nothing."""
@@ -183,12 +217,19 @@ class Outgoing:
             part = self._parts.popleft()
             if isinstance(part, tuple):
                 os.close(part[0])
+            else:
+                _give_back(part)
         self._socket.close()
 
     def _forget(self) -> None:
         if self._kept is not None:
             self._kept.close()
             self._kept = None
+
+
+def _give_back(part: memoryview) -> None:
+    # Of what was sent in part the whole is held to the end.
+    memory.give_back(memoryview(part.obj).nbytes)
 
 
 class Parser(RequestParser):
@@ -209,6 +250,7 @@ class Connection(TConn):
         self.sock: Any = Outgoing(sock)
         self.data_ready = True
         self.await_request(b"")
+        self.await_taking()
 
     def await_request(self, data: bytes) -> None:
         """Begin a request, of which ``data`` has come already."""
@@ -244,6 +286,16 @@ class Connection(TConn):
         self.sock.is_api = self.path.startswith("/api/")
         self.is_large = content > MAX_SMALL_BODY
         self.body_since = time.monotonic()
+
+    def await_taking(self) -> None:
+        """Begin to wait for the client to take what is left of its answer."""
+        self.taking_since = time.monotonic()
+        self.untaken = self.sock.pending
+
+    def takes_too_slowly(self, now: float) -> bool:
+        """Whether the client takes so little that it only holds the connection."""
+        seconds = now - self.taking_since - STALLED_SECONDS
+        return bool(self.untaken - self.sock.pending < seconds * MIN_TAKEN)
 
     @property
     def path(self) -> str:

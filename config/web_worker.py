@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import resource
 import selectors
 import socket
 import sys
@@ -38,6 +39,13 @@ from upscaler import no_room
 
 logger = logging.getLogger(__name__)
 
+FILES_EACH = 4
+"""What a connection may hold open: its socket, and files that its answer lies in."""
+FILES_BESIDE = 256
+"""What the threads of a process may: databases, pictures."""
+NO_FILE_LEFT = (errno.EMFILE, errno.ENFILE)
+NO_FILE_SECONDS = 0.05
+"""How long the loop then rests: the connection that waits would wake it at once."""
 CROWDED_SECONDS = 2
 """How long a connection may be idle where half of those that a process takes are open."""
 NOT_KEPT = "The desk could not take this in just now. Nothing was charged; try again in a while."
@@ -52,12 +60,20 @@ class Worker(ThreadWorker):
         """What each connection that has no thread is about, and since when nothing came of it."""
         self.stopping_since = 0.0
 
+    def init_process(self) -> None:
+        """Begin to serve."""
+        self.worker_connections = connections_with_files(self.cfg.worker_connections)
+        super().init_process()
+
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection; it gets no thread yet."""
         try:
             sock, client = listener.accept()
         except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+            if error.errno in NO_FILE_LEFT:
+                # Raised, it would end the process and all that it answers.
+                time.sleep(NO_FILE_SECONDS)
+            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
                 raise
             return
         self.nr_conns += 1
@@ -66,6 +82,8 @@ class Worker(ThreadWorker):
     # --- In the loop ------------------------------------------------------------------------------
 
     def _watch(self, conn: Connection, what: str) -> None:
+        if what == "send":
+            conn.await_taking()
         events = selectors.EVENT_WRITE if what == "send" else selectors.EVENT_READ
         self.watched[conn] = (what, time.monotonic())
         self.poller.register(conn.sock, events, partial(self._ready, conn))
@@ -196,7 +214,7 @@ class Worker(ThreadWorker):
                 # gunicorn waits for every connection that is open, and a browser opens some before it needs them.
                 self._drop(conn)
             elif what != "receive":
-                if now - since > patience[what]:
+                if now - since > patience[what] or (what == "send" and conn.takes_too_slowly(now)):
                     self._drop(conn)
             elif sentence := conn.why_too_slow(now):
                 self._answer(conn, HTTPStatus.REQUEST_TIMEOUT, sentence)
@@ -262,6 +280,21 @@ class Worker(ThreadWorker):
             return False
         finally:
             close_old_connections()
+
+
+def connections_with_files(wanted: int) -> int:
+    """How many of the ``wanted`` connections a process has files for, once it may open as many as the system lets it.
+
+    Many systems let a process open 1,024 at first, for programs that can tell no more of them apart.
+    """
+    needed = FILES_EACH * wanted + FILES_BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return wanted
+    return max(1, (soft - FILES_BESIDE) // FILES_EACH)
 
 
 def _answer_waiting() -> None:

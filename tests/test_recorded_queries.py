@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Count
+from django.db.models.functions import Repeat
 
 from tests.conftest import Person
 from upscaler.models import Team, Upscale
@@ -77,6 +78,47 @@ def test_a_percent_sign_of_its_own_is_left_alone(team: Team) -> None:
         cursor.execute("SELECT count(*) FROM upscaler_team WHERE name LIKE '%telier'")
         assert cursor.fetchone() == (1,)
     assert not reads.can_be_repeated
+
+
+def test_who_goes_on_without_an_answer_is_not_repeated(db: None) -> None:
+    with recorded() as reads, connection.cursor() as cursor:
+        with pytest.raises(DatabaseError), transaction.atomic():
+            cursor.execute("SELECT no_such_column FROM upscaler_team WHERE id = %s", [1])
+        Team.objects.count()
+    assert not reads.can_be_repeated
+
+
+def test_named_values_are_not_repeated(team: Team) -> None:
+    with recorded() as reads, connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM upscaler_team WHERE id = %(team)s", {"team": team.pk})
+        assert cursor.fetchone() == (team.name,)
+    assert not reads.can_be_repeated
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
+@pytest.mark.parametrize("no_key", [False, True])
+def test_who_locks_rows_holds_them(team: Team, no_key: bool) -> None:
+    with recorded() as reads:
+        Team.objects.select_for_update(no_key=no_key).get(pk=team.pk)
+    assert not reads.can_be_repeated
+
+
+def test_what_was_just_read_says_its_columns(team: Team) -> None:
+    teams = Team.objects.raw("SELECT id, name FROM upscaler_team WHERE id = %s", [team.pk])
+    with recorded() as reads:
+        assert list(teams) == [team]
+    teams = Team.objects.raw("SELECT id, name FROM upscaler_team WHERE id = %s", [team.pk])
+    with recorded(read_again(reads.all)):
+        assert [one.name for one in teams] == [team.name]
+
+
+def test_the_memory_of_long_texts_is_counted(team: Team) -> None:
+    asked = Team.objects.filter(name="x" * 10_000)
+    answered = Team.objects.annotate(long=Repeat("name", 10_000))
+    for rows in (asked, answered):
+        with recorded() as reads:
+            list(rows)
+        assert 10_000 < reads.size < 100_000
 
 
 def test_what_fails_is_raised(db: None) -> None:

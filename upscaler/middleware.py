@@ -25,6 +25,7 @@ from django.views.defaults import page_not_found
 
 from upscaler.logs import context
 from upscaler.models import Membership
+from upscaler.views import page_cache
 
 API_PREFIX = "/api/v1/"
 REQUEST_NUMBER = "X-Request-ID"
@@ -39,6 +40,8 @@ SIGNED_OUT = "You were signed out. Sign in in another tab, then go on: nothing i
 Handler = Callable[[HttpRequest], HttpResponse]
 LAST_DEED = "last_deed"
 """The session's key of when the person last did something, in seconds; only with SESSION_IDLE_MINUTES."""
+NOTED_EVERY = 30
+"""Seconds after which the next thing that the person does is noted."""
 ASKED_BY_PAGES = {
     "live",
     "batch-live",
@@ -201,10 +204,15 @@ class IdleSessionMiddleware:
             words = "a minute" if minutes == 1 else f"{minutes} minutes"
             messages.info(request, f"You were signed out, since nothing was done here for {words}.")
             return
-        # Not at every click, since each is a write.
         name = request.resolver_match.url_name if request.resolver_match else None
-        if name not in ASKED_BY_PAGES and (seen is None or now - seen >= min(30, 30 * minutes)):
+        if name in ASKED_BY_PAGES:
+            if seen is not None:
+                page_cache.keep_until(request, seen + 60 * minutes)
+        # Not at every click, since each is a write.
+        elif seen is None or now - seen >= NOTED_EVERY:
             request.session[LAST_DEED] = now
+        else:
+            page_cache.keep_until(request, seen + NOTED_EVERY)
 
 
 class StaffSecondFactorMiddleware:

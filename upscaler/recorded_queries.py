@@ -10,15 +10,19 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
+from django.db import Error as DatabaseError
 from django.db import connection
 
-READS = ("SELECT", "(SELECT", "WITH")
+READS = ("SELECT", "(SELECT")
+LOCKS = (" FOR UPDATE", " FOR NO KEY UPDATE", " FOR SHARE", " FOR KEY SHARE")
+"""What a SELECT ends in that holds its rows: one that is answered from memory would hold none."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,14 @@ class Read:
     sql: str
     values: Any
     rows: Sequence[tuple[Any, ...]]
+    columns: Any = field(default=None, compare=False)
+    """What the cursor said of them."""
+
+    @property
+    def size(self) -> int:
+        """The memory that it takes, in bytes, about."""
+        held = itertools.chain([self.sql], self.values, *self.rows)
+        return sum(map(sys.getsizeof, itertools.chain(held, self.rows)))
 
 
 @dataclass
@@ -36,12 +48,12 @@ class Reads:
 
     all: list[Read] = field(default_factory=list)
     can_be_repeated: bool = True
-    """Whether nothing but questions went to the database."""
+    """Whether nothing but questions went to the database, and all were answered."""
 
     @property
-    def row_count(self) -> int:
-        """How many rows they gave together."""
-        return sum(len(read.rows) for read in self.all)
+    def size(self) -> int:
+        """The memory that they take together, in bytes, about."""
+        return sum(read.size for read in self.all)
 
 
 @contextmanager
@@ -54,18 +66,23 @@ def recorded(just_read: Sequence[Read] = ()) -> Iterator[Reads]:
         cursor = context["cursor"]
         if isinstance(cursor.cursor, _Answered):
             cursor.cursor = cursor.cursor.asked
-        if many or not sql.startswith(READS) or values is None:
+        if many or not _only_reads(sql) or not isinstance(values, (list, tuple)):
             reads.can_be_repeated = False
         if not reads.can_be_repeated:
             return execute(sql, values, many, context)
         result = None
         read = next((read for read in just_read if (read.sql, read.values) == (sql, values)), None)
         if read is None:
-            result = execute(sql, values, many, context)
-            with connection.wrap_database_errors:
-                read = Read(sql, values, cursor.cursor.fetchall())
+            try:
+                result = execute(sql, values, many, context)
+                with connection.wrap_database_errors:
+                    read = Read(sql, values, cursor.cursor.fetchall(), cursor.cursor.description)
+            except DatabaseError:
+                # Whoever asked may go on without the answer, and had one the next time.
+                reads.can_be_repeated = False
+                raise
         reads.all.append(read)
-        cursor.cursor = _Answered(cursor.cursor, read.rows)
+        cursor.cursor = _Answered(cursor.cursor, read)
         return result
 
     with connection.execute_wrapper(note):
@@ -87,18 +104,23 @@ def read_again(reads: Sequence[Read]) -> list[Read]:
                 cursor.execute(read.sql, read.values)
             elif again:
                 cursor.nextset()
-            again.append(Read(read.sql, read.values, cursor.fetchall()))
+            again.append(Read(read.sql, read.values, cursor.fetchall(), cursor.description))
             if again[-1] != read and connection.vendor != "postgresql":
                 break
     return again
 
 
+def _only_reads(sql: str) -> bool:
+    return sql.startswith(READS) and not any(lock in sql for lock in LOCKS)
+
+
 class _Answered:
     """A cursor whose rows were fetched already, for who asked."""
 
-    def __init__(self, asked: Any, rows: Sequence[tuple[Any, ...]]) -> None:
+    def __init__(self, asked: Any, read: Read) -> None:
         self.asked = asked
-        self._rows = iter(rows)
+        self.description = read.columns
+        self._rows = iter(read.rows)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.asked, name)
@@ -110,7 +132,7 @@ class _Answered:
         return next(self._rows, None)
 
     def fetchmany(self, size: int = 1) -> list[tuple[Any, ...]]:
-        return list(islice(self._rows, size))
+        return list(itertools.islice(self._rows, size))
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         return list(self._rows)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import resource
+import selectors
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
 from gunicorn.config import Config
 
-from config import web_connections
+from config import web_connections, web_worker
 from config.web_connections import Connection, Outgoing
 
 
@@ -59,6 +63,18 @@ def test_the_fastest_body_ends_after_half_an_hour(ends: Any) -> None:
     assert slow.why_too_slow(slow.body_since + 1_801).endswith("Try a better connection, or send less at once.")
 
 
+def received_by(client: socket.socket, outgoing: Outgoing) -> bytes:
+    client.settimeout(5)
+    received = client.recv(1_000_000)
+    while outgoing.pending:
+        outgoing.flush()
+        received += client.recv(1_000_000)
+    client.setblocking(False)
+    with suppress(BlockingIOError):
+        received += client.recv(1_000_000)
+    return received
+
+
 @pytest.mark.parametrize("size", [10, 60_000, 100_000, 1_000_000, 20_000_000])
 def test_what_a_client_does_not_take_waits_and_comes_whole(ends: Any, tmp_path: Any, size: int) -> None:
     ours, theirs = ends
@@ -79,6 +95,52 @@ def test_what_a_client_does_not_take_waits_and_comes_whole(ends: Any, tmp_path: 
         received += theirs.recv(1_000_000)
     assert received == expected
     assert outgoing.pending == 0
+
+
+@pytest.mark.parametrize(("each_second", "is_ended"), [(2_000, False), (1, True)])
+def test_who_takes_an_answer_byte_by_byte_is_ended(
+    ends: Any, each_second: int, is_ended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    ends[0].setblocking(False)
+    worker = web_worker.Worker(1, 1, [], None, 30, Config(), None)
+    worker.poller, worker.nr_conns = selectors.DefaultSelector(), 1
+    conn = connection(ends, body_of(0))
+    conn.sock.sendall(bytes(1_000_000))
+    with worker.poller:
+        worker._send(conn)
+        assert worker.watched
+        for seconds in range(200):
+            monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: now + seconds)
+            conn.sock.pending -= each_second
+            worker.watched = {conn: ("send", time.monotonic()) for conn in worker.watched}
+            worker.murder_pending()
+        assert (worker.nr_conns == 0) == is_ended
+
+
+@pytest.mark.parametrize("end", ["taken", "gone", "closed"])
+def test_the_memory_of_all_clients_has_a_bound(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_connections, "ALL_IN_MEMORY", 300_000)
+    monkeypatch.setattr(web_connections, "memory", web_connections.Memory())
+    content = bytes(100_000)
+    with ExitStack() as clients:
+        waiting = []
+        for _ in range(10):
+            ours, theirs = map(clients.enter_context, socket.socketpair())
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
+            ours.setblocking(False)
+            waiting.append((Outgoing(ours), theirs))
+            waiting[-1][0].sendall(content)
+        assert 200_000 < web_connections.memory.taken <= 300_000
+        for outgoing, theirs in waiting:
+            if end == "taken":
+                assert received_by(theirs, outgoing) == content
+            elif end == "gone":
+                theirs.close()
+                with pytest.raises(OSError):
+                    outgoing.flush()
+            outgoing.close()
+    assert web_connections.memory.taken == 0
 
 
 def test_an_answer_without_end_waits_for_its_client(ends: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,3 +167,20 @@ def test_an_answer_whose_client_is_gone_is_over(ends: Any, size: int) -> None:
     for _ in range(2):
         with pytest.raises(OSError):
             outgoing.flush()
+
+
+def test_a_process_may_open_files_for_all_its_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = (1_024, 500_000)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda _, both: asked.append(both))
+    assert web_worker.connections_with_files(1_000) == 1_000
+    [(soft, hard)] = asked
+    assert 4_000 < soft < 5_000
+    assert hard == 500_000
+
+
+def test_where_it_may_not_it_takes_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1_024, 1_024))
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    assert 150 < web_worker.connections_with_files(1_000) < 250

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +41,25 @@ def exchange(desk: Desk, *parts: bytes) -> bytes:
         return slow_connections.answer(connection, seconds=30)
 
 
+def web_processes(desk: Desk) -> list[int]:
+    """Those that answer."""
+    assert desk.web is not None
+    children = Path(f"/proc/{desk.web.pid}/task/{desk.web.pid}/children")
+    return sorted(map(int, children.read_text().split()))
+
+
+@contextmanager
+def few_files(process: int) -> Iterator[None]:
+    """Within it the process may open thirty files more than it has open."""
+    before = resource.prlimit(process, resource.RLIMIT_NOFILE)
+    last = max(map(int, os.listdir(f"/proc/{process}/fd")))
+    resource.prlimit(process, resource.RLIMIT_NOFILE, (last + 30, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(process, resource.RLIMIT_NOFILE, before)
+
+
 @pytest.mark.parametrize("kind", slow_connections.KINDS)
 def test_forty_slow_connections_hold_nobody_up(desk: Desk, kind: str) -> None:
     with slow_connections.held(desk.port, *slow_connections.KINDS[kind]):
@@ -53,6 +76,17 @@ def test_forty_clients_that_read_nothing_of_a_large_answer_hold_nobody_up(desk: 
         # Whoever reads in the end gets it whole.
         answer = slow_connections.answer(connections[0], seconds=60)
     assert answer.partition(b"\r\n\r\n")[2] == content
+
+
+def test_a_desk_without_a_file_left_goes_on(desk: Desk) -> None:
+    processes = web_processes(desk)
+    with ExitStack() as limits:
+        for process in processes:
+            limits.enter_context(few_files(process))
+        with slow_connections.held(desk.port, b"", count=120):
+            time.sleep(0.5)
+        assert requests.get(desk.url + SIGN_IN, timeout=30).status_code == 200
+    assert web_processes(desk) == processes
 
 
 def test_600_mb_for_the_sign_in_page_are_refused_before_they_come(desk: Desk) -> None:

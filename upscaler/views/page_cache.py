@@ -9,6 +9,7 @@ old as the answer, ``FRESH_SECONDS`` at most.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import threading
 import time
@@ -31,8 +32,6 @@ PAGES = re.compile(r"/(history/(live/)?|(batches|upscales)/[0-9]{1,19}/|batches/
 FRESH_SECONDS = 30
 MOST_BYTES = 16_000_000
 """What a process keeps, the least recently used making room."""
-ROW_BYTES = 3_000
-"""Of a row of an upscale with what it is joined with, about."""
 OF_THE_DATABASE = "django.contrib.sessions.backends.db"
 OF_EACH_REQUEST = {"HTTP_X_REQUEST_ID", "HTTP_TRACEPARENT", "HTTP_TRACESTATE"}
 """Numbers that a proxy gives."""
@@ -50,6 +49,7 @@ class Kept:
     headers: Mapping[str, str]
     log_numbers: Mapping[str, object]
     since: float
+    until: float
     size: int
 
 
@@ -120,11 +120,16 @@ class PageCacheMiddleware:
             and isinstance(response, HttpResponse)
             and _is_lasting(request, response)
         ):
-            answers.add(key, _kept(response, reads, workers, since))
+            answers.add(key, _kept(request, response, reads, workers, since))
         return response
 
 
-def _kept(response: HttpResponse, reads: Reads, workers: NoWorkers | None, since: float) -> Kept:
+def keep_until(request: HttpRequest, moment: float) -> None:
+    """Note when the answer will be another though nothing changes, in seconds as `time.time` counts them."""
+    request.kept_until = moment  # type: ignore[attr-defined]
+
+
+def _kept(request: HttpRequest, response: HttpResponse, reads: Reads, workers: NoWorkers | None, since: float) -> Kept:
     return Kept(
         reads=reads.all,
         workers=workers,
@@ -133,7 +138,8 @@ def _kept(response: HttpResponse, reads: Reads, workers: NoWorkers | None, since
         headers=dict(response.items()),
         log_numbers={name: number for name, number in context.current().items() if name != "request_id"},
         since=since,
-        size=len(response.content) + ROW_BYTES * reads.row_count,
+        until=getattr(request, "kept_until", math.inf),
+        size=len(response.content) + reads.size,
     )
 
 
@@ -160,4 +166,5 @@ def _is_lasting(request: HttpRequest, response: HttpResponse) -> bool:
 
 
 def _may_be_right(kept: Kept, workers: NoWorkers | None) -> bool:
-    return kept.workers == workers and 0 <= time.time() - kept.since < FRESH_SECONDS
+    now = time.time()
+    return kept.workers == workers and 0 <= now - kept.since < FRESH_SECONDS and now < kept.until
