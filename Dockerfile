@@ -58,5 +58,5 @@ USER 10001:10001
 EXPOSE 8000
 # Of the web process. A worker has none: its parent starts a child that dies again, and /readyz tells of the others.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/healthz', timeout=4)"]
 CMD ["gunicorn", "config.wsgi", "--config", "config/gunicorn.py"]

@@ -32,6 +32,7 @@ from django.db import connection
 from django.db.backends.postgresql.client import DatabaseClient
 from django.utils import timezone
 
+from upscaler import connection_pool
 from upscaler.errors import PublicError
 from upscaler.models import media_storage
 from upscaler.storage.folder import UNFINISHED
@@ -227,6 +228,13 @@ def _load(source: Path) -> None:
 
 def _run(program: str, *arguments: str) -> None:
     """One of PostgreSQL's programs, at this desk's database. The password travels in its environment."""
+    if connection_pool.hands_connections_around():
+        # They end the search for tables in their session, and whoever of the desk has its connection next finds none.
+        raise PublicError(
+            f"The pool in front of PostgreSQL gives each transaction another connection, and {program} would break the "
+            "desk through it. Set DATABASE_URL to the address of PostgreSQL itself for this command.",
+            code="pooled",
+        )
     command, environment = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, [])
     # psql's own: its name, where the server is, and the database last.
     _, *where, name = command

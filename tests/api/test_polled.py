@@ -17,8 +17,9 @@ from django.utils import timezone
 from tests.conftest import Person
 from upscaler import representations
 from upscaler.accounts import tokens
-from upscaler.api import responses
+from upscaler.api import polled_rows, responses
 from upscaler.models import ApiToken, Batch, FidelityCheck, Membership, Team, Upscale
+from upscaler.models.prepared import Prepared
 from upscaler.processing import lifecycle
 
 PATHS = ("/api/v1/generation/{}", "/generation/{}")
@@ -70,6 +71,20 @@ def test_a_poll_sees_the_work_go_on_and_end(owner: Person, order: Callable[..., 
         assert [ask(owner, path, upscale.pk).json()["progress"] for _ in range(2)] == [progress, progress]
     lifecycle.fail(claimed, message="The picture is damaged.", code="damaged")
     assert [ask(owner, path, upscale.pk).json()["error"] for _ in range(2)] == ["The picture is damaged."] * 2
+
+
+def test_a_poll_is_not_answered_by_the_question_of_another_release(
+    owner: Person, done: Callable[..., Upscale], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a pool both may have one connection to PostgreSQL."""
+    upscale = done()
+    first = ask(owner, PATHS[0], upscale.pk)
+    with monkeypatch.context() as other_release:
+        other_release.setattr(polled_rows, "QUESTION", Prepared(lambda: polled_rows._question().values_list("pk")))
+        row = polled_rows.read(ApiToken.objects.get(user=owner.user).digest, upscale.pk)
+        assert row is not None and len(row) == 1
+    again = ask(owner, PATHS[0], upscale.pk)
+    assert (again.status_code, again.content) == (200, first.content)
 
 
 def test_a_poll_sees_what_others_change(owner: Person, done: Callable[..., Upscale]) -> None:

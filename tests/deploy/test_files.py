@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from django.conf import settings
 from django.core.management import get_commands
 
 from config import gunicorn
+from tests.support import webserver
 from upscaler.health import metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,6 +80,26 @@ def test_the_image_sets_nothing_that_the_desk_does_not_read() -> None:
     assert set(re.findall(r"([A-Z][A-Z0-9_]*)=", environment)) <= known() | OF_PYTHON
     # A plain copy of this checkout would bring keys and pictures along.
     assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
+
+
+@pytest.mark.processes
+def test_the_images_health_check_asks_the_port_that_the_web_process_listens_on() -> None:
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    [written] = re.findall(r"^HEALTHCHECK .*? CMD (\[.*\])$", text, re.M)
+    python, *arguments = json.loads(written)
+    assert python == "python"
+    asked = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> webserver.Answer:
+        asked.append(handler.path)
+        return webserver.body(b"ok")
+
+    with webserver.serving(answer) as host:
+        there = os.environ | {"PORT": host.partition(":")[2]}
+        subprocess.run([sys.executable, *arguments], env=there, check=True, timeout=20)
+        assert asked == ["/healthz"]
+    gone = subprocess.run([sys.executable, *arguments], env=there, capture_output=True, timeout=20)
+    assert gone.returncode != 0
 
 
 def test_kubernetes_sets_nothing_that_the_desk_does_not_read() -> None:

@@ -7,8 +7,9 @@ compared, so its bytes are not turned into anything.
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from django.db import connection
 from django.db.models import BigIntegerField, CharField, DateTimeField, Exists, OuterRef
@@ -21,9 +22,8 @@ from upscaler.models.upscale_queries import UpscaleQuerySet
 
 Row = tuple[Any, ...]
 
-NAME = b"upscaler_poll"
-_prepared: WeakSet[Any] = WeakSet()
-"""Connections that know the question."""
+_prepared: WeakKeyDictionary[Any, set[bytes]] = WeakKeyDictionary()
+"""The names of the questions that each connection knows."""
 
 
 def _question() -> UpscaleQuerySet:
@@ -74,18 +74,26 @@ def _of_postgresql(sql: str, given: list[Any]) -> Row | None:
     from psycopg import OperationalError
     from psycopg.pq import ExecStatus
 
+    name = _name(sql)
     connection.ensure_connection()
     opened: Any = connection.connection
     server = opened.pgconn
     try:
-        if opened not in _prepared:
+        known = _prepared.setdefault(opened, set())
+        if name not in known:
             numbered = sql % tuple(f"${place}" for place in range(1, len(given) + 1))
-            if server.prepare(NAME, numbered.encode()).status != ExecStatus.COMMAND_OK:
+            if server.prepare(name, numbered.encode()).status != ExecStatus.COMMAND_OK:
                 return None
-            _prepared.add(opened)
-        result = server.exec_prepared(NAME, [str(value).encode() for value in given])
+            known.add(name)
+        result = server.exec_prepared(name, [str(value).encode() for value in given])
     except OperationalError:
         return None
     if result.status != ExecStatus.TUPLES_OK or not result.ntuples:
         return None
     return tuple(result.get_value(0, column) for column in range(result.nfields))
+
+
+@lru_cache(maxsize=1)
+def _name(sql: str) -> bytes:
+    # A pool may hand on a connection on which another release has prepared its own question.
+    return f"upscaler_poll_{sha256(sql.encode()).hexdigest()[:16]}".encode()

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
+from django.db import connection
 
-from upscaler import search
+from upscaler import connection_pool, search
 from upscaler.accounts.lockout import ADDRESS_FACTOR
 from upscaler.engines import get_engine
 from upscaler.engines.base import EngineError, RemoteEngine
@@ -77,6 +78,23 @@ def searches_are_quick(databases: Any = None, **kwargs: Any) -> list[checks.Chec
                 f"Searches in the history read every upscale, because {reason}. They find the same, slowly.",
                 hint="Let an admin of the database run CREATE EXTENSION pg_trgm (or use a newer SQLite), then migrate.",
                 id="upscaler.W007",
+            )
+        ]
+    return []
+
+
+@checks.register(checks.Tags.database)
+def nothing_is_left_on_connections_of_others(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Cursors and prepared statements are gone in the next transaction behind some pools. Looked at as in `migrate`."""
+    if not databases or connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        return []
+    if connection_pool.hands_connections_around():
+        return [
+            checks.Warning(
+                "The pool in front of PostgreSQL gives each transaction another connection, and the desk does not know "
+                "it: /metrics, downloads of data and checks fail now and then.",
+                hint="End DATABASE_URL in ?disable_server_side_cursors=true.",
+                id="upscaler.W012",
             )
         ]
     return []
