@@ -32,18 +32,22 @@ def probe() -> None:
 def refusal_of(error: BaseException) -> PublicError | None:
     """`no_room.refusal_of`, for work that waits as long as there is no room, however often.
 
-    An error that tells of a storage that can't be written may come from a single file that can't be read (wrong rights,
-    a bad sector): then a new file can be stored all the same, and None is the answer.
+    An error that tells of a storage that can't be written, or does not answer, may come from a single file that can't
+    be read (wrong rights, a bad sector): then a new file can be stored all the same, and None is the answer.
     """
     code = no_room.code_of(error)
-    if code == no_room.UNWRITABLE:
-        try:
-            probe()
-        except OSError:
-            pass
-        else:
-            return None
+    if code in (no_room.UNWRITABLE, no_room.AWAY) and is_usable():
+        return None
     return no_room.refusal_of(error)
+
+
+def is_usable() -> bool:
+    """Whether `probe` comes through."""
+    try:
+        probe()
+    except OSError:
+        return False
+    return True
 
 
 def note_trouble() -> None:
