@@ -27,7 +27,7 @@ from upscaler import no_room
 from upscaler.channels import work
 from upscaler.models import AuditEvent, Batch, ChannelFile, FidelityCheck, Upscale, media_storage
 from upscaler.processing import fidelity_checks, lifecycle, worker_step
-from upscaler.storage import cleanup, s3
+from upscaler.storage import cleanup, room, s3
 
 AWAY = "The desk’s storage does not answer now. Nothing was charged."
 WAITING = "Waiting: the desk’s storage does not answer"
@@ -154,6 +154,27 @@ def test_a_fetched_picture_waits_and_is_fetched_again(
         assert (step(upscale).error_code, upscale.failures) == ("", 0)
         assert step(upscale).status == "Done"
     assert (kinds(upscale), stored_files.missing(upscale)) == (["charge"], [])
+
+
+def test_a_bucket_that_is_back_just_then_is_no_failure_of_a_picture_s(
+    line: BucketLine, order: Callable[..., Upscale], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upscale, probe = order(), room.probe
+
+    def too_early() -> None:
+        try:
+            probe()
+        finally:
+            line.mend()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "probe", too_early)
+        for _ in range(6):
+            room.note_trouble()
+            line.fail("cut off")
+            step(upscale)
+    assert (upscale.status, upscale.progress_text) == ("Ongoing", WAITING)
+    assert step(upscale).status == "Done"
 
 
 def test_after_hours_it_ends_with_a_refund(

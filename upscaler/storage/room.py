@@ -56,10 +56,19 @@ def note_trouble() -> None:
     _trouble_at = time.monotonic()
 
 
-def find(*, after_trouble: bool) -> None:
-    """`probe`, where there was trouble lately: with this upscale, or in this process. Raises OSError."""
+def find(*, after_trouble: bool) -> PublicError | None:
+    """`probe`, where there was trouble lately: with this upscale, or in this process. The refusal, where it fails.
+
+    That is no single file's fault, whether or not it would come through a moment later. Raises OSError of another kind.
+    """
     global _trouble_at
     is_fresh = _trouble_at is not None and time.monotonic() - _trouble_at < LOOK_FIRST_FOR
     if after_trouble or is_fresh:
-        probe()
+        try:
+            probe()
+        except OSError as error:
+            if (refusal := no_room.refusal_of(error)) is None:
+                raise
+            return refusal
         _trouble_at = None
+    return None
