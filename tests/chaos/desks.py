@@ -30,7 +30,7 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", "config
 class ChaosDesk(Desk):
     """``mode`` embedded or cluster. Its lines to database and broker lead through proxies that can cut them."""
 
-    on_disks = ("media", "temporary")
+    on_disks: tuple[str, ...] = ("media", "temporary")
     """The folders that get a disk of their own."""
 
     def __init__(self, mode: str, folder: Path) -> None:
