@@ -65,7 +65,7 @@ fuzz: $(VENV)/.development
 	$(BIN)/python -m tests.fuzz --mutated $(FUZZ_FILES) --bombs $(FUZZ_BOMBS) --seed $(FUZZ_SEED) --threads $(WORKERS)
 
 # A desk of each mode that is killed, frozen and cut off while six programs order: make chaos CHAOS="--mode cluster --upscales 600".
-# Some fifteen minutes; it needs PostgreSQL and RabbitMQ but for the embedded desk, and root for the one on several hosts.
+# Some twenty-five minutes; it needs PostgreSQL and RabbitMQ but for the embedded desk, and root for the one on several hosts.
 CHAOS ?=
 chaos: $(VENV)/.development
 	$(BIN)/python -m tests.chaos $(CHAOS)

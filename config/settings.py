@@ -110,6 +110,7 @@ MIDDLEWARE = [
     # Before anything that reads a body, and where its own page can be shown.
     "upscaler.request_limits.RequestLimitsMiddleware",
     "upscaler.middleware.AdminBadLookupMiddleware",
+    "upscaler.middleware.StorageTroubleMiddleware",
     # The last, because it puts its own page in the place of what a refused sign-in answers.
     "axes.middleware.AxesMiddleware",
 ]

@@ -25,7 +25,7 @@ from django.views.defaults import page_not_found
 
 from upscaler.logs import context
 from upscaler.models import Membership
-from upscaler.views import page_cache
+from upscaler.views import page_cache, server_errors
 
 API_PREFIX = "/api/v1/"
 REQUEST_NUMBER = "X-Request-ID"
@@ -279,6 +279,22 @@ class AdminBadLookupMiddleware:
         if request.GET and ERROR_FLAG not in request.GET:
             return redirect(f"{request.path}?{ERROR_FLAG}=1")
         return page_not_found(request, exception)
+
+
+class StorageTroubleMiddleware:
+    """Answers where a view could not read or write the picture storage, and found no words of its own for it.
+
+    `server_errors.broken` would say the same, but the log has a traceback of that: fifty for a page of fifty pictures.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return server_errors.storage_trouble(exception)
 
 
 class JsonErrorsMiddleware:

@@ -1,4 +1,4 @@
-"""Whether an error says that a disk or a storage takes nothing more, and how that is said.
+"""Whether an error says that a disk or a storage takes nothing more or is out of reach, and how that is said.
 
 Django-free, because the processes that read and enlarge pictures are.
 """
@@ -13,8 +13,8 @@ import time
 
 from upscaler.errors import PublicError
 
-FULL, UNWRITABLE = "storage_full", "storage_unwritable"
-CODES = (FULL, UNWRITABLE)
+FULL, UNWRITABLE, AWAY = "storage_full", "storage_unwritable", "storage_away"
+CODES = (FULL, UNWRITABLE, AWAY)
 RETRY_AFTER = 60
 """Seconds after which a program may ask again."""
 SAID_EVERY = 600.0
@@ -35,10 +35,13 @@ MESSAGES = {
     "try again later.",
     UNWRITABLE: "The desk’s storage can’t be written now. Nothing was charged. Tell who runs this desk, and try again "
     "later.",
+    AWAY: "The desk’s storage does not answer now. Nothing was charged. Try again in a while; if it stays so, tell who "
+    "runs this desk.",
 }
 WAITING = {
     FULL: "Waiting: the desk’s storage is full",
     UNWRITABLE: "Waiting: the desk’s storage can’t be written",
+    AWAY: "Waiting: the desk’s storage does not answer",
 }
 """What the row of an upscale says that is tried again."""
 GAVE_UP = {
@@ -46,18 +49,26 @@ GAVE_UP = {
     "runs this desk; once there is room, try again.",
     UNWRITABLE: "The desk’s storage could not be written for hours, so this picture could not be stored. Its price "
     "went back. Tell who runs this desk; once that is mended, try again.",
+    AWAY: "The desk’s storage did not answer for hours, so this picture could not be read or stored. Its price went "
+    "back. Tell who runs this desk; once it answers, try again.",
 }
+_EITHER = "the picture storage or the temporary folder"
 FOR_OPERATORS = {
-    FULL: "is full: make room, or have old upscales deleted",
-    UNWRITABLE: "can’t be written: look at its disk, and at whom its folder belongs to",
+    FULL: f"{_EITHER} is full: make room, or have old upscales deleted",
+    UNWRITABLE: f"{_EITHER} can’t be written: look at its disk, whom its folder belongs to, or what its key may do",
+    AWAY: "the picture storage does not answer: look at its server, and at the line to it",
 }
 
 _lock = threading.Lock()
 _said_at: dict[str, float] = {}
 
 
+class StorageAway(OSError):
+    """The picture storage is on another machine, and could not be asked."""
+
+
 def code_of(error: BaseException | None) -> str | None:
-    """`FULL` or `UNWRITABLE` where that is what the error, or what it was raised from, is about; else None."""
+    """The one of `CODES` that the error, or what it was raised from, is about; else None."""
     while error is not None:
         if isinstance(error, PublicError):
             if error.code in CODES:
@@ -69,6 +80,8 @@ def code_of(error: BaseException | None) -> str | None:
 
 
 def _code_of(error: BaseException) -> str | None:
+    if isinstance(error, StorageAway):
+        return AWAY
     number = error.errno if isinstance(error, OSError) else None
     words = str(error)
     if number in _FULL or any(said in words for said in _FULL_WORDS):
@@ -101,8 +114,7 @@ def note(code: str, error: BaseException) -> None:
         _said_at[code] = now
     # Without the traceback: where it was met says nothing of why.
     logging.getLogger(__name__).error(
-        "the desk’s storage or its temporary folder %s (%s). What waits for it goes on by itself; more of these are "
-        "not logged for %.0f minutes",
+        "%s (%s). What waits for it goes on by itself; more of these are not logged for %.0f minutes",
         FOR_OPERATORS[code],
         error,
         SAID_EVERY / 60,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -22,7 +22,6 @@ from tests.support.relay import Address, Relay
 from tests.support.vendor import KEY
 
 ENGINES = ("local", "uwear")
-ON_DISKS = ("media", "temporary")
 DISK = 48
 """Megabytes."""
 GUNICORN = [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", "config/gunicorn.py"]
@@ -30,6 +29,9 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "config.wsgi", "--config", "config
 
 class ChaosDesk(Desk):
     """``mode`` embedded or cluster. Its lines to database and broker lead through proxies that can cut them."""
+
+    on_disks: tuple[str, ...] = ("media", "temporary")
+    """The folders that get a disk of their own."""
 
     def __init__(self, mode: str, folder: Path) -> None:
         super().__init__(mode, folder)
@@ -55,7 +57,7 @@ class ChaosDesk(Desk):
             "FETCHES_PER_TEAM": "4",
             "TMPDIR": str(folder / "temporary"),
         }
-        self.disks = [disk for name in ON_DISKS if (disk := full_disk.mounted(folder / name, megabytes=DISK))]
+        self.disks = [disk for name in self.on_disks if (disk := full_disk.mounted(folder / name, megabytes=DISK))]
         """Those of the pictures and of the temporary folder; none where nothing can be mounted."""
         if mode == "cluster":
             self._go_through_proxies()
@@ -97,6 +99,15 @@ class ChaosDesk(Desk):
                 line.close()
         for disk in self.disks:
             disk.unmount()
+
+    def stored(self) -> set[str]:
+        """The names of all files in the picture storage."""
+        media = Path(self.environment["MEDIA_ROOT"])
+        return {str(path.relative_to(media)) for path in media.rglob("*") if path.is_file()}
+
+    def read(self, name: str) -> IO[bytes]:
+        """One of them. Raises OSError."""
+        return (Path(self.environment["MEDIA_ROOT"]) / name).open("rb")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What the database says, past all proxies."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 
 from PIL import Image
 
@@ -84,7 +84,6 @@ def _commands(desk: ChaosDesk) -> Iterable[str]:
 def _files(desk: ChaosDesk) -> Iterable[str]:
     """After the orphans are removed: each file has a row, and each row its files."""
     desk.manage("shell", "-c", REMOVE_ORPHANS)
-    media = Path(desk.environment["MEDIA_ROOT"])
     named: set[str] = set()
     for pk, status, *names in desk.rows(f"SELECT id, status, {', '.join(FILES)} FROM upscaler_upscale"):
         named.update(filter(None, names))
@@ -93,10 +92,9 @@ def _files(desk: ChaosDesk) -> Iterable[str]:
             yield f"upscale {pk} is Done without {missing}"
         for name in filter(None, names):
             try:
-                with Image.open(media / name) as picture:
+                with desk.read(name) as file, Image.open(io.BytesIO(file.read())) as picture:
                     picture.load()
             except OSError as error:
                 yield f"upscale {pk}: {name} can't be opened: {error}"
-    there = {str(path.relative_to(media)) for path in media.rglob("*") if path.is_file()}
-    if left := {name for name in there - named if not name.startswith("probes/")}:
+    if left := {name for name in desk.stored() - named if not name.startswith("probes/")}:
         yield f"{len(left)} files that no row names: {sorted(left)[:5]}"

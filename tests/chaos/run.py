@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos import proof
+from tests.chaos.buckets import BucketDesk, BucketFaults
 from tests.chaos.clients import Book, Client
 from tests.chaos.desks import ChaosDesk
 from tests.chaos.faults import Faults
@@ -19,8 +20,8 @@ from tests.chaos.hosts import HostFaults, HostsDesk, left_folders
 from tests.chaos.outside import Outside, outside
 from tests.support.live_server import until
 
-HOSTS = "hosts"
-MODES = ("embedded", "cluster", HOSTS)
+BUCKET, HOSTS = "bucket", "hosts"
+MODES = ("embedded", "cluster", BUCKET, HOSTS)
 CLIENTS = 6
 ENDPOINT = """
 from django.contrib.auth import get_user_model
@@ -75,7 +76,7 @@ def run(mode: str, folder: Path, *, upscales: int, least_kills: int, pause: floa
     but no two runs meet at the same moments.
     """
     chance = random.Random(seed)
-    desk = HostsDesk(folder) if mode == HOSTS else ChaosDesk(mode, folder)
+    desk = _desk(mode, folder)
     with outside(random.Random(seed + 1)) as world:
         try:
             desk.meet(world)
@@ -90,12 +91,24 @@ def run(mode: str, folder: Path, *, upscales: int, least_kills: int, pause: floa
             desk.close()
 
 
+def _desk(mode: str, folder: Path) -> ChaosDesk:
+    if mode == HOSTS:
+        return HostsDesk(folder)
+    return BucketDesk(folder) if mode == BUCKET else ChaosDesk(mode, folder)
+
+
+def _faults_of(desk: ChaosDesk) -> type[Faults]:
+    if isinstance(desk, HostsDesk):
+        return HostFaults
+    return BucketFaults if isinstance(desk, BucketDesk) else Faults
+
+
 def _run(
     desk: ChaosDesk, world: Outside, chance: random.Random, upscales: int, least_kills: int, pause: float, seed: int
 ) -> Report:
     book, token = Book(upscales), desk.token()
     clients = [Client(number, desk.urls, token, world.shop, book, seed + number) for number in range(CLIENTS)]
-    faults = (HostFaults if isinstance(desk, HostsDesk) else Faults)(desk, chance, pause=pause)
+    faults = _faults_of(desk)(desk, chance, pause=pause)
     began = time.monotonic()
     faults.start()
     for client in clients:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import namespaces
-from tests.chaos.run import HOSTS, run
+from tests.chaos.run import BUCKET, HOSTS, run
 from tests.support import services_available
 
 pytestmark = pytest.mark.processes
@@ -19,6 +19,15 @@ def test_nothing_is_lost_or_charged_twice(tmp_path: Path) -> None:
     assert report.upscales >= 12
     # Else nothing was interrupted, and the run has shown nothing.
     assert report.kills >= 2
+
+
+def test_nothing_is_lost_with_a_bucket_that_is_away_at_times(tmp_path: Path) -> None:
+    if not (services_available.postgres() and services_available.rabbitmq()):
+        pytest.skip("PostgreSQL or RabbitMQ does not answer")
+    report = run(BUCKET, tmp_path, upscales=24, least_kills=8, pause=0.5, seed=5)
+    assert report.problems == []
+    assert report.upscales >= 24
+    assert any(name.startswith("the bucket is") for name in report.done)
 
 
 @pytest.mark.allow_hosts(["127.0.0.1", "::1", "localhost", f"{namespaces.NET}.0/24"])

@@ -34,7 +34,8 @@ STATUSES = {
     431: "The head of the request is too large.",
     500: "Something went wrong on the desk's side. Look at your generations before you send an order again.",
     503: "The desk can't take work now. Wait for `Retry-After`; send an order again with its old `Idempotency-Key`. "
-    "With the `code` `storage_full` or `storage_unwritable` its storage takes nothing.",
+    "With the `code` `storage_full` or `storage_unwritable` its storage takes nothing, with `storage_away` it does not "
+    "answer.",
 }
 """What each status of an error means, and what to do."""
 

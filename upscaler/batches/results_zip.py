@@ -81,6 +81,9 @@ def build(
         for upscale in upscales
         if upscale.gives_file and (not is_folder or storage.exists(upscale.result_file.name or ""))
     ]
+    if given and not is_folder:
+        # Where it does not answer at all, it is better said now than by a ZIP that breaks off.
+        storage.exists(given[0].result_file.name or "")
     facts = (upscale.result_facts(places[upscale.pk]) for upscale in given)
     paths = dict(
         zip(

@@ -149,9 +149,7 @@ def _media() -> None:
             raise
         # Anyone may ask, so it names no folder; the log does.
         no_room.note(code, error)
-        raise _Trouble(
-            f"the picture storage or the temporary folder {no_room.FOR_OPERATORS[code]}", passes=False
-        ) from None
+        raise _Trouble(no_room.FOR_OPERATORS[code], passes=False) from None
 
 
 def _workers() -> None:

@@ -76,7 +76,8 @@ def _attempt(upscale: Upscale) -> NextStep | None:
     try:
         with Heartbeat(upscale) as heartbeat:
             try:
-                room.find(after_trouble=upscale.error_code in no_room.CODES)
+                if (refusal := room.find(after_trouble=upscale.error_code in no_room.CODES)) is not None:
+                    return _give_up_or_try_again(upscale, refusal, is_no_room=True)
                 with tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
                     return _work(upscale, heartbeat, Path(folder))
             except Pause as pause:

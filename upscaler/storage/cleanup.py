@@ -17,7 +17,7 @@ from django.utils import timezone
 from upscaler.errors import PublicError
 from upscaler.models import DELETED, ChannelFile, DraftItem, FeedCheck, FidelityCheck, Upscale, media_storage
 from upscaler.models.prepared import Place, Prepared
-from upscaler.storage import quota, stored_files, tiles
+from upscaler.storage import quota, room, stored_files, tiles
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,8 @@ def remove_deleted() -> int:
         checked = FidelityCheck.objects.filter(upscale=upscale)
         unneeded = _unneeded(upscale)
         if stored_files.remove([*unneeded, *_files(fitted, "file"), *_files(checked, "heat_map")]):
+            if not room.is_usable():
+                break
             continue
         tiles.forget(unneeded)
         fitted.delete()

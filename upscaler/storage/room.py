@@ -32,18 +32,22 @@ def probe() -> None:
 def refusal_of(error: BaseException) -> PublicError | None:
     """`no_room.refusal_of`, for work that waits as long as there is no room, however often.
 
-    An error that tells of a storage that can't be written may come from a single file that can't be read (wrong rights,
-    a bad sector): then a new file can be stored all the same, and None is the answer.
+    An error that tells of a storage that can't be written, or does not answer, may come from a single file that can't
+    be read (wrong rights, a bad sector): then a new file can be stored all the same, and None is the answer.
     """
     code = no_room.code_of(error)
-    if code == no_room.UNWRITABLE:
-        try:
-            probe()
-        except OSError:
-            pass
-        else:
-            return None
+    if code in (no_room.UNWRITABLE, no_room.AWAY) and is_usable():
+        return None
     return no_room.refusal_of(error)
+
+
+def is_usable() -> bool:
+    """Whether `probe` comes through."""
+    try:
+        probe()
+    except OSError:
+        return False
+    return True
 
 
 def note_trouble() -> None:
@@ -52,10 +56,19 @@ def note_trouble() -> None:
     _trouble_at = time.monotonic()
 
 
-def find(*, after_trouble: bool) -> None:
-    """`probe`, where there was trouble lately: with this upscale, or in this process. Raises OSError."""
+def find(*, after_trouble: bool) -> PublicError | None:
+    """`probe`, where there was trouble lately: with this upscale, or in this process. The refusal, where it fails.
+
+    That is no single file's fault, whether or not it would come through a moment later. Raises OSError of another kind.
+    """
     global _trouble_at
     is_fresh = _trouble_at is not None and time.monotonic() - _trouble_at < LOOK_FIRST_FOR
     if after_trouble or is_fresh:
-        probe()
+        try:
+            probe()
+        except OSError as error:
+            if (refusal := no_room.refusal_of(error)) is None:
+                raise
+            return refusal
         _trouble_at = None
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,12 +12,19 @@ from typing import Any
 
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 from django.core.files.base import File
+from s3transfer.exceptions import RetriesExceededError
 from storages.backends import s3
+
+from upscaler.no_room import StorageAway
 
 MAX_MEMORY = 5_000_000
 """Bytes of an opened picture that are held in memory; a larger one waits on the disk while it is sent."""
+
+CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 20.0
+"""Seconds without a sign of the server after which a call is made again."""
+ATTEMPTS = 3
 
 FULL_CODES = (
     "XMinioStorageFull",
@@ -29,27 +37,72 @@ FULL_CODES = (
 """What servers say that have no room left: MinIO, Ceph, R2 and others; Amazon's never does."""
 
 
+BUSY_CODES = ("SlowDown", "RequestTimeout", "ServiceUnavailable", "InternalError")
+"""What a server says that could have done it, and did not; mostly with a status from 500 on."""
+
+_is_silent = False
+"""Whether the last call of this process was not answered in time."""
+_asking = threading.Lock()
+
+
 @contextmanager
 def _as_os_error() -> Iterator[None]:
     # What the desk says about a full or lost disk, it says about a lost bucket too.
     try:
+        with _in_turn():
+            yield
+    except (Boto3Error, BotoCoreError, ClientError, RetriesExceededError) as error:
+        raise _os_error_of(error) from error
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """Call the server; while it is silent one thread at a time. Raises StorageAway for the others.
+
+    Else each thread of the web server would soon wait for a picture, and nobody would get a page.
+    """
+    global _is_silent
+    is_alone = _is_silent
+    if is_alone and not _asking.acquire(blocking=False):
+        raise StorageAway("The picture storage has not answered in time, and is being asked again.")
+    is_silent = False
+    try:
         yield
-    except (Boto3Error, BotoCoreError, ClientError) as error:
-        said = f"The picture storage failed: {error}"
-        raise (OSError(errno.ENOSPC, said) if _is_full(error) else OSError(said)) from error
+    except (ConnectTimeoutError, ReadTimeoutError):
+        is_silent = True
+        raise
+    finally:
+        _is_silent = is_silent
+        if is_alone:
+            _asking.release()
 
 
-def _is_full(error: BaseException) -> bool:
+def _os_error_of(error: Exception) -> OSError:
+    said = f"The picture storage failed: {error}"
     # The upload of a large file has it inside an error of its own.
-    words = str(error)
-    if any(code in words for code in FULL_CODES):
-        return True
-    answer = error.response if isinstance(error, ClientError) else {}
-    return answer.get("ResponseMetadata", {}).get("HTTPStatusCode") == HTTPStatus.INSUFFICIENT_STORAGE
+    if any(code in str(error) for code in FULL_CODES):
+        return OSError(errno.ENOSPC, said)
+    if not isinstance(error, ClientError):
+        return StorageAway(said)
+    answer = error.response
+    status, code = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0), answer.get("Error", {}).get("Code", "")
+    if status == HTTPStatus.INSUFFICIENT_STORAGE:
+        return OSError(errno.ENOSPC, said)
+    if status == HTTPStatus.NOT_FOUND and code != "NoSuchBucket":
+        return FileNotFoundError(errno.ENOENT, said)
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or code == "NoSuchBucket":
+        # A key that ran out, say: whoever runs the desk can mend it, as a folder that belongs to somebody else.
+        return OSError(errno.EACCES, said)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS or code in BUSY_CODES:
+        return StorageAway(said)
+    return OSError(said)
 
 
 class S3Storage(s3.S3Storage):
-    """A private bucket. Every call that can't be done raises OSError, as those of a folder do."""
+    """A private bucket.
+
+    Every call that can't be done raises OSError, as those of a folder do; StorageAway where it may be done later.
+    """
 
     def get_default_settings(self) -> dict[str, Any]:
         """The library's, without what it would read from the environment."""
@@ -67,9 +120,9 @@ class S3Storage(s3.S3Storage):
                 signature_version="s3v4",
                 # Bucket names as hosts need DNS and certificates that servers of one's own seldom have.
                 s3={"addressing_style": "path"},
-                connect_timeout=5,
-                read_timeout=60,
-                retries={"mode": "standard", "total_max_attempts": 3},
+                connect_timeout=CONNECT_TIMEOUT,
+                read_timeout=READ_TIMEOUT,
+                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
                 # Other servers than Amazon's refuse the checksums that are sent by default.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
@@ -101,6 +154,11 @@ class S3Storage(s3.S3Storage):
         """Whether there is a file of this name. There are no folders."""
         with _as_os_error():
             return super().exists(name)
+
+    def size(self, name: str) -> int:
+        """Bytes of the file. Raises FileNotFoundError."""
+        with _as_os_error():
+            return super().size(name)
 
     def listdir(self, name: str) -> tuple[list[str], list[str]]:
         """The folders and the files under ``name``."""

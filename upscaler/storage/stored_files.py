@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from django.db import transaction
 from django.db.models import F
 
+from upscaler import no_room
 from upscaler.models import StoredFile, TeamStorage, media_storage
 
 logger = logging.getLogger(__name__)
@@ -66,10 +67,14 @@ def remove(paths: Iterable[str]) -> list[str]:
     """Delete stored files. Returns those that can't be deleted now, which the log has too; `cleanup` tries again."""
     names = sorted(set(paths))
     forget(names)
-    left = []
-    for path in names:
+    left: list[str] = []
+    for place, path in enumerate(names):
         try:
             media_storage().delete(path)
+        except no_room.StorageAway as error:
+            # It would be waited for once more for each of the others.
+            no_room.refusal_of(error)
+            return [*left, *names[place:]]
         except OSError:
             logger.exception("%s can't be removed, tried again later", path)
             left.append(path)

@@ -16,17 +16,24 @@ RETRY_AFTER = 30
 """Seconds in which a database that fails over is usually back."""
 
 
-@requires_csrf_token
-def broken(request: HttpRequest) -> HttpResponse:
-    """The page for an exception that nobody caught: 503 for a full storage or a database that is away, else 500."""
-    error = sys.exc_info()[1]
+def storage_trouble(error: BaseException | None) -> HttpResponse | None:
+    """The page for a storage that is full, can't be written or does not answer; None where the error is another."""
     refusal = no_room.refusal_of(error) if error is not None else None
     # What a database answers so may have come after an order was taken: nobody may read that nothing was charged.
-    if refusal is not None and not is_away(error):
-        page = render_to_string("503.html", {"no_room": refusal.message})
-        return HttpResponse(page, status=503, headers={"Retry-After": str(no_room.RETRY_AFTER)})
+    if refusal is None or is_away(error):
+        return None
+    page = render_to_string("503.html", {"no_room": refusal.message, "is_away": refusal.code == no_room.AWAY})
+    return HttpResponse(page, status=503, headers={"Retry-After": str(no_room.RETRY_AFTER)})
+
+
+@requires_csrf_token
+def broken(request: HttpRequest) -> HttpResponse:
+    """The page for an exception that nobody caught: 503 for a storage or database that is in trouble, else 500."""
+    error = sys.exc_info()[1]
+    if (page := storage_trouble(error)) is not None:
+        return page
     if is_away(error):
         # Without the context of other pages: that would ask the database again.
-        page = render_to_string("503.html")
-        return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER)})
+        said = render_to_string("503.html")
+        return HttpResponse(said, status=503, headers={"Retry-After": str(RETRY_AFTER)})
     return server_error(request)
