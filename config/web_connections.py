@@ -73,7 +73,7 @@ class Incoming:
 
 
 class Memory:
-    """How much of it the answers that wait take."""
+    """Bytes in memory that wait for clients, of all connections together."""
 
     def __init__(self) -> None:
         self.taken = 0
@@ -93,6 +93,11 @@ class Memory:
 
 
 memory = Memory()
+
+
+def is_too_slow(taken: int, seconds: float) -> bool:
+    """Whether a client that took so many bytes in that time only holds its connection."""
+    return taken < (seconds - STALLED_SECONDS) * MIN_TAKEN
 
 
 class Outgoing:
@@ -152,12 +157,15 @@ class Outgoing:
         else:
             self._last = os.dup(self._kept.fileno())
             self._parts.append((self._last, offset, len(data)))
+        began, before = time.monotonic(), self.pending
         while self.pending > MAX_PENDING:
             with selectors.DefaultSelector() as selector:
                 selector.register(self._socket, selectors.EVENT_WRITE)
                 if not selector.select(STALLED_SECONDS):
                     raise TimeoutError("the client does not take its answer")
             self.flush()
+            if is_too_slow(before - self.pending, time.monotonic() - began):
+                raise TimeoutError("the client takes its answer too slowly")
 
     def flush(self) -> None:
         """Send what goes now. Raises OSError where the client is gone, now or before."""
@@ -294,8 +302,7 @@ class Connection(TConn):
 
     def takes_too_slowly(self, now: float) -> bool:
         """Whether the client takes so little that it only holds the connection."""
-        seconds = now - self.taking_since - STALLED_SECONDS
-        return bool(self.untaken - self.sock.pending < seconds * MIN_TAKEN)
+        return is_too_slow(self.untaken - self.sock.pending, now - self.taking_since)
 
     @property
     def path(self) -> str:

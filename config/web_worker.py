@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 FILES_EACH = 4
 """What a connection may hold open: its socket, and files that its answer lies in."""
 FILES_BESIDE = 256
-"""What the threads of a process may: databases, pictures."""
+"""What its threads may hold open beside: databases, pictures."""
 NO_FILE_LEFT = (errno.EMFILE, errno.ENFILE)
 NO_FILE_SECONDS = 0.05
 """How long the loop then rests: the connection that waits would wake it at once."""

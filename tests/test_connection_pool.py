@@ -57,10 +57,10 @@ def test_a_pool_that_hands_connections_around_is_noticed(
 ) -> None:
     processes = pool()
     session = _behind(monkeypatch, lambda: next(processes), lambda: next(processes))
-    [warning] = checks.nothing_is_left_on_connections_of_others(databases=["default"])
+    [warning] = checks.transaction_pooling_is_known(databases=["default"])
     assert warning.id == "upscaler.W012" and "disable_server_side_cursors" in str(warning.hint)
     session.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = True
-    assert checks.nothing_is_left_on_connections_of_others(databases=["default"]) == []
+    assert checks.transaction_pooling_is_known(databases=["default"]) == []
 
 
 def test_a_backup_is_not_taken_through_such_a_pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -75,9 +75,9 @@ def test_a_backup_is_not_taken_through_such_a_pool(monkeypatch: pytest.MonkeyPat
 
 def test_a_connection_of_its_own_for_each_session_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     _behind(monkeypatch, lambda: 41, lambda: 42)
-    assert not connection_pool.hands_connections_around()
-    assert checks.nothing_is_left_on_connections_of_others(databases=["default"]) == []
+    assert not connection_pool.is_transaction_pooled()
+    assert checks.transaction_pooling_is_known(databases=["default"]) == []
 
 
 def test_the_database_itself_is_no_such_pool(db: None) -> None:
-    assert not connection_pool.hands_connections_around()
+    assert not connection_pool.is_transaction_pooled()

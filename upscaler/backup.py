@@ -228,7 +228,7 @@ def _load(source: Path) -> None:
 
 def _run(program: str, *arguments: str) -> None:
     """One of PostgreSQL's programs, at this desk's database. The password travels in its environment."""
-    if connection_pool.hands_connections_around():
+    if connection_pool.is_transaction_pooled():
         # They end the search for tables in their session, and whoever of the desk has its connection next finds none.
         raise PublicError(
             f"The pool in front of PostgreSQL gives each transaction another connection, and {program} would break the "

@@ -13,7 +13,7 @@ TRIES = 5
 """Others that use the pool may come in between."""
 
 
-def hands_connections_around() -> bool:
+def is_transaction_pooled() -> bool:
     """Whether two sessions can have the same connection to PostgreSQL, one after the other."""
     if connection.vendor != "postgresql":
         return False

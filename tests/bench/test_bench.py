@@ -42,7 +42,7 @@ def test_kinds_of_processors_stand_side_by_side_and_the_newest_counts_elsewhere(
         }
 
     keep("avx2", "end_to_end", [row("8.0")], tmp_path, monkeypatch)
-    # An hour is told since some were measured.
+    # Older results tell no hour.
     keep("avx2", "quality", "newer", tmp_path, monkeypatch, "2026-11-27 20:15, 3.0 minutes")
     keep("amx", "quality", "older", tmp_path, monkeypatch, "2026-11-27, 9.0 minutes")
     keep("amx", "end_to_end", [row("2.5")], tmp_path, monkeypatch)

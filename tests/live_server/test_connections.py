@@ -18,7 +18,7 @@ from PIL import Image
 
 from config import web_connections
 from tests.support import pictures, slow_connections
-from tests.support.live_server import ON_ONE_QUEUE, Desk
+from tests.support.live_server import ON_ONE_QUEUE, Desk, until
 
 pytestmark = [pytest.mark.processes, ON_ONE_QUEUE]
 
@@ -49,13 +49,13 @@ def web_processes(desk: Desk) -> list[int]:
 
 
 @contextmanager
-def few_files(process: int) -> Iterator[None]:
-    """Within it the process may open thirty files more than it has open."""
+def few_files(process: int) -> Iterator[int]:
+    """Within it the process may open thirty files more than it has open; how many that are."""
     before = resource.prlimit(process, resource.RLIMIT_NOFILE)
     last = max(map(int, os.listdir(f"/proc/{process}/fd")))
     resource.prlimit(process, resource.RLIMIT_NOFILE, (last + 30, before[1]))
     try:
-        yield
+        yield last + 30
     finally:
         resource.prlimit(process, resource.RLIMIT_NOFILE, before)
 
@@ -81,10 +81,12 @@ def test_forty_clients_that_read_nothing_of_a_large_answer_hold_nobody_up(desk: 
 def test_a_desk_without_a_file_left_goes_on(desk: Desk) -> None:
     processes = web_processes(desk)
     with ExitStack() as limits:
-        for process in processes:
-            limits.enter_context(few_files(process))
+        most = {process: limits.enter_context(few_files(process)) for process in processes}
         with slow_connections.held(desk.port, b"", count=120):
-            time.sleep(0.5)
+            until(
+                lambda: all(len(os.listdir(f"/proc/{one}/fd")) >= most[one] - 2 for one in processes),
+                what="no file is left",
+            )
         assert requests.get(desk.url + SIGN_IN, timeout=30).status_code == 200
     assert web_processes(desk) == processes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from upscaler.models import DELETED, AuditEvent, Membership, Upscale, media_stor
 from upscaler.ordering import deduplication, removal, reorder, results, submission
 from upscaler.ordering.forms import UpscaleForm
 from upscaler.processing import lifecycle, worker_step
-from upscaler.storage import cleanup, pictures, signed_links
+from upscaler.storage import cleanup, pictures, room, signed_links
 
 FIELDS = ("source_file", "source_thumbnail", "result_file", "result_thumbnail", "before_preview", "after_preview")
 
@@ -169,9 +170,11 @@ def test_an_order_that_was_checked_before_the_deletion_is_refused(owner: Person,
     assert (refusal.value.code, owner.balance) == ("deleted", balance)
 
 
+@pytest.mark.parametrize("is_full", [False, True])
 def test_what_can_t_be_removed_now_is_removed_later(
-    owner: Person, done: Callable[..., Upscale], monkeypatch: pytest.MonkeyPatch
+    owner: Person, done: Callable[..., Upscale], monkeypatch: pytest.MonkeyPatch, is_full: bool
 ) -> None:
+    """And on a full disk, which it makes room on, the others are removed all the same."""
     stuck, fine = done(), done()
     stored = files(stuck)
     delete(owner, stuck, fine)
@@ -182,8 +185,13 @@ def test_what_can_t_be_removed_now_is_removed_later(
             raise OSError("read-only")
         remove(name)
 
+    def no_room_left() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     with monkeypatch.context() as patch:
         patch.setattr(storage, "delete", fail)
+        if is_full:
+            patch.setattr(room, "probe", no_room_left)
         assert cleanup.remove_deleted() == 1
     assert there(stored.values())
     assert cleanup.remove_deleted() == 1

@@ -11,7 +11,7 @@ from typing import Literal
 from tests.support import webserver
 from tests.support.relay import SLICE, Address, Relay
 
-Trouble = Literal["cut off", "silent", "half-way", "busy"]
+Trouble = Literal["cut off", "silent", "half-way", "half-silent", "busy"]
 TROUBLES: tuple[Trouble, ...] = ("cut off", "silent", "half-way", "busy")
 BUSY = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 END_OF_HEAD = b"\r\n\r\n"
@@ -46,10 +46,12 @@ class BucketLine(Relay):
     def _ways(self, client: socket.socket, server: socket.socket) -> tuple[Callable[[], None], Callable[[], None]]:
         if self._trouble == "half-way":
             return partial(_half, client, server), partial(_half, server, client)
+        if self._trouble == "half-silent":
+            return super()._ways(client, server)[0], partial(_half, server, client, is_open=True)
         return super()._ways(client, server)
 
 
-def _half(source: socket.socket, target: socket.socket) -> None:
+def _half(source: socket.socket, target: socket.socket, *, is_open: bool = False) -> None:
     passed = b""
     while part := source.recv(SLICE):
         passed += part
@@ -57,7 +59,10 @@ def _half(source: socket.socket, target: socket.socket) -> None:
         most = len(passed) if end < 0 else end + len(END_OF_HEAD) + HALF
         target.sendall(part[: len(part) - max(0, len(passed) - most)])
         if len(passed) > most:
-            return
+            break
+    if is_open:
+        # Nothing more comes from the client, until it gives up or the line is cut.
+        target.recv(1, socket.MSG_PEEK)
 
 
 def _address(host: str) -> Address:

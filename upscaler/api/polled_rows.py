@@ -58,12 +58,12 @@ def _of_sqlite(sql: str, given: list[Any]) -> Row | None:
     connection.ensure_connection()
     opened: Any = connection.connection
     with connection.wrap_database_errors:
-        row: Row | None = opened.execute(_in_its_own_words(sql), given).fetchone()
+        row: Row | None = opened.execute(_with_question_marks(sql), given).fetchone()
     return row
 
 
 @lru_cache(maxsize=1)
-def _in_its_own_words(sql: str) -> str:
+def _with_question_marks(sql: str) -> str:
     # Django's cursor puts them in each time, which takes as long as the answer.
     return sql.replace("%s", "?")
 

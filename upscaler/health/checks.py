@@ -84,11 +84,11 @@ def searches_are_quick(databases: Any = None, **kwargs: Any) -> list[checks.Chec
 
 
 @checks.register(checks.Tags.database)
-def nothing_is_left_on_connections_of_others(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+def transaction_pooling_is_known(databases: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Cursors and prepared statements are gone in the next transaction behind some pools. Looked at as in `migrate`."""
     if not databases or connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
         return []
-    if connection_pool.hands_connections_around():
+    if connection_pool.is_transaction_pooled():
         return [
             checks.Warning(
                 "The pool in front of PostgreSQL gives each transaction another connection, and the desk does not know "

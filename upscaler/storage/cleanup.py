@@ -84,7 +84,7 @@ def remove_deleted() -> int:
         checked = FidelityCheck.objects.filter(upscale=upscale)
         unneeded = _unneeded(upscale)
         if stored_files.remove([*unneeded, *_files(fitted, "file"), *_files(checked, "heat_map")]):
-            if not room.is_usable():
+            if room.is_away():
                 break
             continue
         tiles.forget(unneeded)

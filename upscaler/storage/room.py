@@ -50,6 +50,15 @@ def is_usable() -> bool:
     return True
 
 
+def is_away() -> bool:
+    """Whether the picture storage does not answer."""
+    try:
+        probe()
+    except OSError as error:
+        return no_room.code_of(error) == no_room.AWAY
+    return False
+
+
 def note_trouble() -> None:
     """Something could not be stored for want of room."""
     global _trouble_at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -11,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 from django.core.files.base import File
@@ -40,8 +42,13 @@ FULL_CODES = (
 BUSY_CODES = ("SlowDown", "RequestTimeout", "ServiceUnavailable", "InternalError")
 """What a server says that could have done it, and did not; mostly with a status from 500 on."""
 
-_is_silent = False
-"""Whether the last call of this process was not answered in time."""
+REST = 10.0
+"""Seconds in which nobody asks a server that was silent: who removes fifty files would wait a minute for each."""
+DOWNLOADS = 2
+"""How often a download is begun again that breaks off; each time has the attempts of a call of its own."""
+
+_silent_at: float | None = None
+"""When the last call of this process was given up without an answer; None once one was answered."""
 _asking = threading.Lock()
 
 
@@ -57,23 +64,26 @@ def _as_os_error() -> Iterator[None]:
 
 @contextmanager
 def _in_turn() -> Iterator[None]:
-    """Call the server; while it is silent one thread at a time. Raises StorageAway for the others.
+    """Call the server; while it is silent now and then, and one thread at a time. Raises StorageAway for the others.
 
     Else each thread of the web server would soon wait for a picture, and nobody would get a page.
     """
-    global _is_silent
-    is_alone = _is_silent
-    if is_alone and not _asking.acquire(blocking=False):
+    global _silent_at
+    silent_at, is_silent = _silent_at, False
+    if silent_at is not None and (time.monotonic() - silent_at < REST or not _asking.acquire(blocking=False)):
         raise StorageAway("The picture storage has not answered in time, and is being asked again.")
-    is_silent = False
     try:
         yield
     except (ConnectTimeoutError, ReadTimeoutError):
         is_silent = True
         raise
+    except RetriesExceededError as error:
+        # A download that fell silent half-way.
+        is_silent = isinstance(error.last_exception, (TimeoutError, ReadTimeoutError))
+        raise
     finally:
-        _is_silent = is_silent
-        if is_alone:
+        _silent_at = time.monotonic() if is_silent else None
+        if silent_at is not None:
             _asking.release()
 
 
@@ -88,6 +98,9 @@ def _os_error_of(error: Exception) -> OSError:
     status, code = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0), answer.get("Error", {}).get("Code", "")
     if status == HTTPStatus.INSUFFICIENT_STORAGE:
         return OSError(errno.ENOSPC, said)
+    if code == "NoSuchUpload":
+        # The end of a large file was told twice, and the answer to the first time was lost: stored again, it is there.
+        return StorageAway(said)
     if status == HTTPStatus.NOT_FOUND and code != "NoSuchBucket":
         return FileNotFoundError(errno.ENOENT, said)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or code == "NoSuchBucket":
@@ -116,6 +129,7 @@ class S3Storage(s3.S3Storage):
             "default_acl": None,
             "querystring_auth": True,
             "max_memory_size": MAX_MEMORY,
+            "transfer_config": TransferConfig(num_download_attempts=DOWNLOADS),
             "client_config": Config(
                 signature_version="s3v4",
                 # Bucket names as hosts need DNS and certificates that servers of one's own seldom have.

@@ -64,7 +64,7 @@ def forget(paths: Iterable[str]) -> None:
 
 
 def remove(paths: Iterable[str]) -> list[str]:
-    """Delete stored files. Returns those that can't be deleted now, which the log has too; `cleanup` tries again."""
+    """Delete stored files. Returns those that can't be deleted now, and the log says why; `cleanup` tries again."""
     names = sorted(set(paths))
     forget(names)
     left: list[str] = []
@@ -73,7 +73,7 @@ def remove(paths: Iterable[str]) -> list[str]:
             media_storage().delete(path)
         except no_room.StorageAway as error:
             # It would be waited for once more for each of the others.
-            no_room.refusal_of(error)
+            no_room.note(no_room.AWAY, error)
             return [*left, *names[place:]]
         except OSError:
             logger.exception("%s can't be removed, tried again later", path)

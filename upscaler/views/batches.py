@@ -38,7 +38,6 @@ MAX_AT_WORK = 8
 STATES = (*Upscale.Status.choices, (CANCELLED_CODE, "Cancelled"))
 FILES_AWAITED = timedelta(minutes=30)
 """After a batch's end, how long its page looks for files that are still being made."""
-"""Pictures that a message names."""
 
 
 @require_safe

@@ -157,8 +157,10 @@ def tile_answer(upscale: Upscale, side: str, level: int, column: int, row: int) 
     try:
         made = _pyramid(upscale, side)
         content = made.tile(level, column, row)
-    except (PublicError, OSError):
-        return HttpResponse(status=503, headers={"Retry-After": "5"})
+    except (PublicError, OSError) as error:
+        # The log says what is wrong with the storage, where it is that.
+        is_storage = no_room.refusal_of(error) is not None
+        return HttpResponse(status=503, headers={"Retry-After": str(no_room.RETRY_AFTER) if is_storage else "5"})
     if content is None:
         raise Http404("There is no such tile.")
     return HttpResponse(

@@ -11,6 +11,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
+from upscaler import no_room
 from upscaler.errors import PublicError
 from upscaler.models import FidelityCheck, Upscale
 from upscaler.storage import tile_crops, tiles
@@ -82,8 +83,10 @@ def place_answer(check: FidelityCheck, upscale: Upscale, number: int, side: str)
         content = tile_crops.crop(made, part, longest=LONGEST)
     except FileNotFoundError:
         raise Http404("This picture is not there (any more).") from None
-    except (PublicError, OSError):
-        return HttpResponse(status=503, headers={"Retry-After": "5"})
+    except (PublicError, OSError) as error:
+        # The log says what is wrong with the storage, where it is that.
+        is_storage = no_room.refusal_of(error) is not None
+        return HttpResponse(status=503, headers={"Retry-After": str(no_room.RETRY_AFTER) if is_storage else "5"})
     headers = {"Cache-Control": f"private, max-age={files.A_WEEK}"}
     return HttpResponse(content, content_type="image/jpeg", headers=headers)
 

@@ -2,8 +2,8 @@
 
 Each process keeps what it answered last, with all that was read from the database for it: session, person, team and
 rows. Whoever sends the same request again has it answered with what is kept only while each of those questions still
-gives the same. So nobody sees what they may not, or what is no longer so; only words like "3 minutes ago" may be as
-old as the answer, ``FRESH_SECONDS`` at most.
+gives the same. So nobody sees what they may not, or what is no longer so. Only what the clock alone changes, like
+"3 minutes ago" or the end of a session, may be as late as ``FRESH_SECONDS``.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ FRESH_SECONDS = 30
 MOST_BYTES = 16_000_000
 """What a process keeps, the least recently used making room."""
 OF_THE_DATABASE = "django.contrib.sessions.backends.db"
-OF_EACH_REQUEST = {"HTTP_X_REQUEST_ID", "HTTP_TRACEPARENT", "HTTP_TRACESTATE"}
-"""Numbers that a proxy gives."""
+OF_EACH_REQUEST = {
+    *("HTTP_X_REQUEST_ID", "HTTP_TRACEPARENT", "HTTP_TRACESTATE", "HTTP_X_B3_TRACEID", "HTTP_X_B3_SPANID"),
+    *("HTTP_X_AMZN_TRACE_ID", "HTTP_X_CLOUD_TRACE_CONTEXT", "HTTP_CF_RAY"),
+}
+"""Numbers that proxies give to each."""
 OF_THE_ADDRESS = ("QUERY_STRING", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT", "wsgi.url_scheme")
 
 
