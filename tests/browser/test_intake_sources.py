@@ -64,7 +64,7 @@ def test_a_desk_that_does_not_answer_is_not_waited_for_in_silence(desk: Desk, op
     with page.expect_request(ADDRESSES):
         add.click()
     expect(add).to_have_text("Adding…")
-    page.clock.run_for(121_000)
+    page.clock.fast_forward(121_000)
     expect(page.get_by_text("The desk has not answered for two minutes.")).to_be_visible()
     expect(add).to_have_text("Add")
     expect(addresses).to_have_value("https://shop.example/slow.jpg")
@@ -91,7 +91,7 @@ def test_an_order_whose_answer_never_comes_is_not_sent_twice(desk: Desk, open_pa
     while not held:
         page.wait_for_timeout(20)
     assert held[0].fetch().status == 200
-    page.clock.run_for(121_000)
+    page.clock.fast_forward(121_000)
     page.clock.resume()
     expect(page.locator("#problems")).to_contain_text("you find it in the history")
     expect(page.locator("#chosen")).to_be_hidden()

@@ -82,7 +82,7 @@ def test_a_desk_without_a_file_left_goes_on(desk: Desk) -> None:
     processes = web_processes(desk)
     with ExitStack() as limits:
         most = {process: limits.enter_context(few_files(process)) for process in processes}
-        with slow_connections.held(desk.port, b"", count=120):
+        with slow_connections.held(desk.port, b"", count=300):
             until(
                 lambda: all(len(os.listdir(f"/proc/{one}/fd")) >= most[one] - 2 for one in processes),
                 what="no file is left",
