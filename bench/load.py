@@ -21,8 +21,8 @@ import requests
 from PIL import Image
 
 from bench import desk_databases as databases
-from bench import report, web_servers
-from bench.web_servers import desk_server, server
+from bench import report
+from bench.web_servers import desk_server, drawn_anew, server
 
 SIZES = tuple(int(size) for size in os.environ.get("LOAD_SIZES", "1000,100000").split(","))
 SECONDS = float(os.environ.get("LOAD_SECONDS", "1"))
@@ -237,7 +237,7 @@ def _times(url: str, headers: dict[str, str], looks: int) -> list[float]:
     with requests.Session() as session:
         for _ in range(looks + 2):
             began = time.monotonic()
-            session.get(url, headers=headers | web_servers.drawn_anew(), timeout=60).raise_for_status()
+            session.get(url, headers=headers | drawn_anew(), timeout=60).raise_for_status()
             times.append(1000 * (time.monotonic() - began))
     return times[2:]
 

@@ -104,8 +104,11 @@ def read_again(reads: Sequence[Read]) -> list[Read]:
                 cursor.execute(read.sql, read.values)
             elif again:
                 cursor.nextset()
-            again.append(Read(read.sql, read.values, cursor.fetchall(), cursor.description))
-            if again[-1] != read and connection.vendor != "postgresql":
+            rows = cursor.fetchall()
+            # The same object, so that whoever compares the two lists need not compare its rows once more.
+            is_same = rows == read.rows
+            again.append(read if is_same else Read(read.sql, read.values, rows, cursor.description))
+            if not is_same and connection.vendor != "postgresql":
                 break
     return again
 

@@ -8,6 +8,7 @@ import itertools
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,21 @@ def test_a_channel_file_waits_without_an_attempt(
     assert ChannelFile.objects.get().file
 
 
+@contextmanager
+def refusing_bucket(status: int, code: str) -> Iterator[None]:
+    """The pictures are kept in a bucket that takes none, and says so."""
+    said = f"<Error><Code>{code}</Code><Message>Storage backend has reached its minimum</Message></Error>".encode()
+
+    def refuse(handler: Any) -> webserver.Answer:
+        if handler.command == "HEAD":
+            return webserver.body(b"", 404)
+        handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        return webserver.body(said, status, Content_Type="application/xml")
+
+    with webserver.serving(refuse) as host, keeping_at(f"s3+http://KEY:SECRET@{host}/pictures/desk"):
+        yield
+
+
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
@@ -267,15 +283,7 @@ def test_a_channel_file_waits_without_an_attempt(
     ],
 )
 def test_a_bucket_without_room(status: int, code: str, expected: bool, owner: Person) -> None:
-    answer = f"<Error><Code>{code}</Code><Message>Storage backend has reached its minimum</Message></Error>".encode()
-
-    def refuse(handler: Any) -> webserver.Answer:
-        if handler.command == "HEAD":
-            return webserver.body(b"", 404)
-        handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        return webserver.body(answer, status, Content_Type="application/xml")
-
-    with webserver.serving(refuse) as host, keeping_at(f"s3+http://KEY:SECRET@{host}/pictures/desk"):
+    with refusing_bucket(status, code):
         told = upload(owner)
     assert told.status_code == 503
     assert (told.json().get("code") == "storage_full") == expected

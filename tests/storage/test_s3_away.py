@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.conftest import Person
-from tests.storage.test_no_room import kinds, step, upload
+from tests.storage.test_no_room import kinds, refusing_bucket, step, upload
 from tests.storage.test_s3 import bucket as bucket
 from tests.storage.test_s3 import content_of, keeping_at, keys
 from tests.storage.test_s3 import server as server
@@ -308,17 +308,8 @@ def test_one_that_falls_silent_in_the_middle_of_a_picture_is_left_alone_for_a_wh
     ],
 )
 def test_what_a_server_says(status: int, code: str, expected: str | None) -> None:
-    said = f"<Error><Code>{code}</Code><Message>No.</Message></Error>".encode()
-
-    def refuse(handler: Any) -> webserver.Answer:
-        if handler.command == "HEAD":
-            return webserver.body(b"", 404)
-        handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        return webserver.body(said, status, Content_Type="application/xml")
-
-    with webserver.serving(refuse) as host, keeping_at(f"s3+http://KEY:SECRET@{host}/pictures/desk"):
-        with pytest.raises(OSError, match="picture storage failed") as refused:
-            media_storage().save("probes/one", ContentFile(b"1"))
+    with refusing_bucket(status, code), pytest.raises(OSError, match="picture storage failed") as refused:
+        media_storage().save("probes/one", ContentFile(b"1"))
     assert no_room.code_of(refused.value) == expected
 
 

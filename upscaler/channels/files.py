@@ -142,7 +142,7 @@ def shown(upscale: Upscale, channels: Sequence[teams.Listed]) -> list[Shown]:
     ``channels``: all of the team's, as `teams.listed` gives them.
     """
     rules = _rules(channels)
-    usable = {one.channel.id for one in channels if not one.is_off}
+    usable = teams.used(channels)
     made = []
     for one in upscale.channel_files.all():
         if is_current(one, rules):

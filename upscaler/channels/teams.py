@@ -48,7 +48,12 @@ def listed(team: Team) -> list[Listed]:
 
 def channels(team: Team) -> dict[str, Channel]:
     """The channels that the team uses, by id."""
-    return {one.channel.id: one.channel for one in listed(team) if not one.is_off}
+    return used(listed(team))
+
+
+def used(channels: Iterable[Listed]) -> dict[str, Channel]:
+    """Those of them that are not switched off, by id."""
+    return {one.channel.id: one.channel for one in channels if not one.is_off}
 
 
 def titles(team: Team) -> dict[str, str]:

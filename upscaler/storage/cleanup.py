@@ -14,6 +14,7 @@ from typing import Any
 from django.db.models import CharField, Q, QuerySet
 from django.utils import timezone
 
+from upscaler import no_room
 from upscaler.errors import PublicError
 from upscaler.models import DELETED, ChannelFile, DraftItem, FeedCheck, FidelityCheck, Upscale, media_storage
 from upscaler.models.prepared import Place, Prepared
@@ -84,7 +85,7 @@ def remove_deleted() -> int:
         checked = FidelityCheck.objects.filter(upscale=upscale)
         unneeded = _unneeded(upscale)
         if stored_files.remove([*unneeded, *_files(fitted, "file"), *_files(checked, "heat_map")]):
-            if room.is_away():
+            if no_room.code_of(room.trouble()) == no_room.AWAY:
                 break
             continue
         tiles.forget(unneeded)

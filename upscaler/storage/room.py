@@ -36,27 +36,18 @@ def refusal_of(error: BaseException) -> PublicError | None:
     be read (wrong rights, a bad sector): then a new file can be stored all the same, and None is the answer.
     """
     code = no_room.code_of(error)
-    if code in (no_room.UNWRITABLE, no_room.AWAY) and is_usable():
+    if code in (no_room.UNWRITABLE, no_room.AWAY) and trouble() is None:
         return None
     return no_room.refusal_of(error)
 
 
-def is_usable() -> bool:
-    """Whether `probe` comes through."""
-    try:
-        probe()
-    except OSError:
-        return False
-    return True
-
-
-def is_away() -> bool:
-    """Whether the picture storage does not answer."""
+def trouble() -> OSError | None:
+    """What `probe` fails with now; None where it comes through."""
     try:
         probe()
     except OSError as error:
-        return no_room.code_of(error) == no_room.AWAY
-    return False
+        return error
+    return None
 
 
 def note_trouble() -> None:
@@ -73,11 +64,9 @@ def find(*, after_trouble: bool) -> PublicError | None:
     global _trouble_at
     is_fresh = _trouble_at is not None and time.monotonic() - _trouble_at < LOOK_FIRST_FOR
     if after_trouble or is_fresh:
-        try:
-            probe()
-        except OSError as error:
+        if (error := trouble()) is not None:
             if (refusal := no_room.refusal_of(error)) is None:
-                raise
+                raise error
             return refusal
         _trouble_at = None
     return None

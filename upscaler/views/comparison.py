@@ -21,7 +21,7 @@ from upscaler.errors import PublicError
 from upscaler.imaging import decoding, intake, previews, pyramid
 from upscaler.models import Batch, Upscale, media_storage
 from upscaler.storage import tiles as stored_tiles
-from upscaler.views import fidelity, history_filters
+from upscaler.views import fidelity, history_filters, server_errors
 from upscaler.views.access import TeamRequest, team_required
 from upscaler.views.files import A_WEEK, closed, is_open
 from upscaler.views.history import PAGE_SIZE, mine
@@ -158,9 +158,7 @@ def tile_answer(upscale: Upscale, side: str, level: int, column: int, row: int) 
         made = _pyramid(upscale, side)
         content = made.tile(level, column, row)
     except (PublicError, OSError) as error:
-        # The log says what is wrong with the storage, where it is that.
-        is_storage = no_room.refusal_of(error) is not None
-        return HttpResponse(status=503, headers={"Retry-After": str(no_room.RETRY_AFTER) if is_storage else "5"})
+        return server_errors.no_picture(error)
     if content is None:
         raise Http404("There is no such tile.")
     return HttpResponse(

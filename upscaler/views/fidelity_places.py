@@ -11,11 +11,10 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from upscaler import no_room
 from upscaler.errors import PublicError
 from upscaler.models import FidelityCheck, Upscale
 from upscaler.storage import tile_crops, tiles
-from upscaler.views import files
+from upscaler.views import files, server_errors
 from upscaler.views.access import TeamRequest, team_required
 
 SIDES = ("before", "after")
@@ -84,9 +83,7 @@ def place_answer(check: FidelityCheck, upscale: Upscale, number: int, side: str)
     except FileNotFoundError:
         raise Http404("This picture is not there (any more).") from None
     except (PublicError, OSError) as error:
-        # The log says what is wrong with the storage, where it is that.
-        is_storage = no_room.refusal_of(error) is not None
-        return HttpResponse(status=503, headers={"Retry-After": str(no_room.RETRY_AFTER) if is_storage else "5"})
+        return server_errors.no_picture(error)
     headers = {"Cache-Control": f"private, max-age={files.A_WEEK}"}
     return HttpResponse(content, content_type="image/jpeg", headers=headers)
 

@@ -192,8 +192,7 @@ def _shown(row: Upscale, request: TeamRequest) -> dict[str, Any]:
 
 def _fitted(row: Upscale, team: Team) -> dict[str, Any]:
     listed = teams.listed(team)
-    used = [one.channel for one in listed if not one.is_off]
-    return {"channels": used, "channel_files": channel_files.shown(row, listed)}
+    return {"channels": teams.used(listed).values(), "channel_files": channel_files.shown(row, listed)}
 
 
 def _detail(row: Upscale) -> dict[str, Any]:

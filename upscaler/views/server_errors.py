@@ -26,6 +26,12 @@ def storage_trouble(error: BaseException | None) -> HttpResponse | None:
     return HttpResponse(page, status=503, headers={"Retry-After": str(no_room.RETRY_AFTER)})
 
 
+def no_picture(error: Exception) -> HttpResponse:
+    """The answer for a picture that can't be read or made now. What is wrong with the storage, the log says."""
+    is_storage = no_room.refusal_of(error) is not None
+    return HttpResponse(status=503, headers={"Retry-After": str(no_room.RETRY_AFTER) if is_storage else "5"})
+
+
 @requires_csrf_token
 def broken(request: HttpRequest) -> HttpResponse:
     """The page for an exception that nobody caught: 503 for a storage or database that is in trouble, else 500."""
