@@ -23,7 +23,7 @@ import selectors
 import socket
 import sys
 import time
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -35,6 +35,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from config import web_connections
 from config.web_connections import Caught, Connection, answer_of
+from config.web_turns import Turns
 from upscaler import no_room
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ FILES_BESIDE = 256
 NO_FILE_LEFT = (errno.EMFILE, errno.ENFILE)
 NO_FILE_SECONDS = 0.05
 """How long the loop then rests: the connection that waits would wake it at once."""
+LEFT_SECONDS = 0.005
+"""How long a process that has enough to do leaves a new connection to the others."""
 CROWDED_SECONDS = 2
 """How long a connection may be idle where half of those that a process takes are open."""
 NOT_KEPT = "The desk could not take this in just now. Nothing was charged; try again in a while."
@@ -59,14 +62,49 @@ class Worker(ThreadWorker):
         self.watched: dict[Connection, tuple[str, float]] = {}
         """What each connection that has no thread is about, and since when nothing came of it."""
         self.stopping_since = 0.0
+        self.left_until: float | None = None
+        """Until when a new connection is left to other processes."""
 
     def init_process(self) -> None:
         """Begin to serve."""
         self.worker_connections = connections_with_files(self.cfg.worker_connections)
         super().init_process()
 
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """The threads, and the turns in which requests get them."""
+        threads = super().get_thread_pool()
+        self.turns = Turns(threads, self._work)
+        return threads
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """A request is here whole."""
+        self.turns.add(conn)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take new connections or not; gunicorn asks in each round of the loop for what it has not got."""
+        is_left = self.turns.is_busy and self._left_seconds() > 0
+        super().set_accept_enabled(enabled and not is_left)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """One round of the loop."""
+        timeout = min(timeout, self.turns.seconds_to_next())
+        if (left := self._left_seconds()) > 0:
+            timeout = min(timeout, left)
+        super().wait_for_and_dispatch_events(timeout)
+        self.turns.begin()
+
+    def _left_seconds(self) -> float:
+        """How long a new connection is left to other processes yet."""
+        return self.left_until - time.monotonic() if self.left_until is not None else 0.0
+
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection; it gets no thread yet."""
+        if self.cfg.workers > 1 and self.turns.is_busy and self.left_until is None:
+            # Connections are kept: whoever took them all would have all the work. First those may who have less.
+            self.left_until = time.monotonic() + LEFT_SECONDS
+            super().set_accept_enabled(False)
+            return
+        self.left_until = None
         try:
             sock, client = listener.accept()
         except OSError as error:
@@ -144,10 +182,9 @@ class Worker(ThreadWorker):
             conn.sock.sendall(web_connections.CONTINUE)
         self._watch(conn, "receive")
 
-    def finish_request(self, conn: Connection, fs: Future[Any]) -> None:
+    def finish_request(self, conn: Connection, result: Any) -> None:
         """What a thread did with a connection is done."""
         try:
-            result = fs.result() if not fs.cancelled() else False
             if result is web_connections.TO_RECEIVE:
                 conn.body_since = time.monotonic()
                 self._go_on(conn)
@@ -230,6 +267,13 @@ class Worker(ThreadWorker):
         super().handle_quit(sig, frame)
 
     # --- In a thread ------------------------------------------------------------------------------
+
+    def _work(self, conn: Connection) -> None:
+        result: Any = False
+        try:
+            result = self.handle(conn)
+        finally:
+            self.method_queue.defer(self.finish_request, conn, result)
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """Let a large body come, or answer the request."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import selectors
 import socket
@@ -184,3 +185,63 @@ def test_where_it_may_not_it_takes_fewer(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1_024, 1_024))
     monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
     assert 150 < web_worker.connections_with_files(1_000) < 250
+
+
+class Busy:
+    """Turns that are all taken, or none."""
+
+    is_busy = True
+
+    def begin(self) -> None:
+        """Nothing waits."""
+
+    def seconds_to_next(self) -> float:
+        return math.inf
+
+
+@pytest.fixture
+def listening() -> Iterator[Any]:
+    """A worker, of two, that listens; three clients wait to be accepted."""
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
+        poller = opened.enter_context(selectors.DefaultSelector())
+        config = Config()
+        config.set("workers", 2)
+        worker = web_worker.Worker(1, 1, [listener], None, 30, config, None)  # type: ignore[list-item]
+        worker.poller, worker.turns = poller, Busy()  # type: ignore[assignment]
+        worker.set_accept_enabled(True)
+        for _ in range(3):
+            opened.enter_context(socket.create_connection(listener.getsockname()))
+        yield worker
+        for conn in list(worker.watched):
+            conn.sock.close()
+
+
+def a_round(worker: Any) -> int:
+    """A round of the loop as gunicorn's `run` has it; how many connections the worker has then."""
+    if not worker._accepting:
+        worker.set_accept_enabled(True)
+    worker.wait_for_and_dispatch_events(timeout=0.0)
+    return int(worker.nr_conns)
+
+
+def test_who_has_enough_to_do_leaves_a_new_connection_to_others_first(
+    listening: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert [a_round(listening) for _ in range(4)] == [0] * 4
+    now += web_worker.LEFT_SECONDS
+    # One is taken, and the next is left again.
+    assert [a_round(listening) for _ in range(4)] == [1] * 4
+    now += web_worker.LEFT_SECONDS
+    assert a_round(listening) == 2
+    # With a turn free it takes what comes.
+    assert a_round(listening) == 2
+    listening.turns.is_busy = False
+    assert a_round(listening) == 3
+
+
+def test_the_only_process_takes_every_connection_at_once(listening: Any) -> None:
+    listening.cfg.set("workers", 1)
+    assert [a_round(listening) for _ in range(3)] == [1, 2, 3]
