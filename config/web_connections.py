@@ -67,6 +67,11 @@ class Incoming:
         self._read += len(data)
         return data
 
+    @property
+    def has_more(self) -> bool:
+        """Whether not all was read."""
+        return self._read < self.size
+
     def close(self) -> None:
         """Give the memory or the file back."""
         self._file.close()
@@ -303,6 +308,11 @@ class Connection(TConn):
     def takes_too_slowly(self, now: float) -> bool:
         """Whether the client takes so little that it only holds the connection."""
         return is_too_slow(self.untaken - self.sock.pending, now - self.taking_since)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether more has come than the request that was read."""
+        return self.incoming.has_more or bool(self.parser.unreader.buf.getvalue())
 
     @property
     def path(self) -> str:

@@ -220,6 +220,10 @@ class Worker(ThreadWorker):
             conn.sock.shutdown(socket.SHUT_WR)
             self._watch(conn, "linger")
             return
+        self._keep(conn)
+
+    def _keep(self, conn: Connection) -> None:
+        """Wait for the connection's next request, some of which may have come."""
         data = conn.parser.unreader.take_buffered() + conn.incoming.recv(conn.incoming.size)
         conn.incoming.close()
         conn.await_request(data)
@@ -270,10 +274,16 @@ class Worker(ThreadWorker):
 
     def _work(self, conn: Connection) -> None:
         result: Any = False
+        is_kept = False
         try:
             result = self.handle(conn)
+            # Most are answered and taken at once. To wake the loop for them would take as long as a poll.
+            is_kept = result is True and self.alive and not conn.sock.pending and not conn.has_more
+            if is_kept:
+                self._keep(conn)
         finally:
-            self.method_queue.defer(self.finish_request, conn, result)
+            if not is_kept:
+                self.method_queue.defer(self.finish_request, conn, result)
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """Let a large body come, or answer the request."""
