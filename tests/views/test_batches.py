@@ -125,7 +125,7 @@ def test_only_the_failed_ones_are_tried_again_in_the_same_batch(owner: Person, o
     assert not Batch.objects.get(pk=batch.pk).ended_at, "it goes on"
     counts = batch_queries.counts(batch)
     assert (counts.total, counts.failed, counts.created, counts.done) == (4, 0, 2, 1)
-    assert batch_queries.money(batch) == (6, 3)
+    assert batch_queries.money_of([batch])[batch.pk] == (6, 3)
     owner.client.post(f"/batches/{batch.pk}/retry/")
     assert owner.balance == 97, "a second click charges nothing"
 

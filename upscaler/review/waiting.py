@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, Count, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce
 
 from upscaler.models import Batch, FidelityCheck, Team, Upscale
 from upscaler.models.upscale_queries import UpscaleQuerySet
@@ -19,7 +20,7 @@ WORST_FIRST = (
 """What the check doubts, what it could not judge, what it finds faithful; each as it was ordered."""
 
 
-def waiting(team: Team, batch: Batch | None = None) -> UpscaleQuerySet:
+def waiting(team: Team, batch: Batch | OuterRef | None = None) -> UpscaleQuerySet:
     """The team's results that wait for a person, of all or of one batch, in the order in which to look at them.
 
     Without those that wait for the check alone, which may free them in a moment.
@@ -31,6 +32,12 @@ def waiting(team: Team, batch: Batch | None = None) -> UpscaleQuerySet:
         rows = rows.exclude(_being_checked())
     rows = rows.select_related("source_result", "fidelity", "batch").defer("fidelity__report")
     return rows.order_by(*WORST_FIRST)
+
+
+def number_of_batch(team: Team) -> Coalesce:
+    """Of each of the team's batches, how many of its results wait for a person."""
+    rows = waiting(team, OuterRef("pk")).order_by().values("batch")
+    return Coalesce(Subquery(rows.annotate(number=Count("pk")).values("number")), 0)
 
 
 def count(team: Team) -> int:
