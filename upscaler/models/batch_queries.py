@@ -99,7 +99,8 @@ def places(batch: Batch) -> dict[int, int]:
 
 def _pictures(rows: UpscaleQuerySet) -> UpscaleQuerySet:
     # Whatever its batch, which is the same: asked for it too, SQLite reads the whole batch anew for each of its rows.
-    tried_again = Upscale.objects.filter(retry_of=OuterRef("pk"))
+    # That there is one, PostgreSQL is told too, which else reads the whole table to have all of them at hand.
+    tried_again = Upscale.objects.filter(retry_of=OuterRef("pk"), retry_of__isnull=False)
     # One that a person deleted is told by the ledger alone.
     return rows.listed().filter(~Exists(tried_again) | Q(review=Upscale.Review.APPROVED))
 
