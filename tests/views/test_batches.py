@@ -316,6 +316,8 @@ def test_the_live_part_is_empty_while_nothing_changes(owner: Person, order_batch
 
     with time_machine.travel(now, tick=False) as clock:
         page = news()
+        # Beside these, what was kept of the answer would be looked at.
+        page_cache.answers.clear()
         with CaptureQueriesContext(connection) as queries:
             assert owner.client.get(f"{address}&seen={seen_in(page)}").status_code == 204
         # Who asks, for which team and batch; then all that there is to know.
@@ -363,6 +365,25 @@ def in_all_states(batch: Batch, owner: Person) -> None:
     ]
     for kind, row in zip(kinds, upscales(batch), strict=False):
         kind(row)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL plans by how much there is, which is little here")
+@pytest.mark.parametrize("reviews", [Team.Reviews.NOBODY, Team.Reviews.DOUBTS])
+def test_what_waits_for_approval_is_counted_without_reading_all_that_the_team_has(
+    owner: Person, order_batch: OrderBatch, reviews: str
+) -> None:
+    Team.objects.filter(pk=owner.team.pk).update(reviews=reviews)
+    batch = order_batch("a.jpg", "b.jpg", "c.jpg")
+    in_all_states(batch, owner)
+    with CaptureQueriesContext(connection) as queries:
+        page_of(owner, batch)
+    of_team, of_batch = "upscale_team_pending (team_id=?", "upscale_batch_status (batch_id=?"
+    plans = []
+    with connection.cursor() as cursor:
+        for sql in (query["sql"] for query in queries if '"pending_since" IS NOT NULL' in query["sql"]):
+            plans.append(" ".join(step[-1] for step in cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()))
+    assert [of_team in plan for plan in plans] == [False, True]
+    assert of_batch in plans[0] and not any("upscale_team_listed" in plan for plan in plans)
 
 
 @pytest.mark.parametrize("has_ended", [False, True])

@@ -155,7 +155,10 @@ def _counts(by_state: Mapping[str, Mapping[str, Any]]) -> Counts:
 
 
 def with_money(batches: QuerySet[Batch]) -> QuerySet[Any]:
-    """Each with the credits that were ``charged`` for it, and those that were ``refunded``."""
+    """Each with the credits that were ``charged`` for it, and those that were ``refunded``.
+
+    For one batch; `money_of` is quicker for many.
+    """
 
     def total(kind: CreditEntry.Kind, amount: F | CombinedExpression) -> Coalesce:
         entries = CreditEntry.objects.filter(upscale__batch=OuterRef("pk"), kind=kind).order_by()
@@ -168,5 +171,10 @@ def with_money(batches: QuerySet[Batch]) -> QuerySet[Any]:
 
 def money_of(batches: Sequence[Batch]) -> dict[int, tuple[int, int]]:
     """For each batch, by its number, the credits that were charged and those that came back."""
-    found = with_money(Batch.objects.filter(pk__in=[batch.pk for batch in batches]))
-    return {pk: (charged, refunded) for pk, charged, refunded in found.values_list("pk", "charged", "refunded")}
+    entries = CreditEntry.objects.filter(upscale__batch__in=batches).order_by()
+    sums = {
+        (batch_id, kind): total
+        for batch_id, kind, total in entries.values_list("upscale__batch_id", "kind").annotate(Sum("amount"))
+    }
+    charge, refund = CreditEntry.Kind.CHARGE, CreditEntry.Kind.REFUND
+    return {batch.pk: (-sums.get((batch.pk, charge), 0), sums.get((batch.pk, refund), 0)) for batch in batches}

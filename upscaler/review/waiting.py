@@ -21,13 +21,12 @@ WORST_FIRST = (
 
 
 def waiting(team: Team, batch: Batch | OuterRef | None = None) -> UpscaleQuerySet:
-    """The team's results that wait for a person, of all or of one batch, in the order in which to look at them.
+    """The team's results that wait for a person, of all or of one batch of its, in the order in which to look at them.
 
     Without those that wait for the check alone, which may free them in a moment.
     """
-    rows = Upscale.objects.to_review().filter(team=team)
-    if batch is not None:
-        rows = rows.filter(batch=batch)
+    # Of a batch by the batch alone, which is the team's: with the team named too, SQLite goes through all that it has.
+    rows = _of_team(team) if batch is None else Upscale.objects.to_review().filter(batch=batch)
     if team.reviews == Team.Reviews.DOUBTS:
         rows = rows.exclude(_being_checked())
     rows = rows.select_related("source_result", "fidelity", "batch").defer("fidelity__report")
@@ -49,7 +48,12 @@ def count_being_checked(team: Team) -> int:
     """How many wait for the check first, up to `MAX_COUNTED`."""
     if team.reviews != Team.Reviews.DOUBTS:
         return 0
-    return Upscale.objects.to_review().filter(_being_checked(), team=team)[:MAX_COUNTED].count()
+    return _of_team(team).filter(_being_checked())[:MAX_COUNTED].count()
+
+
+def _of_team(team: Team) -> UpscaleQuerySet:
+    # That numbers begin at 1 leads SQLite to the index of those that wait: else it goes through all that the team has.
+    return Upscale.objects.to_review().filter(team=team, pk__gt=0)
 
 
 def _being_checked() -> Q:
