@@ -21,8 +21,7 @@ from upscaler.storage import team_room
 
 def channels(request: HttpRequest) -> dict[str, Any]:
     """``channel_titles``: what people call each channel of the team, by id. Asked for once used."""
-    team = getattr(request, "team", None)
-    return {"channel_titles": SimpleLazyObject(lambda: teams.titles(team)) if team else {}}
+    return {"channel_titles": SimpleLazyObject(lambda: teams.titles(getattr(request, "channels", [])))}
 
 
 def review(request: HttpRequest) -> dict[str, Any]:

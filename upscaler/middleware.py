@@ -23,6 +23,7 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.views.defaults import page_not_found
 
+from upscaler.channels import teams
 from upscaler.logs import context
 from upscaler.models import Membership
 from upscaler.views import page_cache, server_errors
@@ -170,7 +171,10 @@ class ShareLinkMiddleware:
 
 
 class TeamMiddleware:
-    """Sets ``request.memberships``, ``request.membership`` and ``request.team``, found once they are asked for."""
+    """Sets ``request.memberships``, ``request.membership``, ``request.team`` and the team's ``request.channels``.
+
+    Each is found once it is asked for, and then kept for the request.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -180,7 +184,9 @@ class TeamMiddleware:
         membership: Any = SimpleLazyObject(lambda: membership_of(request, memberships))
         request.memberships = memberships  # type: ignore[attr-defined]
         request.membership = membership  # type: ignore[attr-defined]
-        request.team = SimpleLazyObject(lambda: membership.team if membership else None)  # type: ignore[attr-defined]
+        team: Any = SimpleLazyObject(lambda: membership.team if membership else None)
+        request.team = team  # type: ignore[attr-defined]
+        request.channels = SimpleLazyObject(lambda: teams.listed(team) if team else [])  # type: ignore[attr-defined]
         return self.get_response(request)
 
 

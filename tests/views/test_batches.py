@@ -16,13 +16,16 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.conftest import Person
+from tests.fidelity.test_shown import check
 from tests.support.mail import deliver
 from upscaler import credits
 from upscaler.batches import progress
+from upscaler.channels.table import CHANNELS
 from upscaler.errors import PublicError
-from upscaler.models import AuditEvent, Batch, CreditEntry, Upscale, batch_queries
+from upscaler.models import AuditEvent, Batch, CreditEntry, Team, Upscale, batch_queries
 from upscaler.ordering import submission
 from upscaler.processing import lifecycle, worker_step
+from upscaler.views import batches, page_cache
 from upscaler.views.batches import PAGE_SIZE
 
 OrderBatch = Callable[..., Batch]
@@ -125,7 +128,7 @@ def test_only_the_failed_ones_are_tried_again_in_the_same_batch(owner: Person, o
     assert not Batch.objects.get(pk=batch.pk).ended_at, "it goes on"
     counts = batch_queries.counts(batch)
     assert (counts.total, counts.failed, counts.created, counts.done) == (4, 0, 2, 1)
-    assert batch_queries.money(batch) == (6, 3)
+    assert batch_queries.money_of([batch])[batch.pk] == (6, 3)
     owner.client.post(f"/batches/{batch.pk}/retry/")
     assert owner.balance == 97, "a second click charges nothing"
 
@@ -313,6 +316,8 @@ def test_the_live_part_is_empty_while_nothing_changes(owner: Person, order_batch
 
     with time_machine.travel(now, tick=False) as clock:
         page = news()
+        # Beside these, what was kept of the answer would be looked at.
+        page_cache.answers.clear()
         with CaptureQueriesContext(connection) as queries:
             assert owner.client.get(f"{address}&seen={seen_in(page)}").status_code == 204
         # Who asks, for which team and batch; then all that there is to know.
@@ -349,14 +354,108 @@ def test_a_row_that_was_drawn_before_shows_what_has_changed(
     assert f"/upscales/{second.pk}/?batch={batch.pk}&amp;of_batch_page=1" in page_of(owner, batch)
 
 
-def test_a_page_of_a_batch_asks_the_database_a_constant_number_of_times(owner: Person, order_batch: OrderBatch) -> None:
+def in_all_states(batch: Batch, owner: Person) -> None:
+    """The first ones in one state each; the others wait."""
+    kinds: list[Callable[[Upscale], Any]] = [
+        lambda row: worker_step.step(row.pk),
+        lambda row: check(row, "look", ("colour",)) if worker_step.step(row.pk) else None,
+        fail,
+        claim,
+        lambda row: lifecycle.cancel(Upscale.objects.filter(pk=row.pk), by=owner.user),
+    ]
+    for kind, row in zip(kinds, upscales(batch), strict=False):
+        kind(row)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL plans by how much there is, which is little here")
+@pytest.mark.parametrize("reviews", [Team.Reviews.NOBODY, Team.Reviews.DOUBTS])
+def test_what_waits_for_approval_is_counted_without_reading_all_that_the_team_has(
+    owner: Person, order_batch: OrderBatch, reviews: str
+) -> None:
+    Team.objects.filter(pk=owner.team.pk).update(reviews=reviews)
+    batch = order_batch("a.jpg", "b.jpg", "c.jpg")
+    in_all_states(batch, owner)
+    with CaptureQueriesContext(connection) as queries:
+        page_of(owner, batch)
+    of_team, of_batch = "upscale_team_pending (team_id=?", "upscale_batch_status (batch_id=?"
+    plans = []
+    with connection.cursor() as cursor:
+        for sql in (query["sql"] for query in queries if '"pending_since" IS NOT NULL' in query["sql"]):
+            plans.append(" ".join(step[-1] for step in cursor.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()))
+    assert [of_team in plan for plan in plans] == [False, True]
+    assert of_batch in plans[0] and not any("upscale_team_listed" in plan for plan in plans)
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_page_of_a_batch_asks_few_questions_however_much_it_shows(
+    owner: Person, teammate: Person, order_batch: OrderBatch, has_ended: bool
+) -> None:
+    Team.objects.filter(pk=owner.team.pk).update(reviews=Team.Reviews.DOUBTS)
     asked = []
-    for names in (("a.jpg",), tuple(f"{number}.jpg" for number in range(12))):
-        batch = order_batch(*names)
-        for upscale in upscales(batch):
-            fail(upscale)
-        for _ in range(2):
+    for number in (1, PAGE_SIZE + 10):
+        batch = order_batch(*(f"{one}.jpg" for one in range(number)))
+        in_all_states(batch, owner)
+        if has_ended:
+            for row in batch.upscales.filter(status__in=Upscale.OPEN):
+                lifecycle.fail(row if row.status == "Ongoing" else claim(row), message="No.", code="damaged")
+            owner.client.post(f"/batches/{batch.pk}/retry/")
+            for row in batch.upscales.filter(status="Created"):
+                fail(row)
+        page_of(teammate, batch)
+        for channels, most in ([], 8), ([next(iter(CHANNELS))], 9):
+            Batch.objects.filter(pk=batch.pk).update(channels=channels)
+            # Beside these, what was kept of the page would be looked at.
+            page_cache.answers.clear()
             with CaptureQueriesContext(connection) as queries:
-                page_of(owner, batch)
+                page = page_of(teammate, batch)
+            assert len(shown(page)) == min(number, PAGE_SIZE)
+            assert len(queries) <= most, [query["sql"] for query in queries]
             asked.append(len(queries))
-    assert asked[1] == asked[3] == min(asked) <= 14
+    assert asked[:2] == asked[2:]
+
+
+def test_what_is_at_work_is_told_on_each_page(
+    owner: Person, order_batch: OrderBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "PAGE_SIZE", 2)
+    batch = order_batch(*(f"{number}.jpg" for number in range(6)))
+    first, second, third, *_ = upscales(batch)
+    fail(first)
+    claim(second)
+    claim(third)
+    for query in ("", "?page=2", "?page=3", "?status=Error", "?status=Ongoing"):
+        at_work = page_of(owner, batch, query).partition('id="at-work"')[2].partition("</section>")[0]
+        assert re.findall(r"<bdi>(.*?)</bdi>", at_work) == ["1.jpg", "2.jpg"], query
+
+
+def test_the_time_left_is_told_by_the_last_ones_that_ended(owner: Person, order_batch: OrderBatch) -> None:
+    now = timezone.now()
+    with time_machine.travel(now, tick=False) as clock:
+        batch = order_batch(*(f"{number}.jpg" for number in range(30)))
+        rows = upscales(batch)
+        for row in rows[:2]:
+            fail(row)
+        assert " left<" not in page_of(owner, batch)
+        for row in rows[2:4]:
+            fail(row)
+        # One that was cancelled did not take its time.
+        lifecycle.cancel(Upscale.objects.filter(pk=rows[29].pk), by=owner.user)
+        clock.shift(8 * 60)
+        assert "About 50 minutes left" in page_of(owner, batch), "two minutes each"
+        clock.shift(100 * 60)
+        for row in rows[4 : 4 + progress.RECENT]:
+            fail(row)
+        clock.shift(20 * 60)
+        assert "About 5 minutes left" in page_of(owner, batch), "one minute each"
+
+
+def test_trying_again_costs_nothing_for_what_is_only_fitted_or_gone(owner: Person, order_batch: OrderBatch) -> None:
+    batch = order_batch("a.jpg", "b.jpg", "c.jpg", model_name="topaz")
+    for row in upscales(batch):
+        fail(row)
+    first, second, _ = upscales(batch)
+    Upscale.objects.filter(pk=first.pk).update(engine=Upscale.Engine.FIT)
+    Upscale.objects.filter(pk=second.pk).update(deleted_at=timezone.now(), deleted_by_rule=True)
+    page = page_of(owner, batch)
+    Upscale.objects.filter(pk=first.pk).update(engine=Upscale.Engine.LOCAL)
+    assert "Try 3 failed again" in page and '<span class="button-note">3 credits</span>' in page

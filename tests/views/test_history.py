@@ -15,8 +15,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.conftest import Person, move_end
+from tests.fidelity.test_shown import check
 from upscaler import credits
-from upscaler.models import Batch, ShareLink, Upscale
+from upscaler.channels import teams
+from upscaler.channels.table import CHANNELS
+from upscaler.models import Batch, ChannelFile, ShareLink, Team, Upscale
 from upscaler.processing import lifecycle
 from upscaler.sharing import links
 from upscaler.views import page_cache
@@ -137,7 +140,7 @@ def test_a_page_asks_the_database_a_constant_number_of_times(
     order()
     owner.client.get("/history/")
     # One of them is how many results wait for approval, from an index of those alone.
-    with django_assert_max_num_queries(8) as few:
+    with django_assert_max_num_queries(7) as few:
         owner.client.get("/history/")
     fill(owner, 60)
     try:
@@ -146,10 +149,47 @@ def test_a_page_asks_the_database_a_constant_number_of_times(
         with django_assert_max_num_queries(len(few)):
             owner.client.get("/history/")
         ids = "&".join(f"id={pk}" for pk in Upscale.objects.values_list("pk", flat=True)[:PAGE_SIZE])
-        with django_assert_max_num_queries(7):
+        with django_assert_max_num_queries(6):
             owner.client.get(f"/history/live/?{ids}&newest=1")
     finally:
         Upscale.objects.filter(source="url").delete()
+
+
+def test_the_page_of_an_upscale_asks_few_questions_whatever_it_shows(
+    owner: Person,
+    teammate: Person,
+    order: Callable[..., Upscale],
+    done: Callable[..., Upscale],
+    django_assert_max_num_queries: Any,
+) -> None:
+    Team.objects.filter(pk=owner.team.pk).update(reviews=Team.Reviews.EVERYTHING)
+    result, waits, failed = done(), order(), order()
+    check(result, "look", ("colour",))
+    fail(failed)
+    channel = teams.copy(owner.team, next(iter(CHANNELS)), "Our shop")
+    ChannelFile.objects.create(upscale=result, channel_id=channel.id, title="Our shop", problems=["Too small."])
+    opened = teammate.client.get(result.get_absolute_url())
+
+    def asks(upscale: Upscale, most: int, query: str = "") -> None:
+        # Beside these, what was kept of the page would be looked at.
+        page_cache.answers.clear()
+        with django_assert_max_num_queries(most):
+            assert teammate.client.get(f"{upscale.get_absolute_url()}{query}").status_code == 200
+
+    try:
+        for rows in (0, 60):
+            fill(owner, rows)
+            asks(result, 9)
+            asks(result, 9, f"?status=Done&before={result.pk + 1}")
+            asks(waits, 7)
+            asks(failed, 7)
+        answer = owner.client.post(f"/upscales/{result.pk}/review/", {"decision": "rejected", "reason": "colour"})
+        assert answer.status_code == 302
+        # Who rejected it.
+        asks(result, 9 + 1)
+    finally:
+        Upscale.objects.filter(source="url").delete()
+    assert opened.content.count(b"Our shop") > 1
 
 
 def test_the_live_part_sends_the_rows_that_are_asked_for(owner: Person, order: Callable[..., Upscale]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, Prefetch, Value, When
+from django.db.models import Case, OuterRef, Subquery, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -27,10 +27,6 @@ ORDER = (Upscale.Status.ERROR, Upscale.Status.ONGOING, Upscale.Status.CREATED, U
 """In which the batch's page lists them: problems first, and what somebody gave up last."""
 
 
-RETRIES = Prefetch("retries", Upscale.objects.only("status", "retry_of"))
-"""As much as `later_try` reads."""
-
-
 @dataclass(frozen=True)
 class Retried:
     """What came of trying the failed ones again."""
@@ -40,17 +36,24 @@ class Retried:
     """Those that today's rules refuse, with the sentence that says why."""
 
 
-def seconds_left(batch: Batch, now: Counts) -> float | None:
-    """How long the rest will take at the pace of the last ones that ended; None while that can't be told."""
-    if not now.open:
-        return None
-    ended = pictures(batch).filter(status__in=Upscale.FINAL).exclude(error_code=CANCELLED_CODE)
-    last = list(ended.order_by("-completed_at").values_list("completed_at", flat=True)[:RECENT])
-    if len(last) < 3 or last[0] is None or last[-1] is None:
+def recent_end() -> Case:
+    """Of each batch under way, when the first of the last `RECENT` ended; empty before there are so many."""
+    ended = pictures(OuterRef("pk")).filter(status__in=Upscale.FINAL).exclude(error_code=CANCELLED_CODE)
+    moments = ended.order_by("-completed_at").values("completed_at")
+    return Case(When(ended_at__isnull=True, then=Subquery(moments[RECENT - 1 : RECENT])))
+
+
+def seconds_left(now: Counts, recent: datetime | None) -> float | None:
+    """How long the rest will take at the pace of the last ones that ended; None while that can't be told.
+
+    ``recent``: the batch's `recent_end`.
+    """
+    number, since = min(now.done + now.failed, RECENT), recent or now.first_end
+    if not now.open or number < 3 or since is None or now.last_end is None:
         return None
     # A picture that takes longer than those before it slows the pace too.
-    seconds = max(timezone.now(), last[0]) - last[-1]
-    return max(seconds / len(last), timedelta(milliseconds=1)).total_seconds() * now.open
+    seconds = max(timezone.now(), now.last_end) - since
+    return max(seconds / number, timedelta(milliseconds=1)).total_seconds() * now.open
 
 
 def cancel(batch: Batch, *, user: Any, request: HttpRequest | None = None) -> int:
@@ -98,10 +101,7 @@ def page(batch: Batch, *, start: int, size: int, state: str = "") -> list[Upscal
     whens = [When(error_code=CANCELLED_CODE, then=Value(ORDER.index(CANCELLED_CODE)))]
     whens += [When(status=value, then=Value(place)) for place, value in enumerate(ORDER) if value != CANCELLED_CODE]
     return list(
-        rows.order_by(Case(*whens), "pk")
-        .select_related("source_result", "fidelity")
-        .to_show()
-        .prefetch_related(RETRIES)[start : start + size]
+        rows.order_by(Case(*whens), "pk").select_related("source_result", "fidelity").to_show()[start : start + size]
     )
 
 

@@ -23,7 +23,7 @@ from upscaler.channels.names import Picture
 from upscaler.channels.table import Channel
 from upscaler.errors import PublicError
 from upscaler.imaging import decoding, intake
-from upscaler.models import Batch, ChannelFile, Team, Upscale, batch_queries, media_storage
+from upscaler.models import Batch, ChannelFile, Team, Upscale, media_storage
 from upscaler.picture_formats import FORMATS
 from upscaler.storage import file_marks, signing, stored_files
 
@@ -66,13 +66,15 @@ class Counts(NamedTuple):
     """Whether the team uses the channel still: for others nothing is made any more."""
 
 
-def counts(batch: Batch) -> list[Counts]:
-    """For each channel of the batch how far it is."""
+def counts(batch: Batch, results: int, channels: Sequence[teams.Listed]) -> list[Counts]:
+    """For each channel of the batch how far it is.
+
+    ``results``: how many of the batch are there to be fitted (`batch_queries.Counts`); ``channels``: all of the
+    team's, as `teams.listed` gives them.
+    """
     if not batch.channels:
         return []
-    given = batch_queries.pictures(batch).present().filter(status=Upscale.Status.DONE, withdrawn_at=None)
-    results = given.count()
-    known = {one.channel.id: one for one in teams.listed(batch.team)}
+    known = {one.channel.id: one for one in channels}
     rows = ChannelFile.objects.filter(
         upscale__batch=batch, upscale__deleted_at=None, upscale__withdrawn_at=None, lease_until=None
     )

@@ -56,9 +56,9 @@ def used(channels: Iterable[Listed]) -> dict[str, Channel]:
     return {one.channel.id: one.channel for one in channels if not one.is_off}
 
 
-def titles(team: Team) -> dict[str, str]:
-    """What people call each channel, those that are switched off among them, by id."""
-    return {one.channel.id: one.channel.title for one in listed(team)}
+def titles(channels: Iterable[Listed]) -> dict[str, str]:
+    """What people call each of them, those that are switched off among them, by id."""
+    return {one.channel.id: one.channel.title for one in channels}
 
 
 def find(team: Team, id_: str) -> Channel:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Coalesce
 
 from upscaler.models.batches import Batch
 from upscaler.models.ledger import CreditEntry
 from upscaler.models.reviews import WITHHELD
 from upscaler.models.upscale_queries import CANCELLED_CODE, UpscaleQuerySet
 from upscaler.models.upscales import Upscale
+
+STATE = Case(
+    When(status=Upscale.Status.ERROR, error_code=CANCELLED_CODE, then=Value(CANCELLED_CODE)), default=F("status")
+)
+"""An upscale's status, with what was cancelled apart from what failed."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,18 @@ class Counts:
     done: int
     failed: int
     cancelled: int
+    gone: int = 0
+    """Done, and deleted by the team's rule since."""
+    results: int = 0
+    """Done, and there to be seen."""
+    held: int = 0
+    """Of these, those that a review holds back."""
+    failed_paid: int = 0
+    """Failed, there to be tried again, and then paid for."""
+    first_end: datetime | None = None
+    """When the first one was done or failed."""
+    last_end: datetime | None = None
+    """When the last one was."""
 
     @property
     def total(self) -> int:
@@ -58,22 +79,10 @@ class Counts:
         return {**self.by_status(), Upscale.Status.ERROR: self.failed, CANCELLED_CODE: self.cancelled}
 
 
-def pictures(batch: Batch) -> UpscaleQuerySet:
+def pictures(batch: Batch | OuterRef) -> UpscaleQuerySet:
     """The batch's upscales, without failed and rejected ones that were ordered again: the newest stands for them. One
     that was approved after all is among them all the same."""
     return _pictures(Upscale.objects.filter(batch=batch))
-
-
-def not_given(batch: Batch) -> tuple[int, int]:
-    """How many of the batch's results are gone by the team's rule, and how many a review holds back."""
-    held = Q(review__in=WITHHELD, withdrawn_at__isnull=True, deleted_at__isnull=True)
-    found = (
-        pictures(batch)
-        .filter(status=Upscale.Status.DONE)
-        .order_by()
-        .aggregate(gone=Count("pk", filter=Q(deleted_by_rule=True)), held=Count("pk", filter=held))
-    )
-    return found["gone"], found["held"]
 
 
 def places(batch: Batch) -> dict[int, int]:
@@ -90,7 +99,8 @@ def places(batch: Batch) -> dict[int, int]:
 
 def _pictures(rows: UpscaleQuerySet) -> UpscaleQuerySet:
     # Whatever its batch, which is the same: asked for it too, SQLite reads the whole batch anew for each of its rows.
-    tried_again = Upscale.objects.filter(retry_of=OuterRef("pk"))
+    # That there is one, PostgreSQL is told too, which else reads the whole table to have all of them at hand.
+    tried_again = Upscale.objects.filter(retry_of=OuterRef("pk"), retry_of__isnull=False)
     # One that a person deleted is told by the ledger alone.
     return rows.listed().filter(~Exists(tried_again) | Q(review=Upscale.Review.APPROVED))
 
@@ -102,27 +112,61 @@ def counts(batch: Batch) -> Counts:
 
 def counts_of(batches: Sequence[Batch]) -> dict[int, Counts]:
     """How the pictures of each batch stand now, by its number."""
-    groups = _pictures(Upscale.objects.filter(batch__in=batches)).order_by()
-    found = {batch.pk: dict.fromkeys((*Upscale.Status.values, CANCELLED_CODE), 0) for batch in batches}
-    for batch_id, status, code, number in groups.values_list("batch_id", "status", "error_code").annotate(Count("pk")):
-        found[batch_id][CANCELLED_CODE if (status, code) == (Upscale.Status.ERROR, CANCELLED_CODE) else status] += (
-            number
+    there = Q(deleted_at__isnull=True)
+    result = there & Q(withdrawn_at__isnull=True)
+    groups = (
+        _pictures(Upscale.objects.filter(batch__in=batches))
+        .order_by()
+        .annotate(state=STATE)
+        .values("batch_id", "state")
+        .annotate(
+            number=Count("pk"),
+            gone=Count("pk", filter=Q(deleted_by_rule=True)),
+            results=Count("pk", filter=result),
+            held=Count("pk", filter=result & Q(review__in=WITHHELD)),
+            paid=Count("pk", filter=there & ~Q(engine=Upscale.Engine.FIT)),
+            first_end=Min("completed_at"),
+            last_end=Max("completed_at"),
         )
-    return {
-        batch_id: Counts(
-            created=numbers[Upscale.Status.CREATED],
-            ongoing=numbers[Upscale.Status.ONGOING],
-            done=numbers[Upscale.Status.DONE],
-            failed=numbers[Upscale.Status.ERROR],
-            cancelled=numbers[CANCELLED_CODE],
-        )
-        for batch_id, numbers in found.items()
-    }
+    )
+    states: dict[int, dict[str, Mapping[str, Any]]] = {batch.pk: {} for batch in batches}
+    for group in groups:
+        states[group["batch_id"]][group["state"]] = group
+    return {batch_id: _counts(by_state) for batch_id, by_state in states.items()}
 
 
-def money(batch: Batch) -> tuple[int, int]:
-    """Credits that were charged for the batch, and those that came back."""
-    return money_of([batch])[batch.pk]
+def _counts(by_state: Mapping[str, Mapping[str, Any]]) -> Counts:
+    none: dict[str, Any] = {"number": 0, "gone": 0, "results": 0, "held": 0, "paid": 0}
+    done, failed = by_state.get(Upscale.Status.DONE, none), by_state.get(Upscale.Status.ERROR, none)
+    ended = [group for group in (done, failed) if group is not none]
+    return Counts(
+        created=by_state.get(Upscale.Status.CREATED, none)["number"],
+        ongoing=by_state.get(Upscale.Status.ONGOING, none)["number"],
+        done=done["number"],
+        failed=failed["number"],
+        cancelled=by_state.get(CANCELLED_CODE, none)["number"],
+        gone=done["gone"],
+        results=done["results"],
+        held=done["held"],
+        failed_paid=failed["paid"],
+        first_end=min((group["first_end"] for group in ended), default=None),
+        last_end=max((group["last_end"] for group in ended), default=None),
+    )
+
+
+def with_money(batches: QuerySet[Batch]) -> QuerySet[Any]:
+    """Each with the credits that were ``charged`` for it, and those that were ``refunded``.
+
+    For one batch; `money_of` is quicker for many.
+    """
+
+    def total(kind: CreditEntry.Kind, amount: F | CombinedExpression) -> Coalesce:
+        entries = CreditEntry.objects.filter(upscale__batch=OuterRef("pk"), kind=kind).order_by()
+        sums = entries.values("upscale__batch").annotate(total=Sum(amount)).values("total")
+        return Coalesce(Subquery(sums), 0)
+
+    kinds, amount = CreditEntry.Kind, F("amount")
+    return batches.annotate(charged=total(kinds.CHARGE, -amount), refunded=total(kinds.REFUND, amount))
 
 
 def money_of(batches: Sequence[Batch]) -> dict[int, tuple[int, int]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
 if TYPE_CHECKING:
@@ -55,7 +55,12 @@ class UpscaleQuerySet(models.QuerySet["Upscale"]):
 
         ``of_others``: columns beside `SHOWN_OF_OTHERS` of rows that are selected along.
         """
-        return self.only("pk", *SHOWN, *SHOWN_OF_OTHERS, *of_others)
+        return self.only("pk", *SHOWN, *SHOWN_OF_OTHERS, *of_others).with_later_try()
+
+    def with_later_try(self) -> UpscaleQuerySet:
+        """Each with its ``later_try``: the number of its newest retry that did not fail too, or None."""
+        tries = self.model.objects.filter(retry_of=OuterRef("pk")).exclude(status=self.model.Status.ERROR)
+        return self.annotate(later_try=Subquery(tries.order_by("-pk").values("pk")[:1]))
 
     def open(self) -> UpscaleQuerySet:
         """Not ended yet."""

@@ -177,6 +177,8 @@ class Upscale(Reviewed, Kept):
     )
 
     objects = UpscaleQuerySet.as_manager()
+    later_try: int | None
+    """As `with_later_try` finds it."""
 
     class Meta:
         ordering = ("-id",)
@@ -337,11 +339,6 @@ class Upscale(Reviewed, Kept):
             requested_format=self.requested_format,
             engine=self.engine,
         )
-
-    @property
-    def later_try(self) -> Upscale | None:
-        """The newest retry of this upscale that did not fail too. Uses prefetched ``retries``."""
-        return next((retry for retry in self.retries.all() if retry.status != self.Status.ERROR), None)
 
     @property
     def result_name(self) -> str:

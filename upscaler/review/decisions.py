@@ -158,10 +158,13 @@ def is_paid(upscale: Upscale) -> bool:
 
 def may_review(team: Team, user: Any) -> bool:
     """Whether somebody may approve and reject the team's results."""
-    members = Membership.objects.filter(team=team, user=user)
-    if team.reviewers == Team.Reviewers.ADMINS:
-        members = members.filter(role=Membership.Role.ADMIN)
-    return members.exists()
+    membership = Membership.objects.filter(team=team, user=user).first()
+    return membership is not None and is_reviewer(membership, team)
+
+
+def is_reviewer(membership: Membership, team: Team) -> bool:
+    """Whether this person of the team may approve and reject its results."""
+    return membership.is_admin or team.reviewers != Team.Reviewers.ADMINS
 
 
 def require_reviewer(team: Team, user: Any) -> None:

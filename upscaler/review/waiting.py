@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, Count, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce
 
 from upscaler.models import Batch, FidelityCheck, Team, Upscale
 from upscaler.models.upscale_queries import UpscaleQuerySet
@@ -19,18 +20,23 @@ WORST_FIRST = (
 """What the check doubts, what it could not judge, what it finds faithful; each as it was ordered."""
 
 
-def waiting(team: Team, batch: Batch | None = None) -> UpscaleQuerySet:
-    """The team's results that wait for a person, of all or of one batch, in the order in which to look at them.
+def waiting(team: Team, batch: Batch | OuterRef | None = None) -> UpscaleQuerySet:
+    """The team's results that wait for a person, of all or of one batch of its, in the order in which to look at them.
 
     Without those that wait for the check alone, which may free them in a moment.
     """
-    rows = Upscale.objects.to_review().filter(team=team)
-    if batch is not None:
-        rows = rows.filter(batch=batch)
+    # Of a batch by the batch alone, which is the team's: with the team named too, SQLite goes through all that it has.
+    rows = _of_team(team) if batch is None else Upscale.objects.to_review().filter(batch=batch)
     if team.reviews == Team.Reviews.DOUBTS:
         rows = rows.exclude(_being_checked())
     rows = rows.select_related("source_result", "fidelity", "batch").defer("fidelity__report")
     return rows.order_by(*WORST_FIRST)
+
+
+def number_of_batch(team: Team) -> Coalesce:
+    """Of each of the team's batches, how many of its results wait for a person."""
+    rows = waiting(team, OuterRef("pk")).order_by().values("batch")
+    return Coalesce(Subquery(rows.annotate(number=Count("pk")).values("number")), 0)
 
 
 def count(team: Team) -> int:
@@ -42,7 +48,12 @@ def count_being_checked(team: Team) -> int:
     """How many wait for the check first, up to `MAX_COUNTED`."""
     if team.reviews != Team.Reviews.DOUBTS:
         return 0
-    return Upscale.objects.to_review().filter(_being_checked(), team=team)[:MAX_COUNTED].count()
+    return _of_team(team).filter(_being_checked())[:MAX_COUNTED].count()
+
+
+def _of_team(team: Team) -> UpscaleQuerySet:
+    # That numbers begin at 1 leads SQLite to the index of those that wait: else it goes through all that the team has.
+    return Upscale.objects.to_review().filter(team=team, pk__gt=0)
 
 
 def _being_checked() -> Q:

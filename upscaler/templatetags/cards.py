@@ -90,15 +90,15 @@ def _draw(context: template.RequestContext, upscale: Upscale, name: str) -> Safe
 
 
 def _facts(upscale: Upscale) -> tuple[Any, ...]:
-    """All that is shown of the upscale itself, its source, its check and its retries."""
+    """All that is shown of the upscale itself, which `to_show` has read, its source, its check and its retries."""
     # What was not read is not shown.
     own = [value.name if isinstance(value, FieldFile) else value for value in map(upscale.__dict__.get, _columns())]
-    source, check, later = upscale.source_result, FidelityCheck.of(upscale), upscale.later_try
+    source, check = upscale.source_result, FidelityCheck.of(upscale)
     return (
         own,
         source.withdrawn_at if source is not None else None,
         check.words if check is not None else None,
-        later.pk if later is not None else None,
+        upscale.later_try,
     )
 
 

@@ -14,6 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from upscaler.accounts.forms import TeamForm
 from upscaler.accounts.oidc import membership
+from upscaler.channels.teams import Listed
 from upscaler.middleware import page_of_form
 from upscaler.models import Membership, Team
 
@@ -30,6 +31,8 @@ class TeamRequest(HttpRequest):
     memberships: list[Membership]
     membership: Membership
     team: Team
+    channels: list[Listed]
+    """All of the team's, as `channels.teams.listed` gives them."""
 
 
 def team_required(view: View) -> View:

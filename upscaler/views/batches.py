@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -44,7 +45,7 @@ FILES_AWAITED = timedelta(minutes=30)
 @team_required
 def batch(request: TeamRequest, pk: int) -> HttpResponse:
     """How the batch stands, what is at work, and its pictures, problems first."""
-    found = _find(request, pk)
+    found = _shown(request, pk)
     page = max(number(request.GET, "page") or 1, 1)
     context = _context(request, found)
     counts: batch_queries.Counts = context["counts"]
@@ -54,6 +55,7 @@ def batch(request: TeamRequest, pk: int) -> HttpResponse:
     if page > last_page:
         return redirect(f"{found.get_absolute_url()}?{urlencode({'status': status, 'page': last_page})}")
     rows = progress.page(found, start=(page - 1) * PAGE_SIZE, size=PAGE_SIZE, state=status)
+    from_first = rows if page == 1 and status in ("", Upscale.Status.ONGOING) else []
     address = {"status": status} if status else {}
     return render(
         request,
@@ -61,6 +63,7 @@ def batch(request: TeamRequest, pk: int) -> HttpResponse:
         {
             **context,
             "rows": rows,
+            "at_work": _at_work(found, counts, from_first),
             "page_number": page,
             "newer_url": f"?{urlencode({**address, 'page': page - 1})}" if page > 1 else None,
             "older_url": f"?{urlencode({**address, 'page': page + 1})}" if page < last_page else None,
@@ -81,10 +84,11 @@ def live(request: TeamRequest, pk: int) -> HttpResponse:
     if state == request.GET.get("seen"):
         return HttpResponse(status=204)
     rows = Upscale.objects.filter(batch=found, pk__in=numbers)
-    rows = rows.select_related("source_result", "fidelity").to_show().prefetch_related(progress.RETRIES)
+    rows = rows.select_related("source_result", "fidelity").to_show()
     page = number(request.GET, "page") or 1
-    context = {**_context(request, found), "rows": rows, "page_number": page, "oob": True, "state": state}
-    return render(request, "batches/_live.html", context)
+    context = _context(request, _shown(request, pk))
+    shown = {"rows": rows, "at_work": _at_work(found, context["counts"]), "page_number": page}
+    return render(request, "batches/_live.html", {**context, **shown, "oob": True, "state": state})
 
 
 @require_POST
@@ -187,9 +191,19 @@ def _put_into_draft(request: TeamRequest, rows: Iterable[Upscale]) -> int:
             continue  # In another tab, meanwhile: they wait in the next draft.
 
 
+def _mine(request: TeamRequest) -> QuerySet[Batch]:
+    return Batch.objects.filter(team=request.team, ordered_at__isnull=False)
+
+
 def _find(request: TeamRequest, pk: int) -> Batch:
-    mine = Batch.objects.filter(team=request.team, ordered_at__isnull=False)
-    return get_object_or_404(mine.select_related("team", "created_by", "watched_folder"), pk=pk)
+    return get_object_or_404(_mine(request).select_related("team"), pk=pk)
+
+
+def _shown(request: TeamRequest, pk: int) -> Any:
+    """The batch with what its page shows of it beside its pictures: ``charged``, ``refunded``, ``waiting``, ..."""
+    batches = batch_queries.with_money(_mine(request).select_related("created_by", "watched_folder"))
+    waits = waiting.number_of_batch(request.team)
+    return get_object_or_404(batches.annotate(waiting=waits, recent_end=progress.recent_end()), pk=pk)
 
 
 def _live_url(found: Batch, address: dict[str, str], page: int) -> str:
@@ -204,43 +218,41 @@ def _has_files_to_come(found: Batch, channel_counts: list[files.Counts]) -> bool
     return any(one.missing for one in channel_counts)
 
 
-def _retry_credits(
-    found: Batch, counts: batch_queries.Counts, model: upscaling_models.UpscalingModel | None
-) -> int | None:
-    """What it costs to try the failed ones again."""
-    if model is None or not counts.failed:
-        return None if model is None else 0
-    return progress.failed(found).present().exclude(engine=Upscale.Engine.FIT).count() * model.credits
+def _at_work(found: Batch, counts: batch_queries.Counts, from_first: Sequence[Upscale] = ()) -> list[Upscale]:
+    """The first ones of the batch that are at work.
+
+    ``from_first``: what was read of its list already, where that begins no later than these.
+    """
+    read = [row for row in from_first if row.status == Upscale.Status.ONGOING][:MAX_AT_WORK]
+    if len(read) >= min(counts.ongoing, MAX_AT_WORK):
+        return read
+    return progress.page(found, start=0, size=MAX_AT_WORK, state=Upscale.Status.ONGOING)
 
 
-def _context(request: TeamRequest, found: Batch) -> dict[str, Any]:
+def _context(request: TeamRequest, found: Any) -> dict[str, Any]:
+    """What page and live part show; ``found``: as `_shown` reads it."""
     counts = batch_queries.counts(found)
-    charged, refunded = batch_queries.money(found)
     model = upscaling_models.MODELS.get(found.model_name)
-    left = progress.seconds_left(found, counts)
+    left = progress.seconds_left(counts, found.recent_end)
     status = request.GET.get("status", "")
-    channel_counts = files.counts(found)
-    gone, held = batch_queries.not_given(found) if counts.done else (0, 0)
+    channel_counts = files.counts(found, counts.results, request.channels)
     return {
         "batch": found,
         "counts": counts,
         "status": status if status in progress.ORDER else "",
         "statuses": [(value, label, counts.by_state()[value]) for value, label in STATES],
-        "charged": charged,
-        "refunded": refunded,
+        "charged": found.charged,
+        "refunded": found.refunded,
         "model": model,
         "seconds_left": left,
         "minutes_left": round((left or 0) / 60),
         "hours_left": round((left or 0) / 3600),
-        "at_work": progress.page(found, start=0, size=MAX_AT_WORK, state=Upscale.Status.ONGOING)
-        if counts.ongoing
-        else [],
-        "retry_credits": _retry_credits(found, counts, model),
+        "retry_credits": counts.failed_paid * model.credits if model is not None else None,
         "channel_counts": channel_counts,
         "files_to_come": _has_files_to_come(found, channel_counts),
-        "channels": teams.channels(found.team).values(),
-        "given": counts.done - gone - held,
-        "gone": gone,
-        "waiting": waiting.waiting(found.team, found).order_by().count() if counts.done else 0,
+        "channels": teams.used(request.channels).values(),
+        "given": counts.done - counts.gone - counts.held,
+        "gone": counts.gone,
+        "waiting": found.waiting,
         "is_mine": found.created_by_id == request.user.pk,
     }

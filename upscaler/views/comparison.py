@@ -41,7 +41,7 @@ NO_TILES = "The picture could not be read just now. The download has every pixel
 @team_required
 def compare(request: TeamRequest, pk: int) -> HttpResponse:
     """Before and after in the whole window."""
-    row = get_object_or_404(mine(request), pk=pk)
+    row = get_object_or_404(mine(request).defer(None), pk=pk)
     if row.deleted_at is not None or row.withdrawn_at is not None:
         return render(request, "410.html", {"message": row.why_closed}, status=410)
     if not row.can_compare:

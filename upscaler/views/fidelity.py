@@ -46,8 +46,8 @@ def heat_map(request: TeamRequest, pk: int) -> HttpResponseBase:
 
 
 def context_of(upscale: Upscale) -> dict[str, Any]:
-    """What the template of the verdict shows."""
-    check = FidelityCheck.objects.filter(upscale=upscale).first()
+    """What the template of the verdict shows. It needs no query where ``fidelity`` was selected along."""
+    check: FidelityCheck | None = getattr(upscale, "fidelity", None)
     places = fidelity_places.places(check, upscale, address=partial(_place_url, upscale)) if check is not None else []
     has_map = check is not None and check.heat_map
     return {"check": check, "places": places, "heat_map_url": reverse("heat-map", args=[upscale.pk]) if has_map else ""}

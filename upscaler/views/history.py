@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
-from django.db.models import Prefetch
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,7 +17,7 @@ from django.views.decorators.http import require_safe
 from upscaler.channels import files as channel_files
 from upscaler.channels import teams
 from upscaler.engines import get_engine
-from upscaler.models import Batch, MonthlySpend, Team, Upscale
+from upscaler.models import Batch, MonthlySpend, Upscale
 from upscaler.ordering import removal
 from upscaler.views import fidelity, history_filters, live_state, reviews
 from upscaler.views.access import TeamRequest, team_required
@@ -109,7 +108,7 @@ def history(request: TeamRequest) -> HttpResponse:
 @team_required
 def upscale(request: TeamRequest, pk: int) -> HttpResponse:
     """One upscale: how it stands, or the result beside its source."""
-    row = get_object_or_404(mine(request).select_related("retry_of", "source_result", "token", "handover"), pk=pk)
+    row = get_object_or_404(_whole(mine(request)), pk=pk)
     if not row.is_listed:
         return render(request, "410.html", {"message": row.why_closed}, status=410)
     filters = history_filters.read(request.GET)
@@ -117,7 +116,7 @@ def upscale(request: TeamRequest, pk: int) -> HttpResponse:
     return render(
         request,
         "history/upscale.html",
-        {**_shown(row, request), **way, **(_fitted(row, request.team) if row.gives_result else {})},
+        {**_shown(row, request), **way, **(_fitted(row, request.channels) if row.gives_result else {})},
     )
 
 
@@ -129,7 +128,7 @@ def live(request: TeamRequest) -> HttpResponse:
     numbers = [pk for pk in given if pk is not None]
     rows = mine(request).listed().filter(pk__in=numbers)
     if request.GET.get("view") == "upscale":
-        row = rows.select_related("retry_of", "source_result", "token", "handover").first()
+        row = _whole(rows).first()
         return render(request, "history/_live_upscale.html", {**_shown(row, request), "oob": True} if row else {})
     newest = number(request.GET, "newest")
     # Before the rows are read, so that no change in between is taken for one that was shown.
@@ -150,8 +149,12 @@ def mine(request: TeamRequest) -> Any:
         Upscale.objects.filter(team=request.team)
         .select_related("created_by", "source_result", "batch", "fidelity")
         .defer("fidelity__report")
-        .prefetch_related(Prefetch("retries", Upscale.objects.only("status", "retry_of")))
     )
+
+
+def _whole(rows: Any) -> Any:
+    """Each with all that its own page shows."""
+    return rows.select_related("handover", "wrong_result").defer(None).with_later_try()
 
 
 OF_OTHERS = (
@@ -190,9 +193,8 @@ def _shown(row: Upscale, request: TeamRequest) -> dict[str, Any]:
     return {**_detail(row), **of_result, "may_delete": not removal.why_not_delete(row, request.membership)}
 
 
-def _fitted(row: Upscale, team: Team) -> dict[str, Any]:
-    listed = teams.listed(team)
-    return {"channels": teams.used(listed).values(), "channel_files": channel_files.shown(row, listed)}
+def _fitted(row: Upscale, channels: Sequence[teams.Listed]) -> dict[str, Any]:
+    return {"channels": teams.used(channels).values(), "channel_files": channel_files.shown(row, channels)}
 
 
 def _detail(row: Upscale) -> dict[str, Any]:

@@ -51,12 +51,14 @@ def of_batch(request: TeamRequest, batch: Batch, numbers: Sequence[int]) -> str:
         Count("fidelity"),
         Max("fidelity__checked_at"),
         **{status: Count("pk", filter=Q(status=status)) for status in Upscale.OPEN},
+        results=Count("pk", filter=Q(status=Upscale.Status.DONE, withdrawn_at=None, deleted_at=None)),
     )
+    channel_counts = files.counts(batch, found["results"], request.channels)
     of_batch = [getattr(batch, name) for name in OF_BATCH]
     # The time that is left goes on by itself.
     half_minutes = int(time.time() // 30)
     asked = (sorted(numbers), request.GET.get("status"), request.GET.get("page"))
-    return _digest(request, (of_batch, list(found.values()), files.counts(batch), half_minutes, asked))
+    return _digest(request, (of_batch, list(found.values()), channel_counts, half_minutes, asked))
 
 
 def _digest(request: TeamRequest, found: object) -> str:

@@ -5,6 +5,7 @@ Every query here reads a few rows beside one number, so that it is as quick in a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,12 +50,15 @@ def trail(
         return _trail_of_batch(rows, pk, query, int(filters["batch"]), came_from, page)
     carried = carried_query(query, filters)
     place = cursor(query)
-    if not _is_on_page(rows, pk, place, page_size):
+    # As many as a page has, on the side where its beginning is: so many tell whether this one is on the same page.
+    newer = _beside(rows.filter(pk__gt=pk).order_by("pk"), 1 if "after" in place else page_size)
+    older = _beside(rows.filter(pk__lt=pk).order_by("-pk"), page_size if "after" in place else 1)
+    if not _is_on_page(pk, place, newer, older, page_size):
         place = {"before": pk + 1}
     back = urlencode({key: value for key, value in filters.items() if value} | place)
     return {
-        "previous": _step(rows.filter(pk__gt=pk).order_by("pk"), carried, page),
-        "next": _step(rows.filter(pk__lt=pk).order_by("-pk"), carried, page),
+        "previous": _step(newer, carried, page),
+        "next": _step(older, carried, page),
         "back_url": f"{reverse('history')}{'?' if back else ''}{back}#upscale-{pk}",
         "back_to": "history",
     }
@@ -66,18 +70,22 @@ def _trail_of_batch(rows: Any, pk: int, query: QueryDict, batch: int, came_from:
     carried = f"?{urlencode({'batch': batch, came_from: page})}"
     back = f"?{urlencode({'page': page})}" if page > 1 else ""
     return {
-        "previous": _step(rows.filter(pk__lt=pk).order_by("-pk"), carried, to),
-        "next": _step(rows.filter(pk__gt=pk).order_by("pk"), carried, to),
+        "previous": _step(_beside(rows.filter(pk__lt=pk).order_by("-pk"), 1), carried, to),
+        "next": _step(_beside(rows.filter(pk__gt=pk).order_by("pk"), 1), carried, to),
         "back_url": f"{reverse(BATCH_PAGES[came_from], args=[batch])}{back}#upscale-{pk}",
         "back_to": "batch",
     }
 
 
-def _step(rows: Any, carried: str, page: str) -> Step | None:
-    found = rows.values_list("pk", "source_name").first()
-    if found is None:
+def _beside(rows: Any, most: int) -> list[tuple[int, str]]:
+    """Number and name of the first ones."""
+    return list(rows.values_list("pk", "source_name")[:most])
+
+
+def _step(beside: list[tuple[int, str]], carried: str, page: str) -> Step | None:
+    if not beside:
         return None
-    pk, name = found
+    pk, name = beside[0]
     return Step(reverse(page, args=[pk]) + carried, name or "Picture from the web")
 
 
@@ -86,16 +94,17 @@ def cursor(query: QueryDict) -> dict[str, int]:
     return next(({name: found} for name in reversed(CURSORS) if (found := number(query, name)) is not None), {})
 
 
-def _is_on_page(rows: Any, pk: int, place: Mapping[str, int], page_size: int) -> bool:
-    """Whether the history's page at ``place`` shows the upscale ``pk``."""
+def _is_on_page(
+    pk: int,
+    place: Mapping[str, int],
+    newer: list[tuple[int, str]],
+    older: list[tuple[int, str]],
+    page_size: int,
+) -> bool:
+    """Whether the history's page at ``place`` shows the upscale ``pk``, beside which are ``newer`` and ``older``."""
     if "after" in place:
-        between = rows.filter(pk__gt=place["after"], pk__lt=pk)
-        is_beyond = pk <= place["after"]
-    else:
-        between = rows.filter(pk__gt=pk)
-        if "before" in place:
-            between = between.filter(pk__lt=place["before"])
-        is_beyond = "before" in place and pk >= place["before"]
-    # Read, not counted: so the database stops at the page's size, in the order of its index.
-    order = "pk" if "after" in place else "-pk"
-    return not is_beyond and len(between.order_by(order).values_list("pk")[:page_size]) < page_size
+        between = [number for number, _ in older if number > place["after"]]
+        return pk > place["after"] and len(between) < page_size
+    before = place.get("before", math.inf)
+    between = [number for number, _ in newer if number < before]
+    return pk < before and len(between) < page_size
