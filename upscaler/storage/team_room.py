@@ -15,6 +15,7 @@ from django.db.models.functions import Cast, Coalesce
 
 from upscaler.errors import PublicError
 from upscaler.models import Team, TeamStorage
+from upscaler.models.prepared import Place, Prepared
 from upscaler.text import format_bytes
 
 FULL = "storage_quota_exceeded"
@@ -87,11 +88,19 @@ def ensure_room(team_id: int, adding: int = 0) -> None:
 
     Under the team's lock, of two at once the second one sees what the first has stored.
     """
-    room = of_team(Team.objects.select_related("storage").get(pk=team_id))
+    team = WITH_STORAGE.first(team=team_id)
+    if team is None:
+        raise Team.DoesNotExist
+    room = of_team(team)
     if room.quota is None or not (room.is_full or room.used + adding > room.quota):
         return
     new = "" if room.is_full else f", and this needs {format_bytes(adding)} more"
     raise NoRoom(f"Your team keeps files of {format_bytes(room.used)}{new}; the limit is {format_bytes(room.quota)}.")
+
+
+WITH_STORAGE = Prepared(
+    lambda: Team.objects.select_related("storage").filter(pk=Place("team", BigIntegerField())).order_by()
+)
 
 
 def by_size() -> QuerySet[Team]:
