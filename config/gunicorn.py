@@ -1,6 +1,6 @@
 """The web server: a few processes with threads, since some requests wait for disk, database or an upscale's end.
 
-No thread waits for a client: `config/web_worker.py` says how. Few work at once: `config/web_turns.py`.
+No thread waits for a client: `config/web_worker.py` says how. Few work at once: `config/web_limiter.py`.
 """
 
 from config.environment import env, whole

@@ -35,7 +35,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from config import web_connections
 from config.web_connections import Caught, Connection, answer_of
-from config.web_turns import Turns
+from config.web_limiter import Limiter
 from upscaler import no_room
 
 logger = logging.getLogger(__name__)
@@ -47,8 +47,8 @@ FILES_BESIDE = 256
 NO_FILE_LEFT = (errno.EMFILE, errno.ENFILE)
 NO_FILE_SECONDS = 0.05
 """How long the loop then rests: the connection that waits would wake it at once."""
-LEFT_SECONDS = 0.005
-"""How long a process that has enough to do leaves a new connection to the others."""
+ACCEPT_DELAY_SECONDS = 0.005
+"""How long a process that has enough to do lets the others take a new connection first."""
 CROWDED_SECONDS = 2
 """How long a connection may be idle where half of those that a process takes are open."""
 NOT_KEPT = "The desk could not take this in just now. Nothing was charged; try again in a while."
@@ -62,8 +62,8 @@ class Worker(ThreadWorker):
         self.watched: dict[Connection, tuple[str, float]] = {}
         """What each connection that has no thread is about, and since when nothing came of it."""
         self.stopping_since = 0.0
-        self.left_until: float | None = None
-        """Until when a new connection is left to other processes."""
+        self.accept_after: float | None = None
+        """Until when other processes may take a new connection first."""
 
     def init_process(self) -> None:
         """Begin to serve."""
@@ -71,40 +71,43 @@ class Worker(ThreadWorker):
         super().init_process()
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """The threads, and the turns in which requests get them."""
+        """The threads, and how many of them work at once."""
         threads = super().get_thread_pool()
-        self.turns = Turns(threads, self._work)
+        self.limiter = Limiter(threads, self._work)
         return threads
 
     def enqueue_req(self, conn: Connection) -> None:
         """A request is here whole."""
-        self.turns.add(conn)
+        self.limiter.add(conn)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Take new connections or not; gunicorn asks in each round of the loop for what it has not got."""
-        is_left = self.turns.is_busy and self._left_seconds() > 0
-        super().set_accept_enabled(enabled and not is_left)
+        super().set_accept_enabled(enabled and not (self._accept_delay() > 0 and self.limiter.is_full))
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """One round of the loop."""
-        timeout = min(timeout, self.turns.seconds_to_next())
-        if (left := self._left_seconds()) > 0:
-            timeout = min(timeout, left)
+        timeout = min(timeout, self.limiter.seconds_to_next())
+        was_after, could_accept = self.accept_after, self._accepting
+        if (delay := self._accept_delay()) > 0:
+            timeout = min(timeout, delay)
         super().wait_for_and_dispatch_events(timeout)
-        self.turns.begin()
+        if could_accept and self.accept_after is was_after:
+            # Another process took what was waiting.
+            self.accept_after = None
+        self.limiter.begin()
 
-    def _left_seconds(self) -> float:
-        """How long a new connection is left to other processes yet."""
-        return self.left_until - time.monotonic() if self.left_until is not None else 0.0
+    def _accept_delay(self) -> float:
+        """Seconds for which other processes may take a new connection first."""
+        return self.accept_after - time.monotonic() if self.accept_after is not None else 0.0
 
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection; it gets no thread yet."""
-        if self.cfg.workers > 1 and self.turns.is_busy and self.left_until is None:
+        if self.cfg.workers > 1 and self.accept_after is None and self.limiter.is_full:
             # Connections are kept: whoever took them all would have all the work. First those may who have less.
-            self.left_until = time.monotonic() + LEFT_SECONDS
+            self.accept_after = time.monotonic() + ACCEPT_DELAY_SECONDS
             super().set_accept_enabled(False)
             return
-        self.left_until = None
+        self.accept_after = None
         try:
             sock, client = listener.accept()
         except OSError as error:
@@ -120,11 +123,17 @@ class Worker(ThreadWorker):
     # --- In the loop ------------------------------------------------------------------------------
 
     def _watch(self, conn: Connection, what: str) -> None:
+        """Wait for the connection. As soon as it is registered the loop may go on with it, beside the thread that
+        did so."""
         if what == "send":
             conn.await_taking()
         events = selectors.EVENT_WRITE if what == "send" else selectors.EVENT_READ
         self.watched[conn] = (what, time.monotonic())
-        self.poller.register(conn.sock, events, partial(self._ready, conn))
+        try:
+            self.poller.register(conn.sock, events, partial(self._ready, conn))
+        except BaseException:
+            del self.watched[conn]
+            raise
 
     def _unwatch(self, conn: Connection) -> None:
         if self.watched.pop(conn, None):
@@ -249,7 +258,8 @@ class Worker(ThreadWorker):
         if not self.alive:
             self.stopping_since = self.stopping_since or now
             patience["linger"] = STOP_KEEPALIVE_LINGER
-        for conn, (what, since) in list(self.watched.items()):
+        # A copy is made in one go; while a list of the items grows, a thread may add another.
+        for conn, (what, since) in self.watched.copy().items():
             is_unused = what == "idle" or (what == "receive" and not conn.incoming.size)
             if not self.alive and is_unused and now - self.stopping_since > STOP_KEEPALIVE_LINGER:
                 # gunicorn waits for every connection that is open, and a browser opens some before it needs them.
@@ -274,16 +284,17 @@ class Worker(ThreadWorker):
 
     def _work(self, conn: Connection) -> None:
         result: Any = False
-        is_kept = False
         try:
             result = self.handle(conn)
-            # Most are answered and taken at once. To wake the loop for them would take as long as a poll.
-            is_kept = result is True and self.alive and not conn.sock.pending and not conn.has_more
-            if is_kept:
+            # Most answers are taken at once, and nothing else has come. To wake the loop for them would take as long
+            # as a poll.
+            if result is True and self.alive and not conn.sock.pending and not conn.has_more:
                 self._keep(conn)
-        finally:
-            if not is_kept:
-                self.method_queue.defer(self.finish_request, conn, result)
+                return
+        except BaseException:
+            self.log.exception("a connection can't be kept")
+            result = False
+        self.method_queue.defer(self.finish_request, conn, result)
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
         """Let a large body come, or answer the request."""

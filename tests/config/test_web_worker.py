@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import resource
 import selectors
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
 from config import web_connections, web_worker
 from config.web_connections import Connection, Outgoing
@@ -187,10 +189,10 @@ def test_where_it_may_not_it_takes_fewer(monkeypatch: pytest.MonkeyPatch) -> Non
     assert 150 < web_worker.connections_with_files(1_000) < 250
 
 
-class Busy:
-    """Turns that are all taken, or none."""
+class Full:
+    """A limiter without a free slot, or with one."""
 
-    is_busy = True
+    is_full = True
 
     def begin(self) -> None:
         """Nothing waits."""
@@ -208,7 +210,7 @@ def listening() -> Iterator[Any]:
         config = Config()
         config.set("workers", 2)
         worker = web_worker.Worker(1, 1, [listener], None, 30, config, None)  # type: ignore[list-item]
-        worker.poller, worker.turns = poller, Busy()  # type: ignore[assignment]
+        worker.poller, worker.limiter = poller, Full()  # type: ignore[assignment]
         worker.set_accept_enabled(True)
         for _ in range(3):
             opened.enter_context(socket.create_connection(listener.getsockname()))
@@ -225,23 +227,86 @@ def a_round(worker: Any) -> int:
     return int(worker.nr_conns)
 
 
-def test_who_has_enough_to_do_leaves_a_new_connection_to_others_first(
+def test_who_has_enough_to_do_lets_others_take_a_new_connection_first(
     listening: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
     assert [a_round(listening) for _ in range(4)] == [0] * 4
-    now += web_worker.LEFT_SECONDS
-    # One is taken, and the next is left again.
+    now += web_worker.ACCEPT_DELAY_SECONDS
+    # One is taken, and the next has to wait again.
     assert [a_round(listening) for _ in range(4)] == [1] * 4
-    now += web_worker.LEFT_SECONDS
-    assert a_round(listening) == 2
-    # With a turn free it takes what comes.
-    assert a_round(listening) == 2
-    listening.turns.is_busy = False
-    assert a_round(listening) == 3
+    # Another process takes them both.
+    now += web_worker.ACCEPT_DELAY_SECONDS
+    [listener] = listening.sockets
+    for _ in range(2):
+        listener.accept()[0].close()
+    assert a_round(listening) == 1
+    with socket.create_connection(listener.getsockname()):
+        # The next one waits like the first.
+        assert [a_round(listening) for _ in range(4)] == [1] * 4
+        listening.limiter.is_full = False
+        assert a_round(listening) == 2
 
 
 def test_the_only_process_takes_every_connection_at_once(listening: Any) -> None:
     listening.cfg.set("workers", 1)
     assert [a_round(listening) for _ in range(3)] == [1, 2, 3]
+
+
+class Loop:
+    """What the loop was told by threads."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def defer(self, callback: Any, *args: Any) -> None:
+        self.told.append((callback, *args))
+
+
+@pytest.fixture
+def answering(ends: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A worker in a thread of which a request is answered; its connection is ``of``."""
+    ends[0].setblocking(False)
+    worker: Any = web_worker.Worker(1, 1, [], None, 30, Config(), Logger(Config()))  # type: ignore[arg-type]
+    worker.nr_conns, worker.method_queue = 1, Loop()
+    monkeypatch.setattr(worker, "handle", lambda conn: bool(next(conn.parser)))
+    with selectors.DefaultSelector() as worker.poller:
+        yield worker
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
+
+
+def test_a_connection_waits_for_its_next_request_without_the_loop(answering: Any, ends: Any) -> None:
+    conn = connection(ends, REQUEST)
+    answering._work(conn)
+    assert answering.watched[conn][0] == "idle"
+    assert answering.poller.get_map()
+    assert answering.method_queue.told == []
+
+
+@pytest.mark.parametrize("why", ["more has come", "not taken yet", "stopping"])
+def test_what_is_more_than_that_is_left_to_the_loop(answering: Any, ends: Any, why: str) -> None:
+    conn = connection(ends, REQUEST * 2 if why == "more has come" else REQUEST)
+    if why == "not taken yet":
+        conn.sock.sendall(bytes(1_000_000))
+    answering.alive = why != "stopping"
+    answering._work(conn)
+    assert not answering.watched
+    assert answering.method_queue.told == [(answering.finish_request, conn, True)]
+
+
+def test_a_connection_that_cannot_be_waited_for_is_closed(
+    answering: Any, ends: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, "no more can be watched")
+
+    monkeypatch.setattr(answering.poller, "register", full)
+    conn = connection(ends, REQUEST)
+    answering._work(conn)
+    [(callback, *args)] = answering.method_queue.told
+    callback(*args)
+    assert (answering.nr_conns, answering.watched) == (0, {})
+    assert ends[0].fileno() == -1

@@ -48,7 +48,8 @@ def seconds_left(now: Counts, recent: datetime | None) -> float | None:
 
     ``recent``: the batch's `recent_end`.
     """
-    number, since = min(now.done + now.failed, RECENT), recent or now.first_end
+    ended = now.done + now.failed
+    number, since = (RECENT, recent) if ended >= RECENT else (ended, now.first_end)
     if not now.open or number < 3 or since is None or now.last_end is None:
         return None
     # A picture that takes longer than those before it slows the pace too.

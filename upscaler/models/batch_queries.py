@@ -32,17 +32,19 @@ class Counts:
     done: int
     failed: int
     cancelled: int
-    gone: int = 0
+    gone: int
     """Done, and deleted by the team's rule since."""
-    results: int = 0
+    results: int
     """Done, and there to be seen."""
-    held: int = 0
+    held: int
     """Of these, those that a review holds back."""
-    failed_paid: int = 0
-    """Failed, there to be tried again, and then paid for."""
-    first_end: datetime | None = None
+    to_retry: int
+    """Failed, and there to be tried again."""
+    paid_to_retry: int
+    """Of these, those that cost credits again."""
+    first_end: datetime | None
     """When the first one was done or failed."""
-    last_end: datetime | None = None
+    last_end: datetime | None
     """When the last one was."""
 
     @property
@@ -124,6 +126,7 @@ def counts_of(batches: Sequence[Batch]) -> dict[int, Counts]:
             gone=Count("pk", filter=Q(deleted_by_rule=True)),
             results=Count("pk", filter=result),
             held=Count("pk", filter=result & Q(review__in=WITHHELD)),
+            present=Count("pk", filter=there),
             paid=Count("pk", filter=there & ~Q(engine=Upscale.Engine.FIT)),
             first_end=Min("completed_at"),
             last_end=Max("completed_at"),
@@ -136,7 +139,7 @@ def counts_of(batches: Sequence[Batch]) -> dict[int, Counts]:
 
 
 def _counts(by_state: Mapping[str, Mapping[str, Any]]) -> Counts:
-    none: dict[str, Any] = {"number": 0, "gone": 0, "results": 0, "held": 0, "paid": 0}
+    none: dict[str, Any] = {"number": 0, "gone": 0, "results": 0, "held": 0, "present": 0, "paid": 0}
     done, failed = by_state.get(Upscale.Status.DONE, none), by_state.get(Upscale.Status.ERROR, none)
     ended = [group for group in (done, failed) if group is not none]
     return Counts(
@@ -148,7 +151,8 @@ def _counts(by_state: Mapping[str, Mapping[str, Any]]) -> Counts:
         gone=done["gone"],
         results=done["results"],
         held=done["held"],
-        failed_paid=failed["paid"],
+        to_retry=failed["present"],
+        paid_to_retry=failed["paid"],
         first_end=min((group["first_end"] for group in ended), default=None),
         last_end=max((group["last_end"] for group in ended), default=None),
     )

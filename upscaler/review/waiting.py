@@ -21,9 +21,9 @@ WORST_FIRST = (
 
 
 def waiting(team: Team, batch: Batch | OuterRef | None = None) -> UpscaleQuerySet:
-    """The team's results that wait for a person, of all or of one batch of its, in the order in which to look at them.
+    """The team's results that wait for a person, of all or of one of its batches, the worst first.
 
-    Without those that wait for the check alone, which may free them in a moment.
+    Without those that wait for the check alone, which may free them in a moment. A ``batch`` must be the team's.
     """
     # Of a batch by the batch alone, which is the team's: with the team named too, SQLite goes through all that it has.
     rows = _of_team(team) if batch is None else Upscale.objects.to_review().filter(batch=batch)

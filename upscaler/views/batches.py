@@ -200,7 +200,10 @@ def _find(request: TeamRequest, pk: int) -> Batch:
 
 
 def _shown(request: TeamRequest, pk: int) -> Any:
-    """The batch with what its page shows of it beside its pictures: ``charged``, ``refunded``, ``waiting``, ..."""
+    """The batch with what its page shows of it beside its pictures.
+
+    These are ``charged``, ``refunded``, ``waiting`` and ``recent_end``.
+    """
     batches = batch_queries.with_money(_mine(request).select_related("created_by", "watched_folder"))
     waits = waiting.number_of_batch(request.team)
     return get_object_or_404(batches.annotate(waiting=waits, recent_end=progress.recent_end()), pk=pk)
@@ -247,7 +250,7 @@ def _context(request: TeamRequest, found: Any) -> dict[str, Any]:
         "seconds_left": left,
         "minutes_left": round((left or 0) / 60),
         "hours_left": round((left or 0) / 3600),
-        "retry_credits": counts.failed_paid * model.credits if model is not None else None,
+        "retry_credits": counts.paid_to_retry * model.credits if model is not None else None,
         "channel_counts": channel_counts,
         "files_to_come": _has_files_to_come(found, channel_counts),
         "channels": teams.used(request.channels).values(),

@@ -51,6 +51,7 @@ def of_batch(request: TeamRequest, batch: Batch, numbers: Sequence[int]) -> str:
         Count("fidelity"),
         Max("fidelity__checked_at"),
         **{status: Count("pk", filter=Q(status=status)) for status in Upscale.OPEN},
+        # With those that were ordered again: it only has to differ where what is shown does.
         results=Count("pk", filter=Q(status=Upscale.Status.DONE, withdrawn_at=None, deleted_at=None)),
     )
     channel_counts = files.counts(batch, found["results"], request.channels)

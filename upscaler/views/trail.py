@@ -1,6 +1,7 @@
 """The way through the history on the page of one upscale: the ones before and after it, and the way back.
 
-Every query here reads a few rows beside one number, so that it is as quick in a million rows as in ten.
+Every query here reads a few rows beside one number, so that it is as quick in a million rows as in ten, unless a rare
+filter makes it look for them.
 """
 
 from __future__ import annotations
@@ -103,8 +104,8 @@ def _is_on_page(
 ) -> bool:
     """Whether the history's page at ``place`` shows the upscale ``pk``, beside which are ``newer`` and ``older``."""
     if "after" in place:
-        between = [number for number, _ in older if number > place["after"]]
+        between = [other for other, _ in older if other > place["after"]]
         return pk > place["after"] and len(between) < page_size
     before = place.get("before", math.inf)
-    between = [number for number, _ in newer if number < before]
+    between = [other for other, _ in newer if other < before]
     return pk < before and len(between) < page_size
