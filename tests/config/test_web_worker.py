@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import math
 import resource
 import selectors
@@ -10,7 +11,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from gunicorn.config import Config
@@ -310,3 +311,22 @@ def test_a_connection_that_cannot_be_waited_for_is_closed(
     callback(*args)
     assert (answering.nr_conns, answering.watched) == (0, {})
     assert ends[0].fileno() == -1
+
+
+def test_a_connection_may_be_kept_while_the_loop_looks_for_what_takes_too_long() -> None:
+    worker = web_worker.Worker(1, 1, [], None, 30, Config(), None)
+    worker.watched = {cast(Connection, number): ("idle", time.monotonic()) for number in range(5_000)}
+
+    def keep_another(phase: str, _info: dict[str, int]) -> None:
+        # The collector may run what lets another thread in, whenever Python makes something that it looks after.
+        worker.watched[cast(Connection, object())] = ("idle", time.monotonic())
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(keep_another)
+    gc.set_threshold(100)
+    try:
+        worker.murder_pending()
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(keep_another)
+    assert len(worker.watched) > 5_000

@@ -141,7 +141,7 @@ def counts_of(batches: Sequence[Batch]) -> dict[int, Counts]:
 def _counts(by_state: Mapping[str, Mapping[str, Any]]) -> Counts:
     none: dict[str, Any] = {"number": 0, "gone": 0, "results": 0, "held": 0, "present": 0, "paid": 0}
     done, failed = by_state.get(Upscale.Status.DONE, none), by_state.get(Upscale.Status.ERROR, none)
-    ended = [group for group in (done, failed) if group is not none]
+    firsts, lasts = ([group[name] for group in (done, failed) if group.get(name)] for name in ("first_end", "last_end"))
     return Counts(
         created=by_state.get(Upscale.Status.CREATED, none)["number"],
         ongoing=by_state.get(Upscale.Status.ONGOING, none)["number"],
@@ -153,8 +153,8 @@ def _counts(by_state: Mapping[str, Mapping[str, Any]]) -> Counts:
         held=done["held"],
         to_retry=failed["present"],
         paid_to_retry=failed["paid"],
-        first_end=min((group["first_end"] for group in ended), default=None),
-        last_end=max((group["last_end"] for group in ended), default=None),
+        first_end=min(firsts, default=None),
+        last_end=max(lasts, default=None),
     )
 
 
