@@ -38,12 +38,6 @@ class Limiter:
         self._waiting: deque[Connection] = deque()
         self._slots: set[Slot] = set()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether a request that comes now has to wait."""
-        with self._lock:
-            return self._taken() >= AT_ONCE
-
     def add(self, request: Connection) -> None:
         """Work on a request as soon as there is a slot."""
         with self._lock:

@@ -47,8 +47,9 @@ FILES_BESIDE = 256
 NO_FILE_LEFT = (errno.EMFILE, errno.ENFILE)
 NO_FILE_SECONDS = 0.05
 """How long the loop then rests: the connection that waits would wake it at once."""
-ACCEPT_DELAY_SECONDS = 0.005
-"""How long a process that has enough to do lets the others take a new connection first."""
+ACCEPT_PAUSE_SECONDS = 0.001
+"""How long a process that took a connection lets the others take the next, once it has `ACCEPTED_AT_ONCE`."""
+ACCEPTED_AT_ONCE = 4
 CROWDED_SECONDS = 2
 """How long a connection may be idle where half of those that a process takes are open."""
 NOT_KEPT = "The desk could not take this in just now. Nothing was charged; try again in a while."
@@ -62,7 +63,7 @@ class Worker(ThreadWorker):
         self.watched: dict[Connection, tuple[str, float]] = {}
         """What each connection that has no thread is about, and since when nothing came of it."""
         self.stopping_since = 0.0
-        self.accept_after: float | None = None
+        self.accept_after = 0.0
         """Until when other processes may take a new connection first."""
 
     def init_process(self) -> None:
@@ -82,32 +83,18 @@ class Worker(ThreadWorker):
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Take new connections or not; gunicorn asks in each round of the loop for what it has not got."""
-        super().set_accept_enabled(enabled and not (self._accept_delay() > 0 and self.limiter.is_full))
+        super().set_accept_enabled(enabled and time.monotonic() >= self.accept_after)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """One round of the loop."""
         timeout = min(timeout, self.limiter.seconds_to_next())
-        was_after, could_accept = self.accept_after, self._accepting
-        if (delay := self._accept_delay()) > 0:
-            timeout = min(timeout, delay)
+        if (pause := self.accept_after - time.monotonic()) > 0:
+            timeout = min(timeout, pause)
         super().wait_for_and_dispatch_events(timeout)
-        if could_accept and self.accept_after is was_after:
-            # Another process took what was waiting.
-            self.accept_after = None
         self.limiter.begin()
-
-    def _accept_delay(self) -> float:
-        """Seconds for which other processes may take a new connection first."""
-        return self.accept_after - time.monotonic() if self.accept_after is not None else 0.0
 
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection; it gets no thread yet."""
-        if self.cfg.workers > 1 and self.accept_after is None and self.limiter.is_full:
-            # Connections are kept: whoever took them all would have all the work. First those may who have less.
-            self.accept_after = time.monotonic() + ACCEPT_DELAY_SECONDS
-            super().set_accept_enabled(False)
-            return
-        self.accept_after = None
         try:
             sock, client = listener.accept()
         except OSError as error:
@@ -119,6 +106,10 @@ class Worker(ThreadWorker):
             return
         self.nr_conns += 1
         self._watch(Connection(self.cfg, sock, client, listener.getsockname()), "receive")
+        if self.cfg.workers > 1 and self.nr_conns >= ACCEPTED_AT_ONCE:
+            # Connections are kept. Whoever woke first would take all that come at one time, and have all their work.
+            self.accept_after = time.monotonic() + ACCEPT_PAUSE_SECONDS
+            self.set_accept_enabled(False)
 
     # --- In the loop ------------------------------------------------------------------------------
 

@@ -64,17 +64,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 
 
 def test_two_are_worked_on_and_their_threads_go_on_with_the_next(desk: Desk, clock: list[float]) -> None:
-    desk.add(0)
-    assert not desk.limiter.is_full
-    desk.add(1, 2, 3, 4)
-    assert desk.limiter.is_full
+    desk.add(0, 1, 2, 3, 4)
     desk.limiter.begin()
     assert len(desk.threads.given) == 2
     desk.run(1)
     assert desk.done == [0, 2, 3, 4]
     desk.run(1)
     assert desk.done == [0, 2, 3, 4, 1]
-    assert not desk.limiter.is_full
     assert not desk.threads.given
 
 
@@ -83,7 +79,6 @@ def test_whoever_takes_long_holds_up_nobody_and_takes_no_second_one(desk: Desk, 
         assert desk.limiter.seconds_to_next() == pytest.approx(LONG_SECONDS)
         clock[0] += LONG_SECONDS
         assert desk.limiter.seconds_to_next() == 0
-        assert not desk.limiter.is_full
         desk.limiter.begin()
         assert len(desk.threads.given) == 2
         assert desk.limiter.seconds_to_next() == pytest.approx(LONG_SECONDS)
@@ -93,17 +88,14 @@ def test_whoever_takes_long_holds_up_nobody_and_takes_no_second_one(desk: Desk, 
     desk.run(1)
     # The third stands in the slot of the first, the fourth waits.
     assert desk.done == [0]
-    assert desk.limiter.is_full
     desk.run(2)
     assert sorted(desk.done) == [0, 1, 2, 3]
-    assert not desk.limiter.is_full
     assert desk.limiter.seconds_to_next() == math.inf
 
 
 def test_what_has_no_thread_yet_does_not_take_long(desk: Desk, clock: list[float]) -> None:
     desk.add(0, 1, 2, 3)
     clock[0] += 60
-    assert desk.limiter.is_full
     assert desk.limiter.seconds_to_next() == pytest.approx(LONG_SECONDS)
     desk.limiter.begin()
     assert len(desk.threads.given) == 2
@@ -119,4 +111,3 @@ def test_all_are_worked_on_once_whoever_adds_them() -> None:
         while len(done) < 2_000 and time.monotonic() < deadline:
             limiter.begin()
     assert sorted(done) == list(range(2_000))
-    assert not limiter.is_full

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import gc
-import math
 import resource
 import selectors
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from gunicorn.glogging import Logger
 
 from config import web_connections, web_worker
 from config.web_connections import Connection, Outgoing
+from config.web_limiter import Limiter
 
 
 @pytest.fixture
@@ -190,30 +191,18 @@ def test_where_it_may_not_it_takes_fewer(monkeypatch: pytest.MonkeyPatch) -> Non
     assert 150 < web_worker.connections_with_files(1_000) < 250
 
 
-class Full:
-    """A limiter without a free slot, or with one."""
-
-    is_full = True
-
-    def begin(self) -> None:
-        """Nothing waits."""
-
-    def seconds_to_next(self) -> float:
-        return math.inf
-
-
 @pytest.fixture
 def listening() -> Iterator[Any]:
-    """A worker, of two, that listens; three clients wait to be accepted."""
+    """A worker, of two, that listens; ten clients wait to be accepted."""
     with ExitStack() as opened:
         listener = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
-        poller = opened.enter_context(selectors.DefaultSelector())
         config = Config()
         config.set("workers", 2)
-        worker = web_worker.Worker(1, 1, [listener], None, 30, config, None)  # type: ignore[list-item]
-        worker.poller, worker.limiter = poller, Full()  # type: ignore[assignment]
+        worker: Any = web_worker.Worker(1, 1, [listener], None, 30, config, None)  # type: ignore[list-item]
+        worker.poller = opened.enter_context(selectors.DefaultSelector())
+        worker.limiter = Limiter(opened.enter_context(ThreadPoolExecutor()), worker._work)
         worker.set_accept_enabled(True)
-        for _ in range(3):
+        for _ in range(10):
             opened.enter_context(socket.create_connection(listener.getsockname()))
         yield worker
         for conn in list(worker.watched):
@@ -228,31 +217,27 @@ def a_round(worker: Any) -> int:
     return int(worker.nr_conns)
 
 
-def test_who_has_enough_to_do_lets_others_take_a_new_connection_first(
+def test_who_has_a_few_connections_lets_others_take_the_next_first(
     listening: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    assert [a_round(listening) for _ in range(4)] == [0] * 4
-    now += web_worker.ACCEPT_DELAY_SECONDS
-    # One is taken, and the next has to wait again.
-    assert [a_round(listening) for _ in range(4)] == [1] * 4
-    # Another process takes them both.
-    now += web_worker.ACCEPT_DELAY_SECONDS
+    assert [a_round(listening) for _ in range(6)] == [1, 2, 3, 4, 4, 4]
+    now += web_worker.ACCEPT_PAUSE_SECONDS
+    assert [a_round(listening) for _ in range(3)] == [5, 5, 5]
+    # Another process takes the others.
     [listener] = listening.sockets
-    for _ in range(2):
+    for _ in range(5):
         listener.accept()[0].close()
-    assert a_round(listening) == 1
+    now += web_worker.ACCEPT_PAUSE_SECONDS
+    assert a_round(listening) == 5
     with socket.create_connection(listener.getsockname()):
-        # The next one waits like the first.
-        assert [a_round(listening) for _ in range(4)] == [1] * 4
-        listening.limiter.is_full = False
-        assert a_round(listening) == 2
+        assert a_round(listening) == 6
 
 
 def test_the_only_process_takes_every_connection_at_once(listening: Any) -> None:
     listening.cfg.set("workers", 1)
-    assert [a_round(listening) for _ in range(3)] == [1, 2, 3]
+    assert [a_round(listening) for _ in range(10)] == list(range(1, 11))
 
 
 class Loop:
