@@ -84,6 +84,17 @@ class Worker(ThreadWorker):
     def set_accept_enabled(self, enabled: bool) -> None:
         """Take new connections or not; gunicorn asks in each round of the loop for what it has not got."""
         super().set_accept_enabled(enabled and time.monotonic() >= self.accept_after)
+        if not self.alive:
+            self._take_last()
+
+    def _take_last(self) -> None:
+        """Take what waits to be accepted, and let nobody wait who would be cut off in the end without an answer."""
+        for listener in self.sockets:
+            before = -1
+            while before < self.nr_conns < self.worker_connections:
+                before = self.nr_conns
+                self.accept(listener)
+            listener.close()
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """One round of the loop."""
@@ -109,7 +120,7 @@ class Worker(ThreadWorker):
         if self.cfg.workers > 1 and self.nr_conns >= ACCEPTED_AT_ONCE:
             # Connections are kept. Whoever woke first would take all that come at one time, and have all their work.
             self.accept_after = time.monotonic() + ACCEPT_PAUSE_SECONDS
-            self.set_accept_enabled(False)
+            super().set_accept_enabled(False)
 
     # --- In the loop ------------------------------------------------------------------------------
 

@@ -240,6 +240,18 @@ def test_the_only_process_takes_every_connection_at_once(listening: Any) -> None
     assert [a_round(listening) for _ in range(10)] == list(range(1, 11))
 
 
+def test_a_process_that_stops_takes_what_waits_and_nobody_waits_after(listening: Any) -> None:
+    address = listening.sockets[0].getsockname()
+    assert a_round(listening) == 1
+    listening.alive = False
+    listening.set_accept_enabled(False)
+    assert listening.nr_conns == 10
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+    # gunicorn closes it once more at the end.
+    listening.sockets[0].close()
+
+
 class Loop:
     """What the loop was told by threads."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,47 @@ def test_connections_that_nobody_uses_do_not_keep_the_server_from_stopping(tmp_p
             # Less than a connection without a request is waited for, as long as the server runs.
             desk.stop_web(seconds=web_connections.HEAD_SECONDS)
         assert "SIGKILL" not in desk.log.read_text()
+    finally:
+        desk.close()
+
+
+class Clients:
+    """Each asks for a page by a connection of its own, again and again until the server takes none any more."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.answered = 0
+        self.cut_off: list[OSError] = []
+        self.threads = [threading.Thread(target=self._ask) for _ in range(30)]
+
+    def _ask(self) -> None:
+        while True:
+            try:
+                connection = socket.create_connection(("127.0.0.1", self.port), 30)
+            except OSError:
+                return
+            with connection:
+                try:
+                    connection.sendall(b"GET /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+                    assert connection.recv(15) == b"HTTP/1.1 200 OK"
+                except OSError as error:
+                    self.cut_off.append(error)
+                self.answered += 1
+
+
+def test_whoever_got_through_to_a_server_that_stops_gets_an_answer(tmp_path: Path) -> None:
+    desk = Desk("embedded", tmp_path)
+    try:
+        desk.set_up()
+        desk.start_web()
+        clients = Clients(desk.port)
+        for thread in clients.threads:
+            thread.start()
+        until(lambda: clients.answered >= 30, what="all ask")
+        desk.stop_web(seconds=30)
+        for thread in clients.threads:
+            thread.join(30)
+        assert clients.cut_off == []
     finally:
         desk.close()
 
