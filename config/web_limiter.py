@@ -62,6 +62,7 @@ class Limiter:
             return max(0.0, min(began, default=now) + LONG_SECONDS - now)
 
     def _taken(self) -> int:
+        """How many slots are taken, once those are forgotten that have been for long."""
         long_ago = time.monotonic() - LONG_SECONDS
         self._slots = {slot for slot in self._slots if slot.since is None or slot.since > long_ago}
         return len(self._slots)

@@ -85,6 +85,7 @@ class Worker(ThreadWorker):
         """Take new connections or not; gunicorn asks in each round of the loop for what it has not got."""
         super().set_accept_enabled(enabled and time.monotonic() >= self.accept_after)
         if not self.alive:
+            # It asks once more as the process begins to stop.
             self._take_last()
 
     def _take_last(self) -> None:

@@ -264,7 +264,7 @@ class Loop:
 
 @pytest.fixture
 def answering(ends: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A worker in a thread of which a request is answered; its connection is ``of``."""
+    """A worker with one connection, the requests of which it answers with nothing."""
     ends[0].setblocking(False)
     worker: Any = web_worker.Worker(1, 1, [], None, 30, Config(), Logger(Config()))  # type: ignore[arg-type]
     worker.nr_conns, worker.method_queue = 1, Loop()

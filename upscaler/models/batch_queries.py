@@ -139,22 +139,24 @@ def counts_of(batches: Sequence[Batch]) -> dict[int, Counts]:
 
 
 def _counts(by_state: Mapping[str, Mapping[str, Any]]) -> Counts:
-    none: dict[str, Any] = {"number": 0, "gone": 0, "results": 0, "held": 0, "present": 0, "paid": 0}
-    done, failed = by_state.get(Upscale.Status.DONE, none), by_state.get(Upscale.Status.ERROR, none)
-    firsts, lasts = ([group[name] for group in (done, failed) if group.get(name)] for name in ("first_end", "last_end"))
+    def number(state: str, name: str = "number") -> int:
+        return by_state[state][name] if state in by_state else 0
+
+    status = Upscale.Status
+    ended = [by_state[state] for state in (status.DONE, status.ERROR) if state in by_state]
     return Counts(
-        created=by_state.get(Upscale.Status.CREATED, none)["number"],
-        ongoing=by_state.get(Upscale.Status.ONGOING, none)["number"],
-        done=done["number"],
-        failed=failed["number"],
-        cancelled=by_state.get(CANCELLED_CODE, none)["number"],
-        gone=done["gone"],
-        results=done["results"],
-        held=done["held"],
-        to_retry=failed["present"],
-        paid_to_retry=failed["paid"],
-        first_end=min(firsts, default=None),
-        last_end=max(lasts, default=None),
+        created=number(status.CREATED),
+        ongoing=number(status.ONGOING),
+        done=number(status.DONE),
+        failed=number(status.ERROR),
+        cancelled=number(CANCELLED_CODE),
+        gone=number(status.DONE, "gone"),
+        results=number(status.DONE, "results"),
+        held=number(status.DONE, "held"),
+        to_retry=number(status.ERROR, "present"),
+        paid_to_retry=number(status.ERROR, "paid"),
+        first_end=min(filter(None, (group["first_end"] for group in ended)), default=None),
+        last_end=max(filter(None, (group["last_end"] for group in ended)), default=None),
     )
 
 
